@@ -1,0 +1,45 @@
+# Every target sets up what it needs: a virtual environment from the locked requirements.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format lint types docs bench lock clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+demo: $(STAMP) ## List and download real and synthetic buckets, compare every byte, draw a picture
+	$(BIN)/python -m benchmarking.demo
+
+test: $(STAMP) ## Run the tests
+	$(BIN)/python -m pytest
+
+check: lint types test docs ## Everything CI runs
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(STAMP) ## Check format and lint rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP) ## Check types
+	$(BIN)/mypy
+
+lock: ## Resolve the development environment anew
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet uv
+	$(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --no-header --no-annotate \
+		--all-extras --group dev --output-file requirements-dev.lock
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) $(VENV)-* build dist demo-output *.egg-info

@@ -1,0 +1,1 @@
+"""Decisions as values: key space, splits, groups, order; no socket, clock, thread or environment here."""

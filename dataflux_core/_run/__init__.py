@@ -1,0 +1,1 @@
+"""The only package that waits, retries and closes."""

@@ -1,0 +1,1 @@
+"""Translations between values and HTTP messages; nothing here opens a connection."""
