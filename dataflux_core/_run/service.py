@@ -1,0 +1,93 @@
+"""Send requests until each has its final answer."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dataflux_core._run.retries import Attempt, Retries
+
+if TYPE_CHECKING:
+    from dataflux_core._plan.pacing import Pace
+    from dataflux_core._run.access import Access
+    from dataflux_core._run.retries import RetryRule
+    from dataflux_core._run.transport import Transport
+    from dataflux_core._wire.message import Answer, Request
+
+_REFUSALS = frozenset({429, 503})
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    request: Request
+    tag: Any
+
+
+class Service:
+    """Many requests to one endpoint at once: paced, authorized, retried; failures come out as answers too.
+
+    One thread's, as its transport is.
+    """
+
+    def __init__(self, access: Access, transport: Transport, rule: RetryRule, pace: Pace) -> None:
+        self.pace = pace
+        self.calls = 0
+        self.retries: Retries[_Call] = Retries(rule, access.authorization)
+        self._authorization = access.authorization
+        self._transport = transport
+        self._queue: deque[Attempt[_Call]] = deque()
+
+    @property
+    def pending(self) -> int:
+        """Requests without a final answer."""
+        return len(self._queue) + self._transport.in_flight + len(self.retries)
+
+    @property
+    def free(self) -> int:
+        """How many requests more would start at once."""
+        return self.pace.window - self.pending
+
+    def submit(self, request: Request, tag: Any) -> None:  # noqa: ANN401 - handed back as is
+        """Send `request` as soon as the pace allows; `wait` hands back `tag` with the final answer."""
+        self._queue.append(Attempt(_Call(request, tag)))
+
+    def wait(self, timeout_s: float | None = None) -> list[tuple[Any, Answer]]:
+        """Wait for final answers, at most `timeout_s`; return [] only then, or where nothing is pending."""
+        ends_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while self.pending:
+            self._queue.extend(self.retries.due())
+            self._start()
+            answers = self._receive(self._patience_s(ends_s))
+            if answers or (ends_s is not None and time.monotonic() >= ends_s):
+                return answers
+        return []
+
+    def _patience_s(self, ends_s: float | None) -> float | None:
+        limits_s = [self.retries.next_due_s(), None if ends_s is None else max(0.0, ends_s - time.monotonic())]
+        return min((limit_s for limit_s in limits_s if limit_s is not None), default=None)
+
+    def _start(self) -> None:
+        if not self._queue:
+            return
+        authorization = self._authorization.header()
+        while self._queue and self._transport.in_flight < self.pace.window:
+            attempt = self._queue.popleft()
+            attempt.begin(authorization)
+            self._transport.start(attempt.item.request, attempt, authorization=authorization)
+            self.calls += 1
+
+    def _receive(self, timeout_s: float | None) -> list[tuple[Any, Answer]]:
+        final: list[tuple[Any, Answer]] = []
+        for attempt, answer in self._transport.wait(timeout_s).answers:
+            if answer.ok:
+                self.pace.clean()
+                self.retries.answered()
+            else:
+                if answer.status in _REFUSALS:
+                    self.pace.refused()
+                if self.retries.again(attempt, answer):
+                    continue
+            final.append((attempt.item.tag, answer))
+        return final

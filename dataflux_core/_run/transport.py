@@ -1,0 +1,216 @@
+"""Run many HTTP requests at once over libcurl in the calling thread."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pycurl
+
+from dataflux_core._wire.message import Answer, Request
+
+_READ, _WRITE = select.POLLIN, select.POLLOUT
+_ENDED = select.POLLERR | select.POLLHUP
+_POLL_OF_CURL = {pycurl.POLL_IN: _READ, pycurl.POLL_OUT: _WRITE, pycurl.POLL_INOUT: _READ | _WRITE}
+# Nothing reached the server: the request may be sent again whatever it was.
+_UNREACHED = frozenset({pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY, pycurl.E_COULDNT_CONNECT})
+_BUFFER_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where requests go, with what every one of them carries; equal endpoints may share connections."""
+
+    base_url: str  # "https://storage.googleapis.com", no trailing slash
+    headers: tuple[str, ...] = ()  # "Name: value" lines; never the token
+    proxy: str | None = None  # None: the environment decides, "" never
+    ca_file: str | None = None  # None: libcurl's own
+    verify: bool = True
+    connect_timeout_s: int = 20
+    stall_timeout_s: int = 60  # no byte for so long is a failure
+
+
+@dataclass(slots=True)
+class Happened:
+    """What one wait brought: answers by tag, watched descriptors that became readable."""
+
+    answers: list[tuple[Any, Answer]] = field(default_factory=list)
+    readable: list[int] = field(default_factory=list)
+
+
+class _Exchange:
+    """One easy handle with the lists its answer is gathered in."""
+
+    __slots__ = ("body", "curl", "head", "tag")
+
+    def __init__(self, curl: pycurl.Curl) -> None:
+        self.curl = curl
+        self.tag: Any = None
+        self.head: list[bytes] = []
+        self.body: list[bytes] = []
+
+
+class Transport:
+    """Own the connections of one thread to one endpoint; never used in another process than its maker's."""
+
+    def __init__(self, endpoint: Endpoint, *, max_connections: int = 512) -> None:
+        self.endpoint = endpoint
+        self.process_id = os.getpid()
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, max_connections)
+        self._poller = select.epoll() if hasattr(select, "epoll") else select.poll()
+        self._timeout_unit = 1.0 if hasattr(select, "epoll") else 1000.0
+        self._deadline_s: float | None = None
+        self._sockets: set[int] = set()
+        self._watched: set[int] = set()
+        self._running: dict[pycurl.Curl, _Exchange] = {}
+        self._spare: list[_Exchange] = []
+        self._interruption: BaseException | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._running)
+
+    def start(self, request: Request, tag: Any, *, authorization: str = "") -> None:  # noqa: ANN401 - handed back as is
+        """Send `request`; `wait` will hand back `tag` with its answer."""
+        exchange = self._spare.pop() if self._spare else _Exchange(self._new_handle())
+        exchange.tag, exchange.head, exchange.body = tag, [], []
+        curl = exchange.curl
+        curl.setopt(pycurl.URL, self.endpoint.base_url + request.target)
+        headers = [*self.endpoint.headers, *request.headers]
+        if authorization:
+            headers.append(f"Authorization: {authorization}")
+        if request.method == "GET":
+            curl.setopt(pycurl.HTTPGET, 1)
+        else:
+            curl.setopt(pycurl.POSTFIELDS, request.body)
+            headers.append("Expect:")  # no round trip spent on asking whether the body is welcome
+            curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+        curl.setopt(pycurl.HTTPHEADER, headers)
+        curl.setopt(pycurl.HEADERFUNCTION, exchange.head.append)
+        curl.setopt(pycurl.WRITEFUNCTION, exchange.body.append)
+        self._running[curl] = exchange
+        self._multi.add_handle(curl)
+
+    def watch(self, descriptor: int) -> None:
+        """Let `wait` tell when `descriptor` becomes readable or its other end closes."""
+        self._watched.add(descriptor)
+        self._poller.register(descriptor, _READ)
+
+    def unwatch(self, descriptor: int) -> None:
+        self._watched.discard(descriptor)
+        self._poller.unregister(descriptor)
+
+    def wait(self, timeout_s: float | None = None) -> Happened:
+        """Wait until something happens, at most `timeout_s`; return it."""
+        happened = Happened()
+        ends_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            self._turn(ends_s, happened)
+            self._collect(happened)
+            if happened.answers or happened.readable or (ends_s is not None and time.monotonic() >= ends_s):
+                return happened
+
+    def close(self) -> None:
+        """Drop every connection; requests in flight are abandoned."""
+        for curl, exchange in self._running.items():
+            self._multi.remove_handle(curl)
+            self._spare.append(exchange)
+        self._running.clear()
+        for exchange in self._spare:
+            exchange.curl.close()
+        self._spare.clear()
+        self._multi.close()
+        if hasattr(self._poller, "close"):
+            self._poller.close()
+
+    def _turn(self, ends_s: float | None, happened: Happened) -> None:
+        """Let libcurl work on the sockets that are ready, or on its timer."""
+        now_s = time.monotonic()
+        limits_s = [limit_s - now_s for limit_s in (ends_s, self._deadline_s) if limit_s is not None]
+        wait_s = max(0.0, min(limits_s)) if limits_s else -1.0
+        events = self._poller.poll(wait_s * self._timeout_unit if wait_s > 0 else wait_s)
+        act = self._multi.socket_action
+        for descriptor, mask in events:
+            if descriptor in self._watched:
+                happened.readable.append(descriptor)
+                continue
+            action = (pycurl.CSELECT_IN if mask & _READ else 0) | (pycurl.CSELECT_OUT if mask & _WRITE else 0)
+            act(descriptor, action | (pycurl.CSELECT_ERR if mask & _ENDED else 0))
+        if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
+            self._deadline_s = None
+            act(pycurl.SOCKET_TIMEOUT, 0)
+        if self._interruption is not None:
+            interruption, self._interruption = self._interruption, None
+            raise interruption
+
+    def _collect(self, happened: Happened) -> None:
+        """Take the finished requests out of libcurl."""
+        left = 1
+        while left:
+            left, succeeded, failed = self._multi.info_read()
+            for curl in succeeded:
+                happened.answers.append(self._finish(curl, 0, ""))
+            for curl, code, message in failed:
+                happened.answers.append(self._finish(curl, code, message))
+
+    def _finish(self, curl: pycurl.Curl, code: int, message: str) -> tuple[Any, Answer]:
+        exchange = self._running.pop(curl)
+        self._multi.remove_handle(curl)
+        if code:
+            answer = Answer(0, (), b"", message or f"curl error {code}", refused=code in _UNREACHED)
+        else:
+            body = exchange.body
+            answer = Answer(
+                curl.getinfo(pycurl.RESPONSE_CODE),
+                tuple(exchange.head),
+                body[0] if len(body) == 1 else b"".join(body),  # one piece is handed on uncopied
+            )
+        if curl.getinfo(pycurl.EFFECTIVE_METHOD) == "GET":
+            self._spare.append(exchange)
+        else:
+            curl.close()  # options of a POST cling to a handle; these requests are few
+        return exchange.tag, answer
+
+    def _new_handle(self) -> pycurl.Curl:
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.PATH_AS_IS, 1)  # objects may be named "." or ".."
+        curl.setopt(pycurl.BUFFERSIZE, _BUFFER_BYTES)
+        curl.setopt(pycurl.CONNECTTIMEOUT, self.endpoint.connect_timeout_s)
+        curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
+        curl.setopt(pycurl.LOW_SPEED_TIME, self.endpoint.stall_timeout_s)
+        curl.setopt(pycurl.USERAGENT, "")  # the endpoint's headers name the client
+        if self.endpoint.proxy is not None:
+            curl.setopt(pycurl.PROXY, self.endpoint.proxy)
+        if self.endpoint.ca_file is not None:
+            curl.setopt(pycurl.CAINFO, self.endpoint.ca_file)
+        if not self.endpoint.verify:
+            curl.setopt(pycurl.SSL_VERIFYPEER, 0)
+            curl.setopt(pycurl.SSL_VERIFYHOST, 0)
+        return curl
+
+    def _on_socket(self, event: int, descriptor: int, _multi: pycurl.CurlMulti, _data: object) -> None:
+        # libcurl prints and drops what a callback raises: a Ctrl-C that lands here is kept for `_turn` to raise.
+        try:
+            if event == pycurl.POLL_REMOVE:
+                self._sockets.discard(descriptor)
+                self._poller.unregister(descriptor)
+            elif descriptor in self._sockets:
+                self._poller.modify(descriptor, _POLL_OF_CURL[event])
+            else:
+                self._sockets.add(descriptor)
+                self._poller.register(descriptor, _POLL_OF_CURL[event])
+        except OSError:
+            self._sockets.discard(descriptor)  # closed under us: libcurl will ask again for a new one
+        except BaseException as interruption:  # noqa: BLE001 - raised again by _turn
+            self._interruption = interruption
+
+    def _on_timer(self, timeout_ms: int) -> None:
+        self._deadline_s = None if timeout_ms < 0 else time.monotonic() + timeout_ms / 1000

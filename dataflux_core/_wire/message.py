@@ -1,0 +1,69 @@
+"""Hold one HTTP request or answer as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+Method = Literal["GET", "POST", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request below an endpoint; `target` is path and query, already percent-encoded."""
+
+    method: Method
+    target: str
+    body: bytes = b""
+    headers: tuple[str, ...] = ()  # "Name: value" lines beside the endpoint's own
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: a status with its bytes, or, where `failure` is set, why nothing complete did."""
+
+    status: int  # 0 when no complete answer arrived
+    head: tuple[bytes, ...]  # header lines as received
+    body: bytes
+    failure: str = ""
+    refused: bool = False  # no connection could be made: nothing was sent
+
+    @property
+    def ok(self) -> bool:
+        return not self.failure and 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own classes
+
+    def header(self, name: bytes) -> str:
+        """Return the value of header `name` (lower case), "" where absent."""
+        for line in self.head:
+            key, colon, value = line.partition(b":")
+            if colon and key.lower() == name:
+                return value.strip().decode("latin-1")
+        return ""
+
+
+class _ErrorBody(msgspec.Struct):
+    error: dict[str, Any] = {}
+
+
+def error_message(answer: Answer) -> str:
+    """Say in one line what an unsuccessful answer says: the service's own message where it gives one."""
+    if answer.failure:
+        return answer.failure
+    try:
+        message = msgspec.json.decode(answer.body, type=_ErrorBody).error.get("message")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        message = None
+    if isinstance(message, str) and message:
+        return message
+    return answer.body[:200].decode("utf-8", "replace").strip() or "no message"
+
+
+def retry_after_s(answer: Answer) -> float:
+    """Return the seconds that Retry-After asks for, 0 where it is absent or a date.
+
+    Source: RFC 9110, 10.2.3; GCS sends seconds.
+    """
+    value = answer.header(b"retry-after")
+    return float(value) if value.isdigit() else 0.0

@@ -1,0 +1,98 @@
+"""Hold one page of a listing as columns."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TEXT_SEPARATOR = "\n"  # no object name holds one: https://cloud.google.com/storage/docs/objects#naming
+_ROW = b"\n"
+
+# GCS's own names of the optional fields, by the name that this package gives them.
+TEXT_FIELDS = {
+    "crc32c": "crc32c",
+    "md5": "md5Hash",
+    "content_encoding": "contentEncoding",
+    "content_type": "contentType",
+    "updated": "updated",
+    "storage_class": "storageClass",
+    "etag": "etag",
+}
+NUMBER_FIELDS = {"generation": "generation", "metageneration": "metageneration"}
+FIELDS = (*NUMBER_FIELDS, *TEXT_FIELDS)
+
+
+class Page(msgspec.Struct, frozen=True, gc=False):
+    """Objects of one page, as packed columns in name order, that cross a process boundary without being unpacked.
+
+    `names`, and each text column, is UTF-8 joined by newlines; `sizes`, and each number column, is native int64.
+    """
+
+    count: int
+    names: bytes
+    sizes: bytes  # (count,) int64, bytes of each object
+    texts: dict[str, bytes] = {}
+    numbers: dict[str, bytes] = {}
+
+    def name_list(self) -> list[str]:
+        return self.names.decode().split(TEXT_SEPARATOR) if self.count else []
+
+    def size_list(self) -> list[int]:
+        return int64s(self.sizes).tolist()
+
+    def rows(self, start: int, stop: int) -> Page:
+        """Return rows `start` to `stop` as a page of their own."""
+        if start <= 0 and stop >= self.count:
+            return self
+        width = 8
+        return Page(
+            max(0, stop - start),
+            _text_rows(self.names, start, stop),
+            self.sizes[start * width : stop * width],
+            {key: _text_rows(column, start, stop) for key, column in self.texts.items()},
+            {key: column[start * width : stop * width] for key, column in self.numbers.items()},
+        )
+
+    def between(self, after: str | None, end: str | None) -> Page:
+        """Return the rows whose names are above `after` but below `end`."""
+        names = self.name_list()
+        start = 0 if after is None else bisect_right(names, after)
+        stop = self.count if end is None else bisect_left(names, end)
+        return self.rows(start, max(start, stop))
+
+
+def pack_text(values: Sequence[str]) -> bytes:
+    return TEXT_SEPARATOR.join(values).encode()
+
+
+def pack_numbers(values: Sequence[int]) -> bytes:
+    return array("q", values).tobytes()
+
+
+def int64s(column: bytes) -> memoryview[int]:
+    """View a number column as its integers, without a copy."""
+    return memoryview(column).cast("q")
+
+
+def _text_rows(column: bytes, start: int, stop: int) -> bytes:
+    return _ROW.join(column.split(_ROW)[start:stop])
+
+
+def page_of(
+    names: Sequence[str], sizes: Sequence[int], columns: Mapping[str, Sequence[str] | Sequence[int]] | None = None
+) -> Page:
+    """Pack parallel sequences into a page."""
+    texts: dict[str, bytes] = {}
+    numbers: dict[str, bytes] = {}
+    for key, values in (columns or {}).items():
+        if key in NUMBER_FIELDS:
+            numbers[key] = pack_numbers(values)  # type: ignore[arg-type]
+        else:
+            texts[key] = pack_text(values)  # type: ignore[arg-type]
+    return Page(len(names), pack_text(names), pack_numbers(sizes), texts, numbers)

@@ -1,0 +1,45 @@
+"""Turn an unsuccessful answer into the error that a caller sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataflux_core._wire.message import error_message
+from dataflux_core.errors import (
+    AccessDenied,
+    BucketNotFound,
+    ConnectionBroken,
+    DatafluxError,
+    EndpointUnreachable,
+    ObjectNotFound,
+    ServiceRefused,
+)
+
+if TYPE_CHECKING:
+    from dataflux_core._wire.message import Answer
+
+
+def bucket_error(answer: Answer, *, bucket: str, endpoint: str) -> DatafluxError:
+    """Name what a failed request about `bucket` as a whole means."""
+    if answer.status == 404:  # noqa: PLR2004 - HTTP's own numbers
+        return BucketNotFound(bucket)
+    return _general_error(answer, f"gs://{bucket}", endpoint)
+
+
+def object_error(answer: Answer, *, bucket: str, name: str, endpoint: str) -> DatafluxError:
+    """Name what a failed request about one object means."""
+    if answer.status == 404:  # noqa: PLR2004 - HTTP's own numbers
+        if "bucket does not exist" in error_message(answer).lower():
+            return BucketNotFound(bucket)
+        return ObjectNotFound(bucket, name)
+    return _general_error(answer, f"gs://{bucket}/{name}", endpoint)
+
+
+def _general_error(answer: Answer, subject: str, endpoint: str) -> DatafluxError:
+    if answer.refused:
+        return EndpointUnreachable(endpoint, answer.failure)
+    if answer.failure:
+        return ConnectionBroken(subject, answer.failure)
+    if answer.status in (401, 403):
+        return AccessDenied(subject, answer.status, error_message(answer))
+    return ServiceRefused(subject, answer.status, error_message(answer))

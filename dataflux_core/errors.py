@@ -1,0 +1,172 @@
+"""Name what went wrong, with which object, what to do next."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AccessDenied",
+    "BucketNotFound",
+    "ChecksumMismatch",
+    "ConnectionBroken",
+    "CredentialsMissing",
+    "DatafluxError",
+    "EndpointUnreachable",
+    "ExtraMissing",
+    "InvalidArgument",
+    "ListingInexact",
+    "ObjectChanged",
+    "ObjectNotFound",
+    "ServiceRefused",
+    "UnsafeName",
+]
+
+
+class DatafluxError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class InvalidArgument(DatafluxError, ValueError):
+    """A caller's argument cannot mean anything."""
+
+    def __init__(self, argument: str, value: str, expected: str) -> None:
+        super().__init__(argument, value, expected)
+        self.argument, self.value, self.expected = argument, value, expected
+
+    def __str__(self) -> str:
+        return f"{self.argument}={self.value}: expected {self.expected}"
+
+
+class ExtraMissing(DatafluxError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(feature, extra)
+        self.feature, self.extra = feature, extra
+
+    def __str__(self) -> str:
+        return f"{self.feature} needs an extra: pip install 'dataflux_core[{self.extra}]'"
+
+
+class CredentialsMissing(DatafluxError):
+    """No Google credentials were found or they could not be refreshed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"no usable Google credentials ({self.reason}); run `gcloud auth application-default login`, set "
+            "GOOGLE_APPLICATION_CREDENTIALS, or give a client made with credentials"
+        )
+
+
+class EndpointUnreachable(DatafluxError, ConnectionError):
+    """The service cannot be connected to at all."""
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(endpoint, reason)
+        self.endpoint, self.reason = endpoint, reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.endpoint}: cannot connect ({self.reason}); check the network, the proxy variables and "
+            "STORAGE_EMULATOR_HOST"
+        )
+
+
+class ConnectionBroken(DatafluxError, ConnectionError):
+    """A connection failed in the middle of a request."""
+
+    def __init__(self, subject: str, reason: str) -> None:
+        super().__init__(subject, reason)
+        self.subject, self.reason = subject, reason
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.reason}; retries were used up, try again or raise the retry's timeout"
+
+
+class ServiceRefused(DatafluxError):
+    """The service answered with an error that retrying did not cure."""
+
+    def __init__(self, subject: str, status: int, message: str) -> None:
+        super().__init__(subject, status, message)
+        self.subject, self.status, self.message = subject, status, message
+
+    def __str__(self) -> str:
+        return f"{self.subject}: HTTP {self.status}: {self.message}"
+
+
+class BucketNotFound(ServiceRefused):
+    """There is no such bucket for these credentials."""
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__(f"gs://{bucket}", 404, "the bucket does not exist; check its name and the project")
+        self.args = (bucket,)
+        self.bucket = bucket
+
+
+class AccessDenied(ServiceRefused):
+    """The credentials lack a permission."""
+
+    def __init__(self, subject: str, status: int, message: str) -> None:
+        super().__init__(subject, status, message)
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; ask for the permission, or use other credentials"
+
+
+class ObjectNotFound(DatafluxError):
+    """An object that was to be read does not exist."""
+
+    def __init__(self, bucket: str, name: str) -> None:
+        super().__init__(bucket, name)
+        self.bucket, self.name = bucket, name
+
+    def __str__(self) -> str:
+        return f"gs://{self.bucket}/{self.name}: no such object; if it was listed it has been deleted, so list again"
+
+
+class ObjectChanged(DatafluxError):
+    """An object's bytes disagree with its listing."""
+
+    def __init__(self, name: str, listed: int, read: int) -> None:
+        super().__init__(name, listed, read)
+        self.name, self.listed, self.read = name, listed, read
+
+    def __str__(self) -> str:
+        return f"{self.name}: listed {self.listed}, found {self.read}; it changed, so list again"
+
+
+class ChecksumMismatch(DatafluxError):
+    """The bytes received do not have the checksum that the service gives."""
+
+    def __init__(self, name: str, expected: str, received: str) -> None:
+        super().__init__(name, expected, received)
+        self.name, self.expected, self.received = name, expected, received
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: crc32c {self.received} received, {self.expected} expected, on every try; check the network"
+        )
+
+
+class ListingInexact(DatafluxError):
+    """A listing cannot be shown to be complete."""
+
+    def __init__(self, bucket: str, reason: str) -> None:
+        super().__init__(bucket, reason)
+        self.bucket, self.reason = bucket, reason
+
+    def __str__(self) -> str:
+        return f"gs://{self.bucket}: the listing would not be exact: {self.reason}; nothing is returned, list again"
+
+
+class UnsafeName(DatafluxError):
+    """An object name cannot become a path of its own below the target directory."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return f"{self.name!r}: {self.reason}"
