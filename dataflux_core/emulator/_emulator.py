@@ -1,0 +1,219 @@
+"""Start a server in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http.client import HTTPConnection, HTTPSConnection
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import urlencode
+
+from dataflux_core.emulator._config import (
+    Contents,
+    Fault,
+    Latency,
+    Memory,
+    ServerPlan,
+    Settings,
+    contents_to_json,
+    plan_to_json,
+    settings_to_json,
+)
+from dataflux_core.emulator._counters import Requests
+from dataflux_core.emulator._errors import EmulatorError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+    from dataflux_core.emulator._fields import Json
+
+NEEDED = ("uvicorn", "httptools", "uvloop", "numpy")
+STOP_S = 10.0
+FIRST_ERROR = 400
+
+
+class Changes(TypedDict, total=False):
+    """The settings that may change while the server runs."""
+
+    latency: Latency
+    faults: Sequence[Fault]
+    max_in_flight: int | None
+    token: str | None
+    seed: int
+
+
+@dataclass(kw_only=True, eq=False)
+class Emulator:
+    """A server with the given buckets, from `start` (or `with`) to `stop`.
+
+    `max_page` caps a page of a listing, `max_in_flight` gives more requests than that at once a 429, `token` demands
+    that bearer token, `certfile` with `keyfile` make it speak TLS. Port 0 takes a free one. It may be started again
+    after it was stopped, then with fresh buckets.
+    """
+
+    buckets: Mapping[str, Contents] = field(default_factory=dict)
+    latency: Latency = field(default_factory=Latency)
+    faults: Sequence[Fault] = ()
+    max_page: int = 5000
+    max_in_flight: int | None = None
+    token: str | None = None
+    seed: int = 0
+    host: str = "127.0.0.1"
+    port: int = 0
+    certfile: str | os.PathLike[str] | None = None
+    keyfile: str | os.PathLike[str] | None = None
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _bound: int = field(default=0, init=False, repr=False)
+    _settings: Settings = field(default_factory=Settings, init=False, repr=False)
+
+    def start(self) -> Self:
+        """Start the server; it listens when this returns."""
+        if self._process is not None:
+            raise EmulatorError("the emulator is running already")
+        missing = [name for name in NEEDED if find_spec(name) is None]
+        if missing:
+            raise EmulatorError(f"the emulator needs {', '.join(missing)}: pip install 'dataflux_core[emulator]'")
+        self._settings = Settings(self.latency, tuple(self.faults), self.max_in_flight, self.token, self.seed)
+        # A session of its own: Ctrl-C in the terminal reaches the caller, who ends the server when he is done with it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __package__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            self._bound = self._introduce(self._process)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End the server; requests in flight are dropped."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with process:
+            if process.stdin is not None:
+                try:
+                    process.stdin.close()
+                except BrokenPipeError:
+                    pass  # it has ended on its own, which is what we want
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process of the server."""
+        return self._running().pid
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the server, without a slash at its end."""
+        self._running()
+        scheme = "http" if self.certfile is None else "https"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self._bound}"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment in which google-cloud-storage, dataflux_core, others use this server."""
+        return {"STORAGE_EMULATOR_HOST": self.endpoint, "NO_GCE_CHECK": "true"}
+
+    def put(self, bucket: str, name: str, content: bytes, resource: Mapping[str, Json] | None = None) -> int:
+        """Write an object, past latency, faults, counters; give its generation.
+
+        `resource` sets what an upload may set, such as `{"storageClass": "NEARLINE", "contentEncoding": "gzip"}`.
+        """
+        query = {"bucket": bucket, "name": name, "resource": json.dumps(dict(resource or {}))}
+        answer = json.loads(self._call("PUT", "object?" + urlencode(query), content))
+        return int(answer["generation"])
+
+    def create_bucket(self, name: str, contents: Contents | None = None) -> None:
+        """Add a bucket, empty unless told otherwise; one of the same name is replaced."""
+        body = json.dumps(contents_to_json(Memory() if contents is None else contents))
+        self._call("PUT", "bucket?" + urlencode({"bucket": name}), body.encode())
+
+    def configure(self, **changes: Unpack[Changes]) -> None:
+        """Change `latency`, `faults`, `max_in_flight`, `token` or `seed`; what is not named stays.
+
+        Faults start anew, their `times` included.
+        """
+        if "faults" in changes:
+            changes["faults"] = tuple(changes["faults"])
+        self._settings = replace(self._settings, **changes)
+        self._call("PUT", "settings", json.dumps(settings_to_json(self._settings)).encode())
+
+    def requests(self) -> Requests:
+        """Tell what the server was asked for since the start or the last reset."""
+        totals = json.loads(self._call("GET", "requests"))
+        del totals["pid"]
+        return Requests(**totals)
+
+    def reset_requests(self) -> None:
+        """Count from zero."""
+        self._call("DELETE", "requests")
+
+    def _introduce(self, process: subprocess.Popen[bytes]) -> int:
+        """Hand the plan over; give the port that the server has taken."""
+        if process.stdin is None or process.stdout is None:
+            raise EmulatorError("the emulator has no pipes")
+        plan = ServerPlan(
+            buckets=self.buckets,
+            settings=self._settings,
+            host=self.host,
+            port=self.port,
+            max_page=self.max_page,
+            certfile=None if self.certfile is None else os.fspath(self.certfile),
+            keyfile=None if self.keyfile is None else os.fspath(self.keyfile),
+            parent=os.getpid(),
+        )
+        process.stdin.write(plan_to_json(plan).encode() + b"\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        answer = json.loads(line) if line else {"error": "its process ended; see its message above"}
+        if "error" in answer:
+            raise EmulatorError(f"the emulator did not start on {self.host}:{self.port}: {answer['error']}")
+        return int(answer["port"])
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise EmulatorError("the emulator is not running; use it in a with statement or call start()")
+        return self._process
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        self._running()
+        connection: HTTPConnection
+        if self.certfile is None:
+            connection = HTTPConnection(self.host, self._bound)
+        else:
+            # It is our own server on this machine; the certificate is there for the clients under test.
+            context = ssl._create_unverified_context()  # noqa: S323, SLF001
+            connection = HTTPSConnection(self.host, self._bound, context=context)
+        try:
+            connection.request(method, "/_emulator/" + path, body)
+            response = connection.getresponse()
+            answer = response.read()
+        finally:
+            connection.close()
+        if response.status >= FIRST_ERROR:
+            raise EmulatorError(json.loads(answer)["error"]["message"])
+        return answer

@@ -1,0 +1,144 @@
+"""Choose the names of one page."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from dataflux_core.emulator._names import prefix_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dataflux_core.emulator._bucket import Columns, Slice
+
+SCANNED = 20_000  # names looked at for one page of a glob; the page may then be short, even empty
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a listing asks for; names lie in [start, end)."""
+
+    limit: int
+    prefix: str = ""
+    start: str = ""
+    end: str | None = None
+    delimiter: str = ""
+    trailing: bool = False  # list a name that ends with the delimiter as an object too
+    glob: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The names of a page; `resume` is where the next one starts, None after the last."""
+
+    names: list[str]
+    prefixes: list[str]
+    resume: str | None
+    columns: Columns | None = None
+
+
+def page(take: Callable[[str, str | None, int], Slice], query: Query) -> Page:
+    """Choose the next page of a bucket."""
+    start = max(query.start, query.prefix)
+    end = prefix_end(query.prefix)
+    if query.end and (end is None or query.end < end):
+        end = query.end
+    if end is not None and start >= end:
+        return Page([], [], None)
+    if query.limit == 0:
+        return Page([], [], start)
+    if query.delimiter:
+        return _folded(take, query, start, end)
+    if query.glob:
+        return _matched(take, query, start, end)
+    names, columns = take(start, end, query.limit + 1)
+    if len(names) <= query.limit:
+        return Page(names, [], None, columns)
+    resume = names.pop()
+    return Page(names, [], resume, columns)
+
+
+def _folded(take: Callable[[str, str | None, int], Slice], query: Query, start: str, end: str | None) -> Page:
+    """Fold the names below the first delimiter after the prefix into one entry each."""
+    names: list[str] = []
+    prefixes: list[str] = []
+    matches = glob_pattern(query.glob).fullmatch if query.glob else None
+    for entry in _entries(take, query, start, end):
+        if matches is not None and not matches(entry.text):
+            continue
+        if len(names) + len(prefixes) >= query.limit:
+            return Page(names, prefixes, entry.text)
+        # A folder that is an object too gives both at once, since no token could stand between them: such a page may
+        # be one entry longer than asked for.
+        if entry.listed:
+            names.append(entry.text)
+        if entry.folded:
+            prefixes.append(entry.text)
+    return Page(names, prefixes, None)
+
+
+class Entry(NamedTuple):
+    """One line of a folded listing: an object, a folder, or with `trailing` one that is both."""
+
+    text: str
+    listed: bool
+    folded: bool
+
+
+def _entries(
+    take: Callable[[str, str | None, int], Slice], query: Query, start: str, end: str | None
+) -> Iterator[Entry]:
+    """Walk over objects one by one but over each folder in a single step."""
+    at: str | None = start
+    while at is not None and (end is None or at < end):
+        chunk = take(at, end, query.limit + 1).names
+        at = chunk[-1] + "\0" if len(chunk) > query.limit else None
+        position = 0
+        while position < len(chunk):
+            name = chunk[position]
+            cut = name.find(query.delimiter, len(query.prefix))
+            if cut < 0:
+                yield Entry(name, listed=True, folded=False)
+                position += 1
+                continue
+            folder = name[: cut + len(query.delimiter)]
+            yield Entry(folder, listed=query.trailing and name == folder, folded=True)
+            after = prefix_end(folder)
+            if after is None:
+                return
+            position = bisect_left(chunk, after, position)
+            if position == len(chunk) and at is not None:
+                at = after
+
+
+def _matched(take: Callable[[str, str | None, int], Slice], query: Query, start: str, end: str | None) -> Page:
+    pattern = glob_pattern(query.glob)
+    names, _ = take(start, end, SCANNED)
+    found = [name for name in names if pattern.fullmatch(name)]
+    if len(found) > query.limit:
+        return Page(found[: query.limit], [], found[query.limit])
+    return Page(found, [], names[-1] + "\0" if len(names) == SCANNED else None)
+
+
+@lru_cache(maxsize=64)
+def glob_pattern(glob: str) -> re.Pattern[str]:
+    """Translate a matchGlob: `**` crosses slashes, `*` does not, `{a,b}` are alternatives."""
+    parts: list[str] = []
+    for token in re.findall(r"\*\*|\[[!^]?[^\]]+\]|\{[^}]*\}|.", glob, re.DOTALL):
+        if token == "**":
+            parts.append(".*")
+        elif token == "*":
+            parts.append("[^/]*")
+        elif token == "?":
+            parts.append("[^/]")
+        elif token[0] == "[" and len(token) > 1:
+            parts.append("[" + token[1:-1].replace("!", "^", 1).replace("\\", r"\\") + "]")
+        elif token[0] == "{" and len(token) > 1:
+            parts.append("(?:" + "|".join(glob_pattern(choice).pattern for choice in token[1:-1].split(",")) + ")")
+        else:
+            parts.append(re.escape(token))
+    return re.compile("".join(parts), re.DOTALL)

@@ -1,0 +1,208 @@
+"""Describe one stored object."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from email.utils import formatdate
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
+
+import google_crc32c
+
+if TYPE_CHECKING:
+    from dataflux_core.emulator._fields import Json
+    from dataflux_core.emulator._http import FileSpan, Headers
+
+# The part of a resource that an uploader may set as plain text.
+SETTABLE = (
+    "contentType",
+    "contentEncoding",
+    "contentDisposition",
+    "contentLanguage",
+    "cacheControl",
+    "storageClass",
+    "customTime",
+)
+
+
+class Content(Protocol):
+    """Where the bytes of an object are."""
+
+    def span(self, start: int, stop: int) -> bytes | FileSpan:
+        """Give a part of the bytes, or say where in a file they are."""
+
+    def read(self) -> bytes:
+        """Give all bytes."""
+
+    def crc32c(self) -> int:
+        """Compute the checksum, or remember it."""
+
+    def md5(self) -> bytes | None:
+        """Compute the digest, or None where the service has none."""
+
+
+class BytesContent:
+    """Bytes held in memory."""
+
+    __slots__ = ("_crc32c", "_md5", "bytes")
+
+    def __init__(self, content: bytes) -> None:
+        self.bytes = content
+        self._crc32c: int | None = None
+        self._md5: bytes | None = None
+
+    def span(self, start: int, stop: int) -> bytes:
+        return self.bytes if stop - start == len(self.bytes) else self.bytes[start:stop]
+
+    def read(self) -> bytes:
+        return self.bytes
+
+    def crc32c(self) -> int:
+        if self._crc32c is None:
+            self._crc32c = google_crc32c.value(self.bytes)
+        return self._crc32c
+
+    def md5(self) -> bytes | None:
+        if self._md5 is None:
+            self._md5 = hashlib.md5(self.bytes, usedforsecurity=False).digest()
+        return self._md5
+
+
+class ComposedContent(BytesContent):
+    """Bytes that were joined by the service, which then keeps no MD5."""
+
+    __slots__ = ()
+
+    def md5(self) -> bytes | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredObject:
+    """One generation of one object; a change makes another."""
+
+    name: str
+    size: int  # bytes
+    generation: int
+    content: Content
+    metageneration: int = 1
+    created_us: int = 0  # microseconds since 1970
+    updated_us: int = 0
+    settings: dict[str, str] = field(default_factory=dict)  # of SETTABLE
+    metadata: dict[str, str] | None = None
+    component_count: int = 0
+    # Headers and listed lines are asked for again far more often than they change.
+    cache: dict[str, object] = field(default_factory=dict, repr=False)
+
+    @property
+    def encoding(self) -> str:
+        """The content encoding, empty for none."""
+        return self.settings.get("contentEncoding", "")
+
+    @property
+    def storage_class(self) -> str:
+        """The storage class, as listed."""
+        return self.settings.get("storageClass", "STANDARD")
+
+    @property
+    def etag(self) -> str:
+        """The entity tag: it changes with every change of the object."""
+        return base64.b64encode(b"%x/%x" % (self.generation, self.metageneration)).decode()
+
+    def crc32c(self) -> str:
+        """The checksum as the service writes it."""
+        return base64.b64encode(self.content.crc32c().to_bytes(4, "big")).decode()
+
+    def md5(self) -> str | None:
+        """The digest as the service writes it; None for a composed object."""
+        digest = self.content.md5()
+        return None if digest is None else base64.b64encode(digest).decode()
+
+    def revised(self, *, settings: dict[str, str], metadata: dict[str, str] | None, now_us: int) -> StoredObject:
+        """Make the next metageneration."""
+        return replace(
+            self,
+            settings=settings,
+            metadata=metadata,
+            metageneration=self.metageneration + 1,
+            updated_us=now_us,
+            cache={},
+        )
+
+
+@lru_cache(maxsize=1024)
+def timestamp(us: int) -> str:
+    """Write microseconds since 1970 as RFC 3339."""
+    moment = datetime.fromtimestamp(us / 1e6, tz=timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{us % 1_000_000 // 1000:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def http_date(second: int) -> bytes:
+    """Write seconds since 1970 as a header's date."""
+    return formatdate(second, usegmt=True).encode()
+
+
+def resource(
+    bucket: str, stored: StoredObject, keys: frozenset[str] | None = None, *, origin: str = ""
+) -> dict[str, Json]:
+    """Describe an object as the JSON API does; None for `keys` gives all of them.
+
+    The checksum is left out unless asked for, since it may mean reading a file.
+    """
+    path = f"/b/{bucket}/o/{quote(stored.name, safe='')}"
+    found: dict[str, Json] = {
+        "kind": "storage#object",
+        "id": f"{bucket}/{stored.name}/{stored.generation}",
+        "selfLink": f"{origin}/storage/v1{path}",
+        "mediaLink": f"{origin}/download/storage/v1{path}?generation={stored.generation}&alt=media",
+        "name": stored.name,
+        "bucket": bucket,
+        "generation": str(stored.generation),
+        "metageneration": str(stored.metageneration),
+        "contentType": "application/octet-stream",
+        "storageClass": stored.storage_class,
+        "size": str(stored.size),
+        "etag": stored.etag,
+        "timeCreated": timestamp(stored.created_us),
+        "updated": timestamp(stored.updated_us),
+        "timeStorageClassUpdated": timestamp(stored.created_us),
+        "timeFinalized": timestamp(stored.created_us),
+        **stored.settings,
+    }
+    if stored.metadata:
+        found["metadata"] = dict(stored.metadata)
+    if stored.component_count:
+        found["componentCount"] = stored.component_count
+    if keys is None or "crc32c" in keys:
+        found["crc32c"] = stored.crc32c()
+    digest = stored.md5() if keys is None or "md5Hash" in keys else None
+    if digest is not None:
+        found["md5Hash"] = digest
+    return found if keys is None else {key: value for key, value in found.items() if key in keys}
+
+
+def media_headers(stored: StoredObject) -> Headers:
+    """Give the headers that every read of an object carries, whatever its range."""
+    known = stored.cache.get("media")
+    if known is None:
+        hashes = f"crc32c={stored.crc32c()}"
+        digest = stored.md5()
+        known = [
+            (b"content-type", stored.settings.get("contentType", "application/octet-stream").encode()),
+            (b"x-goog-generation", b"%d" % stored.generation),
+            (b"x-goog-metageneration", b"%d" % stored.metageneration),
+            (b"x-goog-stored-content-encoding", stored.encoding.encode() or b"identity"),
+            (b"x-goog-stored-content-length", b"%d" % stored.size),
+            (b"x-goog-hash", (hashes if digest is None else f"{hashes},md5={digest}").encode()),
+            (b"x-goog-storage-class", stored.storage_class.encode()),
+            (b"etag", stored.etag.encode()),
+            (b"last-modified", http_date(stored.updated_us // 1_000_000)),
+            *((b"cache-control", value.encode()) for value in [stored.settings.get("cacheControl")] if value),
+        ]
+        stored.cache["media"] = known
+    return known  # type: ignore[return-value]

@@ -1,0 +1,115 @@
+"""Stand in for a large bucket whose names, sizes, bytes follow from arithmetic."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Literal
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from dataflux_core.emulator._fields import Json
+    from dataflux_core.emulator._shapes import Shape
+
+ShapeName = Literal["sequential", "unpadded", "uuids", "imagenet", "hive", "skewed", "deep", "unicode", "mixed"]
+SHAPE_NAMES: tuple[ShapeName, ...] = (
+    "sequential",
+    "unpadded",
+    "uuids",
+    "imagenet",
+    "hive",
+    "skewed",
+    "deep",
+    "unicode",
+    "mixed",
+)
+
+BLOCK_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Synthetic:
+    """A bucket of `count` made-up objects; the same arguments always give the same names, sizes, bytes.
+
+    `object_bytes` is the size of every object, or a pair (low, high) between which the size of each follows from its
+    name. Nothing is stored, so 20 million objects take no more memory than one. The methods need no server.
+    """
+
+    shape: ShapeName
+    count: int
+    object_bytes: int | tuple[int, int] = 10_000
+    prefix: str = ""
+    storage_class: str = "STANDARD"
+    permissions: frozenset[str] | None = None
+    resource: Mapping[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.shape not in SHAPE_NAMES:
+            raise ValueError(f"unknown shape {self.shape!r}; there are {', '.join(SHAPE_NAMES)}")
+        if self.count < 0:
+            raise ValueError(f"count must not be negative, it is {self.count}")
+
+    def __len__(self) -> int:
+        return self.count
+
+    def names(self, start: int = 0, stop: int | None = None) -> list[str]:
+        """Give the names at positions [start, stop) in the order of a listing."""
+        return self._names().names(start, self.count if stop is None else stop)
+
+    def name_at(self, position: int) -> str:
+        """Give the name at one position."""
+        if not 0 <= position < self.count:
+            raise IndexError(f"position {position} is outside 0 to {self.count - 1}")
+        return self._names().names(position, position + 1)[0]
+
+    def rank(self, name: str) -> int:
+        """Give the first position whose name is not below the given one."""
+        return self._names().rank(name)
+
+    def sizes(self, start: int = 0, stop: int | None = None) -> list[int]:
+        """Give the sizes in bytes at positions [start, stop)."""
+        if isinstance(self.object_bytes, int):
+            last = self.count if stop is None else min(stop, self.count)
+            return [self.object_bytes] * max(last - start, 0)
+        return [self.size(name) for name in self.names(start, stop)]
+
+    def size(self, name: str) -> int:
+        """Give the size in bytes of the object with this name."""
+        if isinstance(self.object_bytes, int):
+            return self.object_bytes
+        low, high = self.object_bytes
+        return low + crc32(name.encode()) % (high - low + 1)
+
+    def content(self, name: str) -> bytes:
+        """Give the bytes of the object with this name."""
+        return self.content_part(name, 0, self.size(name))
+
+    def content_part(self, name: str, start: int, stop: int) -> bytes:
+        """Give the bytes [start, stop) of the object with this name."""
+        block = _block()
+        # Reversed, so that the offset does not follow from what already decides the size.
+        at = (crc32(name.encode()[::-1]) + start) % BLOCK_BYTES
+        wanted = stop - start
+        if at + wanted <= BLOCK_BYTES:
+            return block[at : at + wanted]
+        turns = (at + wanted) // BLOCK_BYTES + 1
+        return (block * turns)[at : at + wanted]
+
+    def _names(self) -> Shape:
+        return _shape(self.shape, self.count, self.prefix)
+
+
+@cache
+def _block() -> bytes:
+    return hashlib.shake_128(b"dataflux_core.emulator").digest(BLOCK_BYTES)
+
+
+@lru_cache(maxsize=64)
+def _shape(shape: str, count: int, prefix: str) -> Shape:
+    # Imported here because its tables take longer to fill than the rest of the package to import.
+    from dataflux_core.emulator._shapes import SHAPES, Segment, Segments  # noqa: PLC0415
+
+    names = SHAPES[shape](count)
+    return Segments([Segment(prefix, names)]) if prefix else names
