@@ -13,11 +13,11 @@ import subprocess
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from dataflux_core.emulator import Emulator, Memory, Synthetic
+from dataflux_core.emulator import Emulator, Memory, ShapeName, Synthetic
 
 NARROW = "items(name,size,storageClass),nextPageToken"
 OBJECT_BYTES = 10_000
-SHAPES = ("sequential", "uuids", "imagenet", "unicode", "unpadded")
+SHAPES: tuple[ShapeName, ...] = ("sequential", "uuids", "imagenet", "unicode", "unpadded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,12 @@ def page_paths(synthetic: Synthetic, pages: int) -> list[str]:
 
 
 def read_paths(names: list[str]) -> list[str]:
+    """Read each object whole."""
     return [f"/storage/v1/b/demo/o/{quote(name, safe='')}?alt=media" for name in names]
 
 
 def main() -> None:
+    """Measure, then print one line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="few requests: shows that it works, measures nothing")
     smoke: bool = parser.parse_args().smoke

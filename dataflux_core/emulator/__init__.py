@@ -4,7 +4,7 @@ from dataflux_core.emulator._config import Directory, Fault, Latency, Memory
 from dataflux_core.emulator._counters import Requests
 from dataflux_core.emulator._emulator import Emulator
 from dataflux_core.emulator._errors import EmulatorError
-from dataflux_core.emulator._synthetic import Synthetic
+from dataflux_core.emulator._synthetic import ShapeName, Synthetic
 
 __all__ = [
     "Directory",
@@ -14,5 +14,6 @@ __all__ = [
     "Latency",
     "Memory",
     "Requests",
+    "ShapeName",
     "Synthetic",
 ]

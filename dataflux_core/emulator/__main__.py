@@ -38,7 +38,7 @@ class Lifeline(asyncio.Protocol):
 async def serve(plan: ServerPlan) -> None:
     """Serve until the handle, or its process, is gone."""
     config = Config(
-        App(make_store(plan), plan.settings),  # type: ignore[arg-type]
+        App(make_store(plan), plan.settings),
         http=Protocol,
         ws="none",
         lifespan="off",

@@ -12,7 +12,7 @@ from dataflux_core.emulator._behaviour import Behaviour
 from dataflux_core.emulator._counters import Counters
 from dataflux_core.emulator._errors import ApiError
 from dataflux_core.emulator._http import FileSpan, Reply, Request, error_reply, parse_query
-from dataflux_core.emulator._routes import Route, resolve
+from dataflux_core.emulator._routes import Act, Route, resolve
 from dataflux_core.emulator._store import Store, Target
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class App:
             request.query = parse_query(scope["query_string"])
             route = self._route(request)
         except ApiError as error:
-            route = Route("other", lambda _store, _request, _target, error=error: error_reply(error), Target())
+            route = Route("other", _refuse(error), Target())
         self.counters.begin(route.operation)
         try:
             outcome = self._outcome(request, route)
@@ -151,6 +151,14 @@ class App:
         else:
             self.counters.bytes_sent += reply.length
             await send_reply(send, _socket.corrupted(reply, kind))
+
+
+def _refuse(error: ApiError) -> Act:
+    def act(store: Store, request: Request, target: Target) -> Reply:
+        del store, request, target
+        return error_reply(error)
+
+    return act
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dataflux_core.emulator._synthetic import Synthetic
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dataflux_core.emulator._fields import Json
 
 Operation = Literal[
@@ -190,21 +191,20 @@ def contents_to_json(contents: Contents) -> dict[str, Json]:
     }
 
 
-def contents_from_json(text: Mapping[str, Json]) -> Contents:
+def contents_from_json(values: dict[str, Any]) -> Contents:
     """Read what `contents_to_json` wrote."""
-    values = dict(text)
+    values = dict(values)
     kind = values.pop("kind")
-    granted = values["permissions"]
-    values["permissions"] = frozenset(granted) if isinstance(granted, list) else None  # type: ignore[assignment]
+    if values["permissions"] is not None:
+        values["permissions"] = frozenset(values["permissions"])
     if kind == "memory":
-        objects = values["objects"]
-        values["objects"] = {name: b64decode(value) for name, value in objects.items()}  # type: ignore
-        return Memory(**values)  # type: ignore[arg-type]
+        values["objects"] = {name: b64decode(value) for name, value in values["objects"].items()}
+        return Memory(**values)
     if kind == "directory":
-        return Directory(**values)  # type: ignore[arg-type]
+        return Directory(**values)
     size = values["object_bytes"]
-    values["object_bytes"] = tuple(size) if isinstance(size, list) else size  # type: ignore[assignment]
-    return Synthetic(**values)  # type: ignore[arg-type]
+    values["object_bytes"] = size if isinstance(size, int) else tuple(size)
+    return Synthetic(**values)
 
 
 def settings_to_json(settings: Settings) -> dict[str, Json]:
@@ -212,12 +212,11 @@ def settings_to_json(settings: Settings) -> dict[str, Json]:
     return asdict(settings)
 
 
-def settings_from_json(text: Mapping[str, Json]) -> Settings:
+def settings_from_json(values: dict[str, Any]) -> Settings:
     """Read what `settings_to_json` wrote."""
-    values = dict(text)
-    values["latency"] = Latency(**values["latency"])  # type: ignore
-    values["faults"] = tuple(Fault(**fault) for fault in values["faults"])  # type: ignore
-    return Settings(**values)  # type: ignore[arg-type]
+    latency = Latency(**values["latency"])
+    faults = tuple(Fault(**fault) for fault in values["faults"])
+    return Settings(**{**values, "latency": latency, "faults": faults})
 
 
 def plan_to_json(plan: ServerPlan) -> str:

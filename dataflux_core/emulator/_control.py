@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from dataflux_core.emulator._behaviour import Behaviour
@@ -13,6 +12,8 @@ from dataflux_core.emulator._http import Reply, Request, decode_object, error_re
 from dataflux_core.emulator._objects import BytesContent, resource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dataflux_core.emulator._app import App
 
 PATH = b"/_emulator/"
@@ -20,30 +21,49 @@ PATH = b"/_emulator/"
 
 def answer(app: App, request: Request) -> Reply:
     """Answer a call of the handle; these are neither counted nor delayed."""
-    call = request.method, request.raw_path.removeprefix(PATH)
+    call = CALLS.get((request.method, request.raw_path.removeprefix(PATH)))
+    if call is None:
+        return error_reply(ApiError(404, f"The emulator has no call {request.method} {request.raw_path.decode()}."))
     try:
-        if call == ("GET", b"requests"):
-            return json_reply({**app.counters.totals(), "pid": os.getpid()})
-        if call == ("DELETE", b"requests"):
-            app.counters.reset()
-            return Reply(204)
-        if call == ("PUT", b"settings"):
-            app.behaviour = Behaviour(settings_from_json(request.json()))
-            return Reply(204)
-        if call == ("PUT", b"object"):
-            return _put(app, request)
-        if call == ("PUT", b"bucket"):
-            name = request.query["bucket"]
-            app.store.buckets[name] = make_bucket(app.store, name, contents_from_json(request.json()))
-            return Reply(204)
+        return call(app, request)
     except ApiError as error:
         return error_reply(error)
-    return error_reply(ApiError(404, f"The emulator has no call {call}."))
 
 
-def _put(app: App, request: Request) -> Reply:
+def _requests(app: App, request: Request) -> Reply:
+    del request
+    return json_reply(app.counters.totals())
+
+
+def _reset(app: App, request: Request) -> Reply:
+    del request
+    app.counters.reset()
+    return Reply(204)
+
+
+def _settings(app: App, request: Request) -> Reply:
+    app.behaviour = Behaviour(settings_from_json(request.json()))
+    return Reply(204)
+
+
+def _bucket(app: App, request: Request) -> Reply:
+    name = request.query["bucket"]
+    app.store.buckets[name] = make_bucket(app.store, name, contents_from_json(request.json()))
+    return Reply(204)
+
+
+def _object(app: App, request: Request) -> Reply:
     bucket = app.store.bucket(request.query["bucket"])
     wanted = decode_object(request.query.get("resource", "{}").encode())
     content = BytesContent(request.body)
     stored = app.store.write(bucket, request.query["name"], content, len(request.body), wanted)
     return json_reply(resource(bucket.name, stored))
+
+
+CALLS: dict[tuple[str, bytes], Callable[[App, Request], Reply]] = {
+    ("GET", b"requests"): _requests,
+    ("DELETE", b"requests"): _reset,
+    ("PUT", b"settings"): _settings,
+    ("PUT", b"bucket"): _bucket,
+    ("PUT", b"object"): _object,
+}

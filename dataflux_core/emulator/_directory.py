@@ -58,13 +58,13 @@ class FileContent:
 def _digests(path: bytes, state: tuple[int, int]) -> tuple[int, bytes]:
     """Compute the checksums of a file in one pass; the state makes a changed file another key."""
     del state
-    checksum = google_crc32c.Checksum()
+    checksum = 0
     digest = hashlib.md5(usedforsecurity=False)
     with os.fdopen(_open(path), "rb") as file:
         while chunk := file.read(CHUNK_BYTES):
-            checksum.update(chunk)
+            checksum = google_crc32c.extend(checksum, chunk)
             digest.update(chunk)
-    return int.from_bytes(checksum.digest(), "big"), digest.digest()
+    return checksum, digest.digest()
 
 
 def _open(path: bytes) -> int:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from dataflux_core.emulator._errors import ApiError
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 # None selects everything below; a mapping selects its keys. "*" stands for every key of its level.
 Selector: TypeAlias = "dict[str, Selector] | None"

@@ -52,15 +52,17 @@ def list_objects(bucket: Bucket, request: Request, max_page: int) -> Reply:
     """Answer objects.list."""
     plan = list_plan(request.query.get("fields", ""))
     found = page(bucket.take, read_query(request, max_page))
-    parts = [b'{"kind":"storage#objects"'] if wants(plan.selector, "kind") else [b"{"]
+    parts = [b'"kind":"storage#objects",'] if wants(plan.selector, "kind") else []
     if found.resume is not None and wants(plan.selector, "nextPageToken"):
-        parts.append(b'"nextPageToken":"%s"' % write_token(found.resume))
+        parts.append(b'"nextPageToken":"%s",' % write_token(found.resume))
     if found.prefixes and wants(plan.selector, "prefixes"):
-        parts.append(b'"prefixes":' + msgspec.json.encode(found.prefixes))
+        parts.append(b'"prefixes":%s,' % msgspec.json.encode(found.prefixes))
     if found.names and wants(plan.selector, "items"):
-        parts.append(b'"items":[%s]' % _items(bucket, plan, found, request.origin))
-    body = parts[0] + b",".join(parts[1:]) if parts[0] == b"{" else b",".join(parts)
-    return Reply(200, [JSON_TYPE], body + b"}", objects=len(found.names))
+        parts += [b'"items":[', _items(bucket, plan, found, request.origin), b"],"]
+    if parts:
+        parts[-1] = parts[-1][:-1]
+    # Joined once: a page is half a megabyte.
+    return Reply(200, [JSON_TYPE], b"".join([b"{", *parts, b"}"]), objects=len(found.names))
 
 
 def read_query(request: Request, max_page: int) -> Query:

@@ -128,17 +128,17 @@ def _matched(take: Callable[[str, str | None, int], Slice], query: Query, start:
 def glob_pattern(glob: str) -> re.Pattern[str]:
     """Translate a matchGlob: `**` crosses slashes, `*` does not, `{a,b}` are alternatives."""
     parts: list[str] = []
-    for token in re.findall(r"\*\*|\[[!^]?[^\]]+\]|\{[^}]*\}|.", glob, re.DOTALL):
-        if token == "**":
+    for piece in re.findall(r"\*\*|\[[!^]?[^\]]+\]|\{[^}]*\}|.", glob, re.DOTALL):
+        if piece == "**":
             parts.append(".*")
-        elif token == "*":
+        elif piece == "*":
             parts.append("[^/]*")
-        elif token == "?":
+        elif piece == "?":
             parts.append("[^/]")
-        elif token[0] == "[" and len(token) > 1:
-            parts.append("[" + token[1:-1].replace("!", "^", 1).replace("\\", r"\\") + "]")
-        elif token[0] == "{" and len(token) > 1:
-            parts.append("(?:" + "|".join(glob_pattern(choice).pattern for choice in token[1:-1].split(",")) + ")")
+        elif piece[0] == "[" and len(piece) > 1:
+            parts.append("[" + piece[1:-1].replace("!", "^", 1).replace("\\", r"\\") + "]")
+        elif piece[0] == "{" and len(piece) > 1:
+            parts.append("(?:" + "|".join(glob_pattern(choice).pattern for choice in piece[1:-1].split(",")) + ")")
         else:
-            parts.append(re.escape(token))
+            parts.append(re.escape(piece))
     return re.compile("".join(parts), re.DOTALL)

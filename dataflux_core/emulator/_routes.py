@@ -50,6 +50,7 @@ OBJECT: dict[str, tuple[str, Act]] = {
     "PATCH": ("patch", _json_objects.patch),
     "PUT": ("patch", _json_objects.update),
 }
+COPIES: dict[str, Act] = {"rewriteTo": _json_objects.rewrite_to, "copyTo": _json_objects.copy_to}
 MEDIA: tuple[str, Act] = ("read", read_media)
 
 API, UPLOAD = (b"storage", b"v1"), b"upload"
@@ -75,28 +76,32 @@ def resolve(request: Request) -> Route:
 
 
 def _json_route(request: Request, rest: list[str]) -> Route:
+    if len(rest) > 1 and rest[1] == "o":
+        return _object_route(request, rest[0], rest[2:])
+    if rest[1:] == ["iam", "testPermissions"]:
+        return Route("iam", _json_buckets.test_permissions, Target(rest[0]))
+    if len(rest) == 1 and rest[0]:
+        return _by_method(BUCKET, request, Target(rest[0]))
+    if not any(rest):
+        return _by_method(BUCKETS, request, Target())
+    raise ApiError(404, "Not Found")
+
+
+def _object_route(request: Request, bucket: str, rest: list[str]) -> Route:
     match rest:
-        case [bucket, "o", name]:
+        case [name]:
             target = Target(bucket, name)
-            if request.method in {"GET", "HEAD"} and request.query.get("alt") == "media":
+            if request.query.get("alt") == "media" and request.method in {"GET", "HEAD"}:
                 return Route(*MEDIA, target)
             return _by_method(OBJECT, request, target)
-        case [bucket, "o"]:
+        case []:
             if "upload_id" in request.query:
                 return Route("insert", _uploads.resume, Target(bucket))
             return _by_method(OBJECTS, request, Target(bucket))
-        case [bucket, "o", name, "compose"]:
+        case [name, "compose"]:
             return Route("compose", _json_objects.compose, Target(bucket, name))
-        case [bucket, "o", name, "rewriteTo", "b", to_bucket, "o", to_name]:
-            return Route("rewrite", _json_objects.rewrite_to, Target(bucket, name, to_bucket, to_name))
-        case [bucket, "o", name, "copyTo", "b", to_bucket, "o", to_name]:
-            return Route("rewrite", _json_objects.copy_to, Target(bucket, name, to_bucket, to_name))
-        case [bucket, "iam", "testPermissions"]:
-            return Route("iam", _json_buckets.test_permissions, Target(bucket))
-        case [bucket] if bucket:
-            return _by_method(BUCKET, request, Target(bucket))
-        case [] | [""]:
-            return _by_method(BUCKETS, request, Target())
+        case [name, "rewriteTo" | "copyTo" as call, "b", to_bucket, "o", to_name]:
+            return Route("rewrite", COPIES[call], Target(bucket, name, to_bucket, to_name))
     raise ApiError(404, "Not Found")
 
 

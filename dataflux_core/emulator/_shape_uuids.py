@@ -14,6 +14,7 @@ SPACE_BITS = 60  # the digits before the version digit of a UUID, then three beh
 MASK = (1 << 64) - 1
 GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 GUESS_DIGITS = 15
+FEW = 16  # names for which calling numpy takes longer than computing each
 WIDTH = 37  # 36 characters, then a line feed to split at
 
 
@@ -48,6 +49,8 @@ class Uuids:
         stop = min(stop, self.count)
         if start >= stop:
             return []
+        if stop - start <= FEW:
+            return [self._name(position) for position in range(start, stop)]
         positions = np.arange(start, stop, dtype=np.uint64)
         scrambled = mix_all(positions)
         values = positions * np.uint64(self._step) + scrambled % np.uint64(self._step)

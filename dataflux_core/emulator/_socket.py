@@ -27,7 +27,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["state"]["transport"] = self.transport  # type: ignore[typeddict-item]
+        self.scope["state"]["transport"] = self.transport
 
 
 def reset(transport: asyncio.Transport) -> None:

@@ -60,7 +60,7 @@ class Store:
         self._last_us = max(self._last_us + 1, time.time_ns() // 1000)
         return self._last_us
 
-    def write(  # noqa: PLR0913 - what makes up an object; a value for it would exist for this call alone
+    def write(  # noqa: PLR0913, PLR0917 - what makes up an object; a value for it would exist for this call alone
         self,
         bucket: Bucket,
         name: str,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
 from zlib import crc32
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dataflux_core.emulator._fields import Json
     from dataflux_core.emulator._shapes import Shape
 
