@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DIGITS = "0123456789"
-HEX = "0123456789abcdef"
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_PLACES = 12  # characters that take part in one interpolation: 10^12 positions even where all are digits
+_VARYING_PLACES = 8  # behind where two names differ: 10^8 numbers between them even where all are digits
+_LEARNED_PLACES = 24  # behind the offset at which the names of a page begin to differ
 _LAST_CHARACTER = "\U0010fffd"
 
 
@@ -52,102 +54,132 @@ def _is_safe(code: int) -> bool:
     return code & 0xFFFE != 0xFFFE  # noqa: PLR2004 - the last two of each plane are noncharacters
 
 
-class KeySpace:
-    """The characters that names hold at each offset: what makes the middle of two names computable.
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The names between two bounds as whole numbers: `bottom` stands for the lower bound, `top` for the upper.
 
-    A name between two bounds is read as a number whose digits are its characters' ranks in the alphabet of their
-    offset. A few names betray a whole alphabet: where one digit was seen, all ten may come.
+    A name's characters behind what the bounds share are digits, each the character's rank in the alphabet of its
+    place; rank 0 is the end of the name. Names outside the alphabets take no room, so the numbers are dense where
+    names are.
+    """
+
+    shared: str
+    alphabets: tuple[str, ...]
+    bottom: int
+    top: int
+
+    @property
+    def unknown(self) -> int:
+        """Return the number from which on names begin with the last character of the alphabet or a higher one."""
+        scale = math.prod(len(alphabet) + 1 for alphabet in self.alphabets)
+        return scale // (len(self.alphabets[0]) + 1) * len(self.alphabets[0])
+
+    def number(self, name: str) -> int:
+        """Return the number of `name`, which must begin with what the bounds share."""
+        return _number(name[len(self.shared) :], self.alphabets)
+
+    def name(self, number: int, *, slack: int) -> str:
+        """Return the shortest text whose number is at most `slack` below `number`: short cuts meet boundaries."""
+        scale = math.prod(len(alphabet) + 1 for alphabet in self.alphabets)
+        text = ""
+        rest = number
+        for alphabet in self.alphabets:
+            scale //= len(alphabet) + 1
+            rank, rest = divmod(rest, scale)
+            if rank == 0:
+                break
+            text += alphabet[min(rank, len(alphabet)) - 1]
+            if rest <= slack:
+                break
+        return self.shared + text
+
+
+class KeySpace:
+    """The characters that names hold at each offset: what makes the middle between two names computable.
+
+    A few names betray a whole alphabet: where one digit was seen, all ten may come. Offsets behind the one at which
+    the names of a page begin to differ have run through their characters; there, what was seen is all there is.
     """
 
     def __init__(self) -> None:
         self._seen: dict[int, set[str]] = {}
+        self._complete: set[int] = set()
         self._alphabets: dict[int, str] = {}
 
     def learn(self, names: Sequence[str]) -> None:
-        """Take in the characters of some names of one page, where they begin to differ."""
-        offset = len(common_prefix(min(names), max(names)))
+        """Take in the characters of some names of one page, given in order."""
+        offset = len(common_prefix(names[0], names[-1]))
+        places = range(offset, offset + _LEARNED_PLACES)
+        for place, character in enumerate(names[0][:offset]):
+            self._seen.setdefault(place, set()).add(character)
         for name in names:
-            for place, character in enumerate(name[offset : offset + _PLACES], offset):
+            for place, character in zip(places, name[offset:], strict=False):
                 self._seen.setdefault(place, set()).add(character)
+        self._complete.update(places[1:])
         self._alphabets.clear()
 
-    def alphabet(self, offset: int) -> str:
-        """Return the characters to be expected at `offset`, in order; never empty."""
+    def frame(self, low: str, high: str | None, *, fine: str) -> Frame:
+        """Lay numbers over the names from `low` to `high`, fine enough to tell `low` from `fine`.
+
+        `high` of None means the last name there can be.
+        """
+        shared = common_prefix(low, high) if high is not None else ""
+        alphabets = self._alphabets_between(len(shared), len(common_prefix(low, fine)))
+        scale = math.prod(len(alphabet) + 1 for alphabet in alphabets)
+        top = scale if high is None else _number(high[len(shared) :], alphabets)
+        return Frame(shared, alphabets, _number(low[len(shared) :], alphabets), top)
+
+    def _alphabets_between(self, offset: int, fine_offset: int) -> tuple[str, ...]:
+        """Return the alphabets from `offset` on, as many as tell names apart behind `fine_offset`."""
+        alphabets: list[str] = []
+        varying = 0
+        last = max(self._seen, default=0)
+        while varying < _VARYING_PLACES and offset <= last:
+            alphabet = self._alphabet(offset)
+            varying += len(alphabet) > 1 and offset >= fine_offset
+            alphabets.append(alphabet)
+            offset += 1
+        return tuple(alphabets) or (DIGITS,)
+
+    def _alphabet(self, offset: int) -> str:
         known = self._alphabets.get(offset)
         if known is None:
-            known = self._alphabets[offset] = _extended(self._seen.get(offset, set())) or DIGITS + LOWER
+            characters = {character for character in self._seen.get(offset, ()) if _is_safe(ord(character))}
+            if offset not in self._complete:
+                characters = self._with_kin(characters)
+            known = self._alphabets[offset] = "".join(sorted(characters)) or DIGITS
         return known
 
-    def fraction(self, low: str, name: str, high: str | None) -> float:
-        """Return how far `name` stands from `low` (0) to `high` (1)."""
-        offset = len(common_prefix(low, high)) if high is not None else 0
-        bottom = self._number(low, offset)
-        top = self._number(high, offset) if high is not None else self._scale(offset)
-        if top <= bottom:
-            return 0.0
-        return min(1.0, max(0.0, (self._number(name, offset) - bottom) / (top - bottom)))
+    def _with_kin(self, seen: set[str]) -> set[str]:
+        """Add to the characters seen at an offset those that are likely to come with them.
 
-    def cuts(self, low: str, high: str | None, count: int) -> list[str]:
-        """Return up to `count` strings strictly between the bounds, evenly spread over the numbers between them."""
-        offset = len(common_prefix(low, high)) if high is not None else 0
-        bottom = self._number(low, offset)
-        top = self._number(high, offset) if high is not None else self._scale(offset)
-        shared = low[:offset]
-        found: list[str] = []
-        for piece in range(1, count + 1):
-            place = bottom + (top - bottom) * piece // (count + 1)
-            cut = shared + self._shortest(place, max(bottom, place - (top - bottom) // (4 * (count + 1))), offset)
-            if cut > (found[-1] if found else low) and (high is None or cut < high):
-                found.append(cut)
-        return found
-
-    def _number(self, text: str, offset: int) -> int:
-        number = 0
-        known = True
-        for place in range(offset, offset + _PLACES):
-            alphabet = self.alphabet(place)
-            number *= len(alphabet) + 1
-            if known and place < len(text):
-                rank = bisect_left(alphabet, text[place])
-                number += rank + 1
-                # An unknown character stands where the next known one begins, whatever follows it: order is kept.
-                known = rank < len(alphabet) and alphabet[rank] == text[place]
-        return number
-
-    def _scale(self, offset: int) -> int:
-        scale = 1
-        for place in range(offset, offset + _PLACES):
-            scale *= len(self.alphabet(place)) + 1
-        return scale
-
-    def _shortest(self, number: int, least: int, offset: int) -> str:
-        """Return the text of `number`, cut off as soon as it stands for at least `least`: short cuts are readable."""
-        scale = self._scale(offset)
-        text = ""
-        reached = 0
-        for place in range(offset, offset + _PLACES):
-            alphabet = self.alphabet(place)
-            scale //= len(alphabet) + 1
-            rank, number = divmod(number, scale)
-            if rank == 0:
-                break
-            text += alphabet[rank - 1]
-            reached += rank * scale
-            if reached >= least:
-                break
-        return text
+        They are the alphabet of a complete offset that has them all, their class in ASCII, one place above all of
+        them for whatever else there is.
+        """
+        alike = [self._seen[place] for place in self._complete if self._seen.get(place, set()) >= seen]
+        characters = seen | max(alike, key=len, default=set())
+        if not characters.isdisjoint(DIGITS):
+            characters.update(DIGITS)
+        for letters in (LOWER, UPPER):
+            if len(characters.intersection(letters)) > 1 and not _is_hexadecimal(characters):
+                characters.update(letters)
+        above = _safe_after(ord(max(characters))) if characters else None
+        return {character for character in characters | {above or "0"} if _is_safe(ord(character))}
 
 
-def _extended(seen: set[str]) -> str:
-    """Add to the characters seen those that belong with them; drop what must not stand in a cut."""
-    characters = {character for character in seen if _is_safe(ord(character))}
-    digits = not characters.isdisjoint(DIGITS)
-    if digits:
-        characters.update(DIGITS)
-    for letters in (LOWER, UPPER):
-        found = characters.intersection(letters)
-        if digits and found and found <= set("abcdefABCDEF"):
-            characters.update(letters[:6])
-        elif len(found) > 1:
-            characters.update(letters)
-    return "".join(sorted(characters))
+def _number(text: str, alphabets: Sequence[str]) -> int:
+    number = 0
+    known = True
+    for place, alphabet in enumerate(alphabets):
+        number *= len(alphabet) + 1
+        if known and place < len(text):
+            rank = bisect_left(alphabet, text[place])
+            number += rank + 1
+            # An unknown character stands where the next known one begins, whatever follows it: order is kept.
+            known = rank < len(alphabet) and alphabet[rank] == text[place]
+    return number
+
+
+def _is_hexadecimal(characters: set[str]) -> bool:
+    letters = {character for character in characters if character.isascii() and character.isalpha()}
+    return not characters.isdisjoint(DIGITS) and letters.issubset("abcdefABCDEF")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import heapq
 from dataclasses import dataclass, field
 
-from dataflux_core._plan.keyspace import KeySpace, common_prefix, successor_of_prefix
+from dataflux_core._plan.keyspace import Frame, KeySpace
 
-_MIN_PAGES_TO_SPLIT = 1.5  # less is finished by its owner before a thief's round trip pays
-_MAX_LEVELS = 4  # cuts above one page's common prefix in one round
-_MAX_BLIND_CUTS = 8  # cuts of a range whose remaining mass is anybody's guess
+_MIN_PAGES_PER_PART = 1.5  # less is finished by its owner before a thief's round trip pays
+_MIN_UNKNOWN_PAGES = 3.0  # above all characters seen there may be as many again
+_MAX_BLIND_CUTS = 5  # of a range of which nobody knows how far its names go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,10 @@ class _Range:
     token: str = ""
     token_end: str | None = None  # a token goes on only under the end that it was given for
     in_flight: bool = False
-    objects: int = 0
-    page_prefix: str = ""  # what the names of the latest page share
-    futile_cuts: int = 0  # cuts since the latest page whose far side turned out empty
+    page_first: str = ""  # of the latest page that brought any
+    page_objects: int = 0
+    blind: bool = True  # whether names reach up to `end` is not known
+    futile: bool = False  # since the latest page, all that was cut off was empty
 
 
 @dataclass(slots=True)
@@ -102,12 +103,8 @@ class ListingPlan:
         waiting = [live for live in self._live.values() if not live.in_flight]
         spans = [self._ask(live) for live in waiting[:free]]
         free = min(free - len(spans), self.parallelism - len(self._live))
-        while free > 0:
-            thieves = self._split_largest(free)
-            if not thieves:
-                break
-            spans.extend(self._ask(thief) for thief in thieves)
-            free -= len(thieves)
+        if free > 0:
+            spans.extend(self._ask(thief) for thief in self._split(free))
         return spans
 
     def give_back(self, span: Span) -> None:
@@ -123,7 +120,8 @@ class ListingPlan:
             self._advance(live, facts)
         elif not facts.next_token and live.first is None and live.victim is not None:
             self.counts.empty_halves += 1
-            live.victim.futile_cuts += 1
+            if live.victim.end == live.start:
+                live.victim.blind = live.victim.futile = True
         end = live.end if live.end is not None and facts.count and facts.last >= live.end else None
         if not facts.next_token or end is not None:
             del self._live[live.id]
@@ -150,12 +148,11 @@ class ListingPlan:
     def _advance(self, live: _Range, facts: PageFacts) -> None:
         if live.first is None:
             live.first = facts.first
-            if live.victim is not None:
-                live.victim.futile_cuts = 0
+            if live.victim is not None and live.victim.end == live.start:
+                live.victim.blind = False
         live.cursor = facts.last
-        live.objects += facts.count
-        live.page_prefix = common_prefix(facts.first, facts.last)
-        live.futile_cuts = 0
+        live.page_first, live.page_objects = facts.first, facts.count
+        live.futile = False
         self._page_objects = max(self._page_objects, facts.count)
         self._space.learn([*facts.sample, facts.last])
 
@@ -172,56 +169,70 @@ class ListingPlan:
         live.token = ""
         return Span(live.id, live.start if live.cursor is None else live.cursor, live.end)
 
-    def _split_largest(self, free: int) -> list[_Range]:
-        """Cut the range with most left, or the next one where no cut lies; return the parts for idle listers."""
-        sized = [(self._pages_left(live), live.id) for live in self._live.values() if live.objects]
-        for pages_left, range_id in sorted(sized, reverse=True):
-            if pages_left < _MIN_PAGES_TO_SPLIT:
-                break
-            victim = self._live[range_id]
-            if victim.futile_cuts and not math.isinf(pages_left):
-                continue  # left alone until its next page tells more
-            cuts = self._cuts(victim, pages_left, free)
-            if cuts:
-                return self._cut(victim, cuts)
-        return []
+    def _split(self, free: int) -> list[_Range]:
+        """Cut the ranges with most left into parts of about equal size, for up to `free` idle listers."""
+        outlooks = [self._outlook(live) for live in self._live.values() if live.cursor is not None]
+        shares = [(-outlook.pages_left / 2, 1, place) for place, outlook in enumerate(outlooks)]
+        heapq.heapify(shares)
+        while free > 0 and shares and -shares[0][0] >= _MIN_PAGES_PER_PART:
+            _, cuts, place = heapq.heappop(shares)
+            outlooks[place].cuts = cuts
+            free -= 1
+            if cuts < outlooks[place].max_cuts:
+                heapq.heappush(shares, (-outlooks[place].pages_left / (cuts + 2), cuts + 1, place))
+        return [thief for outlook in outlooks if outlook.cuts for thief in self._cut(outlook)]
 
-    def _pages_left(self, live: _Range) -> float:
-        """Estimate the pages left to `live` beyond the one in flight, from how far its pages brought it."""
-        if live.first is None or live.cursor is None:
-            return 0.0
-        if live.end is None and live.page_prefix:
-            return math.inf
-        done = self._space.fraction(live.first, live.cursor, live.end)
-        if done <= 0.0:
-            return math.inf
-        return live.objects / self._page_objects * (1.0 - done) / done - 1.0
+    def _outlook(self, live: _Range) -> _Outlook:
+        """Estimate what is left to `live` beyond the page in flight, from how far its pages brought it."""
+        low = live.cursor or ""
+        frame = self._space.frame(live.page_first, live.end, fine=low)
+        page_span = (frame.number(low) - frame.bottom) * self._page_objects // max(1, live.page_objects)
+        left = frame.top - frame.number(low) - page_span
+        pages_left = left / max(1, page_span)
+        if live.end is None:
+            pages_left = max(pages_left, _MIN_UNKNOWN_PAGES)
+        max_cuts = _MAX_BLIND_CUTS if live.blind else self.parallelism
+        if live.futile:
+            max_cuts = pages_left = 0  # left alone until its next page tells more
+        return _Outlook(live, frame, page_span, pages_left, max_cuts)
 
-    def _cuts(self, victim: _Range, pages_left: float, free: int) -> list[str]:
-        """Choose where to cut `victim`, in ascending order."""
-        low = victim.cursor or victim.start
-        if victim.end is None or victim.futile_cuts:
-            levels = self._levels(victim, low)
-            if levels:
-                return levels[: min(free, _MAX_LEVELS)]
-        wanted = _MAX_BLIND_CUTS if math.isinf(pages_left) else max(1, int(pages_left / _MIN_PAGES_TO_SPLIT))
-        return self._space.cuts(low, victim.end, min(free, wanted))
-
-    def _levels(self, victim: _Range, low: str) -> list[str]:
-        """Return the bounds of the subtrees that the latest page lay in, the smallest subtree first.
-
-        What lies beyond a page is unknown; that its siblings, and its parents' siblings, begin at these bounds is
-        certain, and the highest bound above which nothing lies becomes the end of the namespace.
-        """
-        prefix = victim.page_prefix
-        depths = range(len(prefix), 0, -1)
-        step = max(1, math.ceil(len(prefix) / _MAX_LEVELS))
-        bounds = [successor_of_prefix(prefix[:depth]) for depth in depths[::step]]
-        levels = {bound for bound in bounds if bound is not None and bound > low}
-        return sorted(bound for bound in levels if victim.end is None or bound < victim.end)
-
-    def _cut(self, victim: _Range, cuts: list[str]) -> list[_Range]:
+    def _cut(self, outlook: _Outlook) -> list[_Range]:
+        victim = outlook.live
+        low, frame = victim.cursor or "", outlook.frame
+        numbers = outlook.numbers()
+        slack = (numbers[0] - frame.number(low)) // 4
+        names = sorted({frame.name(number, slack=slack) for number in numbers})
+        cuts = [name for name in names if name > low and (victim.end is None or name < victim.end)]
+        if not cuts:
+            victim.futile = True  # no string lies where a cut is wanted
+            return []
         ends = [*cuts[1:], victim.end]
         victim.end = cuts[0]
         self.counts.splits += len(cuts)
         return [self._add(start, end, victim) for start, end in zip(cuts, ends, strict=True)]
+
+
+@dataclass(slots=True)
+class _Outlook:
+    """What is thought to be left of a range, in the numbers of a frame."""
+
+    live: _Range
+    frame: Frame
+    page_span: int
+    pages_left: float
+    max_cuts: int
+    cuts: int = 0
+
+    def numbers(self) -> list[int]:
+        """Place the cuts: evenly where names are known to reach the end, else at distances that grow.
+
+        How far the names go on is unknown over many orders of magnitude: doubling distances find it in one round,
+        each part being as plausible an end as the next.
+        """
+        low = self.frame.number(self.live.cursor or "") + self.page_span
+        left = self.frame.top - low
+        if not self.live.blind:
+            return [low + left * part // (self.cuts + 1) for part in range(1, self.cuts + 1)]
+        growth = max(1.0, self.pages_left) ** (1 / (self.cuts + 1))
+        highest = self.frame.top if self.live.end is not None else self.frame.unknown
+        return [min(highest, low + int(self.page_span * growth**part)) for part in range(1, self.cuts + 1)]

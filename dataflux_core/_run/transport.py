@@ -103,8 +103,9 @@ class Transport:
         self._poller.register(descriptor, _READ)
 
     def unwatch(self, descriptor: int) -> None:
-        self._watched.discard(descriptor)
-        self._poller.unregister(descriptor)
+        if descriptor in self._watched:
+            self._watched.remove(descriptor)
+            self._poller.unregister(descriptor)
 
     def wait(self, timeout_s: float | None = None) -> Happened:
         """Wait until something happens, at most `timeout_s`; return it."""

@@ -79,12 +79,15 @@ def read_page(scope: Scope, body: bytes) -> FetchedPage:
     """Decode the body of a 200 answer; raises msgspec.DecodeError where it is no such thing."""
     token, items = _decoder(scope.fields)(body)
     sample = tuple(item.name for item in items[:: max(1, len(items) // SAMPLED_NAMES)])
-    kept = keep(scope, items)
-    names = [item.name for item in kept]
-    columns = {key: [getattr(item, _service_name(key)) for item in kept] for key in scope.fields}
-    page = page_of(names, [item.size for item in kept], columns)
     first, last = (items[0].name, items[-1].name) if items else ("", "")
-    return FetchedPage(page, len(items), first, last, sample, token, len(body))
+    return FetchedPage(page_of_items(scope, items), len(items), first, last, sample, token, len(body))
+
+
+def page_of_items(scope: Scope, items: Sequence[Item]) -> Page:
+    """Pack the items that the scope wants."""
+    kept = keep(scope, items)
+    columns = {key: [getattr(item, _service_name(key)) for item in kept] for key in scope.fields}
+    return page_of([item.name for item in kept], [item.size for item in kept], columns)
 
 
 def keep(scope: Scope, items: Sequence[Item]) -> Sequence[Item]:

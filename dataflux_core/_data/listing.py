@@ -1,0 +1,172 @@
+"""Hold the result of a listing as columns."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, overload
+
+from dataflux_core._wire.page import TEXT_SEPARATOR, Page, int64s, page_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from dataflux_core._run.observer import ListingStats
+
+
+class Listing(Sequence[tuple[str, int]]):
+    """Objects of a bucket in name order: a sequence of (name, size in bytes), stored as packed columns.
+
+    About 9 bytes an object beside the bytes of its name. Slices share nothing with the whole. Iterating makes
+    Python objects for one page at a time. Picklable; accepted wherever `objects` is.
+    """
+
+    def __init__(self, pages: Sequence[Page], fields: tuple[str, ...] = (), stats: ListingStats | None = None) -> None:
+        self.fields = fields
+        self.stats = stats
+        self._pages = [page for page in pages if page.count]
+        self._ends = list(accumulate(page.count for page in self._pages))
+        self._unpacked: tuple[int, list[str], list[int]] = (-1, [], [])
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return chain.from_iterable(map(_pairs, self._pages))
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, int]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Listing: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, int] | Listing:
+        if isinstance(index, slice):
+            return self._slice(index)
+        if index < 0:
+            index += len(self)
+        if not 0 <= index < len(self):
+            raise IndexError(f"listing index {index} out of range for {len(self)} objects")
+        place = bisect_right(self._ends, index)
+        row = index - (self._ends[place] - self._pages[place].count)
+        names, sizes = self._unpack(place)
+        return names[row], sizes[row]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Listing):
+            return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment] # compares by value
+
+    def __repr__(self) -> str:
+        return f"<Listing of {len(self)} objects, {self.total_bytes} bytes>"
+
+    def __getstate__(self) -> tuple[list[Page], tuple[str, ...], ListingStats | None]:
+        return self._pages, self.fields, self.stats
+
+    def __setstate__(self, state: tuple[list[Page], tuple[str, ...], ListingStats | None]) -> None:
+        self.__init__(*state)  # type: ignore[misc] # pickle made the empty object that this fills
+
+    @property
+    def names(self) -> list[str]:
+        """All names, as a new list."""
+        return list(chain.from_iterable(page.name_list() for page in self._pages))
+
+    @property
+    def sizes(self) -> list[int]:
+        """All sizes in bytes, as a new list."""
+        return list(chain.from_iterable(page.size_list() for page in self._pages))
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(sum(int64s(page.sizes)) for page in self._pages)
+
+    def column(self, field: str) -> list[str] | list[int]:
+        """Return one optional column as a new list; raises KeyError where it was not asked for by `fields=`."""
+        if field not in self.fields:
+            raise KeyError(f"{field!r} is not in this listing; ask for it: listing(fields=({field!r},))")
+        if any(field in page.numbers for page in self._pages):
+            return list(chain.from_iterable(int64s(page.numbers[field]).tolist() for page in self._pages))
+        return list(chain.from_iterable(_texts(page, field) for page in self._pages))
+
+    def to_arrow(self) -> pa.Table:
+        """Return a pyarrow Table: name (string), size (int64), then the optional columns; needs the extra `arrow`."""
+        from dataflux_core._data.tables import table_of  # noqa: PLC0415 - pyarrow is an extra
+
+        return table_of(self._pages, self.fields)
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write a Parquet file, whole or not at all."""
+        from dataflux_core._data.tables import write_parquet  # noqa: PLC0415 - pyarrow is an extra
+
+        write_parquet(self._pages, self.fields, path)
+
+    @classmethod
+    def from_parquet(cls, path: str | Path) -> Listing:
+        """Read a Parquet file with at least the columns name and size, in any order of names."""
+        from dataflux_core._data.tables import read_parquet  # noqa: PLC0415 - pyarrow is an extra
+
+        pages, fields = read_parquet(path)
+        return cls(pages, fields)
+
+    @property
+    def pages(self) -> Sequence[Page]:
+        """The packed columns themselves, a page at a time."""
+        return self._pages
+
+    def _unpack(self, place: int) -> tuple[list[str], list[int]]:
+        """Return the names and sizes of one page; neighbours are mostly asked for together, so the last is kept."""
+        kept, names, sizes = self._unpacked
+        if kept != place:
+            names, sizes = self._pages[place].name_list(), self._pages[place].size_list()
+            self._unpacked = (place, names, sizes)
+        return names, sizes
+
+    def _slice(self, index: slice) -> Listing:
+        start, stop, step = index.indices(len(self))
+        if step != 1:
+            return _picked(self, range(start, stop, step))
+        parts: list[Page] = []
+        for end, page in zip(self._ends, self._pages, strict=True):
+            begin = end - page.count
+            if begin < stop and end > start:
+                parts.append(page.rows(max(0, start - begin), min(page.count, stop - begin)))
+        return Listing(parts, self.fields)
+
+
+def in_name_order(pages: Sequence[Page]) -> list[Page]:
+    """Sort pages that are disjoint, each in order, by their first names: no object is touched."""
+    return sorted((page for page in pages if page.count), key=_first_name)
+
+
+def overlapping(pages: Sequence[Page]) -> str | None:
+    """Return a name at which neighbouring pages overlap, None where all is well."""
+    last = b""
+    for page in pages:
+        if _first_name(page) <= last:
+            return _first_name(page).decode()
+        last = page.names[page.names.rfind(b"\n") + 1 :]
+    return None
+
+
+def _first_name(page: Page) -> bytes:
+    end = page.names.find(b"\n")
+    return page.names if end < 0 else page.names[:end]
+
+
+def _pairs(page: Page) -> Iterator[tuple[str, int]]:
+    return zip(page.name_list(), page.size_list(), strict=True)
+
+
+def _texts(page: Page, field: str) -> list[str]:
+    return page.texts[field].decode().split(TEXT_SEPARATOR)
+
+
+def _picked(listing: Listing, rows: range) -> Listing:
+    """Make a listing of the rows of a slice with a step."""
+    names, sizes = listing.names, listing.sizes
+    columns = {field: listing.column(field) for field in listing.fields}
+    picked = {field: [values[row] for row in rows] for field, values in columns.items()}
+    return Listing([page_of([names[row] for row in rows], [sizes[row] for row in rows], picked)], listing.fields)  # type: ignore[arg-type]

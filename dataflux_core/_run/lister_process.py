@@ -1,0 +1,19 @@
+"""Be a lister process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from multiprocessing.connection import Connection
+
+from dataflux_core._run.pages import serve
+
+
+def main(descriptor: int) -> None:
+    """Serve the connection at `descriptor` until the parent closes it or is gone."""
+    # Ctrl-C reaches the whole process group; the parent decides when this process ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        serve(Connection(descriptor))
+    except (EOFError, OSError):
+        os._exit(0)  # the parent has all it wanted: nothing is left to be cleaned up

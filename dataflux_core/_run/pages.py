@@ -1,0 +1,109 @@
+"""Fetch pages of a listing: in this thread, in another process, or through a client's own methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dataflux_core._plan.listing import Span
+from dataflux_core._run.processes import HelperProcess, brief, receive, send
+from dataflux_core._run.transport import Endpoint, Transport
+from dataflux_core._wire.listing import FetchedPage, Scope, list_request, read_page
+from dataflux_core._wire.message import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+
+# What comes of asking for a page: the page, or the answer that was none.
+Outcome = FetchedPage | Answer
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Tell a lister process to fetch one page."""
+
+    key: int
+    span: Span
+    authorization: str
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a lister process answers."""
+
+    key: int
+    page: FetchedPage | None = None
+    refusal: Answer | None = None
+
+
+class Start(msgspec.Struct, frozen=True):
+    """What a lister process must know before its first page."""
+
+    endpoint: Endpoint
+    scope: Scope
+
+
+def outcome_of(scope: Scope, answer: Answer) -> Outcome:
+    """Decode a good answer; one that says 200 but holds no page counts as a broken connection."""
+    if not answer.ok:
+        return answer
+    try:
+        return read_page(scope, answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Answer(0, (), b"", f"malformed page: {error}")
+
+
+class RemoteLister:
+    """A lister process as its parent sees it."""
+
+    MAX_IN_FLIGHT = 64  # questions that fit the connection's buffer, so that asking never waits for answers
+
+    def __init__(self, endpoint: Endpoint, scope: Scope) -> None:
+        self.asked: dict[int, Any] = {}
+        self._helper = HelperProcess("dataflux_core._run.lister_process")
+        self.descriptor = self._helper.connection.fileno()
+        self.pid = self._helper.pid
+        self.alive = self._try(lambda: send(self._helper.connection, Start(endpoint, scope)))
+
+    def ask(self, key: int, span: Span, authorization: str, tag: Any) -> None:  # noqa: ANN401 - handed back as is
+        self.asked[key] = tag
+        self.alive = self._try(lambda: send(self._helper.connection, Ask(key, span, authorization)))
+
+    def tell(self) -> tuple[Any, Outcome] | None:
+        """Take the answer that arrived; None where the process is gone instead."""
+        try:
+            told = receive(self._helper.connection, Told)
+        except (EOFError, OSError, msgspec.DecodeError):
+            self.alive = False
+            return None
+        outcome = told.page if told.page is not None else told.refusal
+        return self.asked.pop(told.key), outcome if outcome is not None else Answer(0, (), b"", "empty message")
+
+    def close(self) -> None:
+        self.alive = False
+        self._helper.close()
+
+    def _try(self, step: Callable[[], None]) -> bool:
+        try:
+            step()
+        except OSError:
+            return False
+        return True
+
+
+def serve(connection: Connection) -> None:
+    """Fetch the pages asked for over `connection` until it closes: the whole life of a lister process."""
+    start = receive(connection, Start)
+    transport = Transport(start.endpoint)
+    transport.watch(connection.fileno())
+    while True:
+        happened = transport.wait()
+        if happened.readable:
+            ask = receive(connection, Ask)
+            transport.start(list_request(start.scope, ask.span), ask.key, authorization=ask.authorization)
+        for key, answer in happened.answers:
+            outcome = outcome_of(start.scope, answer)
+            if isinstance(outcome, FetchedPage):
+                send(connection, Told(key, page=outcome))
+            else:
+                send(connection, Told(key, refusal=brief(outcome)))
