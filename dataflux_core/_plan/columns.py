@@ -1,0 +1,103 @@
+"""Hold the objects to be read as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from operator import index
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from dataflux_core.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+UNKNOWN_SIZE = -1  # read whatever there is
+_SHOWN = 80  # characters of a wrong value that an error repeats
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectColumns:
+    """Objects in the order in which they were asked for; a generation pins the exact bytes of its object."""
+
+    names: Sequence[str]
+    sizes: Sequence[int]  # bytes, or UNKNOWN_SIZE
+    generations: Sequence[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def generation(self, position: int) -> int:
+        """Return the generation to read, 0 where any will do."""
+        return self.generations[position] if self.generations is not None else 0
+
+    def rows(self, start: int, stop: int) -> ObjectColumns:
+        generations = None if self.generations is None else self.generations[start:stop]
+        return ObjectColumns(self.names[start:stop], self.sizes[start:stop], generations)
+
+
+@runtime_checkable
+class Columnar(Protocol):
+    """A listing that holds columns already."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    @property
+    def sizes(self) -> Sequence[int]: ...
+
+
+Wanted: TypeAlias = Columnar | Iterable[tuple[str, int]]
+
+
+def columns_of(objects: Wanted) -> ObjectColumns:
+    """Take the objects that a caller names, as (name, size) pairs or columns; raises InvalidArgument.
+
+    A wrong entry is named by its position before anything is asked of the service.
+    """
+    if isinstance(objects, Columnar):
+        generations = getattr(objects, "generations", None)
+        return ObjectColumns(
+            list(objects.names), list(objects.sizes), list(generations) if generations is not None else None
+        )
+    if not isinstance(objects, Iterable) or isinstance(objects, (str, bytes, Mapping, AbstractSet)):
+        raise InvalidArgument("objects", _shown(objects), "a sequence of (name, size) pairs or a listing")
+    names: list[str] = []
+    sizes: list[int] = []
+    for position, pair in enumerate(objects):
+        name, size = _checked(position, pair)
+        names.append(name)
+        sizes.append(size)
+    return ObjectColumns(names, sizes)
+
+
+def _checked(position: int, pair: object) -> tuple[str, int]:
+    if not isinstance(pair, Sequence) or isinstance(pair, (str, bytes)) or len(pair) != 2:  # noqa: PLR2004 - a pair
+        raise InvalidArgument(f"objects[{position}]", _shown(pair), "a (name, size) pair")
+    name, size = pair
+    check_name(f"objects[{position}]", name)
+    if type(size) is not int:
+        try:
+            size = index(size) if not isinstance(size, bool) else UNKNOWN_SIZE  # NumPy's integers are welcome
+        except TypeError:
+            size = UNKNOWN_SIZE
+    if size < 0:
+        raise InvalidArgument(f"objects[{position}]", _shown(pair), "a size of 0 or more bytes, as an int")
+    return name, size
+
+
+def check_name(argument: str, name: object) -> None:
+    """Refuse what no object can be called."""
+    if not isinstance(name, str) or not name:
+        raise InvalidArgument(argument, _shown(name), "an object name that is a str of at least one character")
+    if not name.isascii():
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidArgument(argument, _shown(name), "an object name that UTF-8 can hold") from error
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,0 +1,196 @@
+"""Read groups of objects through a temporary composite of each group."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import google_crc32c
+import msgspec
+
+from dataflux_core._run.reader_direct import GroupBytes
+from dataflux_core._wire.message import error_message
+from dataflux_core._wire.objects import (
+    COMPOSE_PERMISSIONS,
+    Stored,
+    compose_request,
+    crc32c_header,
+    crc32c_number,
+    media_request,
+    permissions_request,
+    read_permissions,
+    read_stored,
+    stored_request,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataflux_core._plan.groups import Group
+    from dataflux_core._run.reader_deletions import Deletions
+    from dataflux_core._run.reader_direct import DirectReads, Source
+    from dataflux_core._run.reader_stats import DownloadStats
+    from dataflux_core._run.service import Service
+    from dataflux_core._run.temporaries import Temporaries
+    from dataflux_core._wire.message import Answer
+
+log = logging.getLogger(__name__)
+_PRECONDITION_FAILED = 412
+_NOT_FOUND = 404
+# Refusals that another try does not cure but reading directly does, or else names the object to blame.
+_CURED_BY_DIRECT = frozenset(range(400, 500)) - {401, 408, 429}
+_COMPOSES_NEVER = frozenset({403, 405})  # what was refused to one group is refused to all
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where every composite is entered: before it is made, when it has served."""
+
+    temporaries: Temporaries
+    deletions: Deletions
+    stats: DownloadStats
+
+
+@dataclass(slots=True, eq=False)
+class _Composite:
+    """One temporary on its way."""
+
+    group: Group
+    name: str
+    stored: Stored = Stored()  # noqa: RUF009 - frozen
+    tries: int = 0
+
+
+class ComposedReads:
+    """Groups in flight, each from compose over read to split; what cannot be composed is read directly."""
+
+    def __init__(
+        self,
+        service: Service,
+        source: Source,
+        ledger: Ledger,
+        direct: DirectReads,
+        finish: Callable[[GroupBytes], None],
+    ) -> None:
+        self.is_permitted: bool | None = None  # None: not known yet
+        self._is_asking = False
+        self.composing = 0  # composes without an answer
+        self._service = service
+        self._source = source
+        self._temporaries, self._deletions, self._stats = ledger.temporaries, ledger.deletions, ledger.stats
+        self._direct = direct
+        self._finish = finish
+
+    def ask_permission(self) -> None:
+        """Find out, once, whether composites may be made, then removed."""
+        if self._is_asking:
+            return
+        self._is_asking = True
+        self._stats.asked("permissions")
+        request = permissions_request(self._source.bucket, COMPOSE_PERMISSIONS)
+        self._service.submit(request, (self._on_permissions, None))
+
+    def start(self, group: Group) -> None:
+        """Compose `group`, having written the composite down first."""
+        objects = self._source.objects
+        composite = _Composite(group, self._temporaries.plan())
+        sources = [(objects.names[at], objects.generation(at)) for at in range(group.start, group.stop)]
+        self._stats.asked("compose")
+        self.composing += 1
+        request = compose_request(self._source.bucket, composite.name, sources)
+        self._service.submit(request, (self.on_compose, composite))
+
+    def on_compose(self, composite: _Composite, answer: Answer) -> None:
+        self.composing -= 1
+        if answer.ok:
+            self._on_stored(composite, answer)
+        elif answer.status == _PRECONDITION_FAILED:
+            # Nobody else knows the name: an earlier try has made it, whose answer was lost.
+            self._stats.asked("stat")
+            self._service.submit(stored_request(self._source.bucket, composite.name), (self._on_stored, composite))
+        else:
+            self._on_refusal(composite, answer)
+
+    def note(self, composite: _Composite, answer: Answer) -> None:
+        """Write down what became of a compose whose group nobody waits for any more."""
+        self.composing -= 1
+        if answer.ok:
+            self._temporaries.made(composite.name, read_stored(answer).generation)
+
+    def _on_permissions(self, _: None, answer: Answer) -> None:
+        try:
+            granted = read_permissions(answer) if answer.ok else frozenset()
+        except msgspec.DecodeError:
+            granted = frozenset()
+        missing = [permission for permission in COMPOSE_PERMISSIONS if permission not in granted]
+        self.is_permitted = not missing
+        # A bucket that does not exist is found out, by name, by the direct reads.
+        if missing and answer.status != _NOT_FOUND:
+            self._warn("lacking " + ", ".join(missing))
+
+    def _on_stored(self, composite: _Composite, answer: Answer) -> None:
+        if not answer.ok:
+            self._on_refusal(composite, answer)
+            return
+        composite.stored = stored = read_stored(answer)
+        self._temporaries.made(composite.name, stored.generation)
+        log.debug("read.composed name=%s objects=%d bytes=%d", composite.name, composite.group.sources, stored.size)
+        if stored.size == composite.group.size:
+            self._ask(composite)
+        else:
+            self._read_directly(composite)  # the object that changed is found, by name
+
+    def _on_refusal(self, composite: _Composite, answer: Answer) -> None:
+        if answer.status not in _CURED_BY_DIRECT:
+            raise self._source.error(answer, composite.name)
+        if answer.status in _COMPOSES_NEVER and self.is_permitted:
+            self.is_permitted = False
+            self._warn(error_message(answer))
+        self._read_directly(composite)
+
+    def _ask(self, composite: _Composite) -> None:
+        composite.tries += 1
+        self._stats.asked("read")
+        request = media_request(self._source.bucket, composite.name, composite.stored.generation)
+        self._service.submit(request, (self._on_media, composite))
+
+    def _on_media(self, composite: _Composite, answer: Answer) -> None:
+        if not answer.ok:
+            if answer.status not in _CURED_BY_DIRECT:
+                raise self._source.error(answer, composite.name)
+            self._read_directly(composite)
+            return
+        body = answer.body
+        expected = composite.stored.crc32c or crc32c_header(answer)
+        if len(body) == composite.group.size and (not expected or google_crc32c.value(body) == crc32c_number(expected)):
+            self._split(composite, body)
+        elif composite.tries < self._source.max_tries:
+            self._stats.retries += 1
+            self._ask(composite)
+        else:
+            self._read_directly(composite)  # the object whose bytes suffer is found, by name
+
+    def _split(self, composite: _Composite, body: bytes) -> None:
+        group = composite.group
+        self._deletions.add(composite.name, composite.stored.generation)
+        self._stats.received_bytes += len(body)
+        self._stats.groups_composed += 1
+        parts: list[bytes] = []
+        start = 0
+        for size in self._source.objects.sizes[group.start : group.stop]:
+            parts.append(body[start : start + size])
+            start += size
+        self._finish(GroupBytes(group, parts))
+
+    def _read_directly(self, composite: _Composite) -> None:
+        # Deleted even where it was refused: an earlier try, whose answer was lost, may have made it.
+        self._deletions.add(composite.name, composite.stored.generation)
+        self._direct.start(composite.group)
+
+    def _warn(self, reason: str) -> None:
+        log.warning(
+            "read.composes_not bucket=%s reason=%s; objects are read one by one, which costs more requests",
+            self._source.bucket,
+            reason,
+        )

@@ -1,0 +1,191 @@
+"""Write temporaries down before they are made, so that whatever ends this process they are removed."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataflux_core._wire.listing import COMPOSED_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dataflux_core._run.access import Access
+
+log = logging.getLogger(__name__)
+
+_SCRIPT = Path(__file__).with_name("guardian.py")
+_UNGUARDED = "temporaries.unguarded reason=%s; if this process is killed, `dataflux clean` removes what is left"
+_MAX_STARTS = 3  # what kills one guardian may kill the next
+_NOT_MADE = 0  # as a generation: not known to be made
+
+
+class Temporaries:
+    """The composites of one call, each from before it is made until it is gone; one thread's."""
+
+    def __init__(self, access: Access, bucket: str) -> None:
+        self._access = access
+        self.bucket = bucket
+        self._key = uuid.uuid4().hex
+        self._told: _Guardian | None = None  # who knows of this call
+        self._authorization = ""
+        self._live: dict[str, int] = {}
+
+    def plan(self) -> str:
+        """Choose an unguessable name and write it down; raises CredentialsMissing."""
+        guardian = self._guardian()
+        authorization = self._access.authorization.header()
+        if authorization != self._authorization:
+            self._authorization = authorization
+            guardian.write("~", self._key, authorization)
+        name = f"{COMPOSED_PREFIX}{uuid.uuid4().hex}"
+        guardian.write("+", self._key, self.bucket, name)
+        self._live[name] = _NOT_MADE
+        return name
+
+    def made(self, name: str, generation: int) -> None:
+        self._live[name] = generation
+        self._guardian().write("=", name, str(generation))
+
+    def gone(self, name: str) -> None:
+        if self._live.pop(name, None) is not None:
+            self._guardian().write("-", name)
+
+    def left(self) -> Mapping[str, int]:
+        """Return the names still written down, each with its generation, 0 where it is not known to be made."""
+        return dict(self._live)
+
+    def give_up(self) -> None:
+        """Leave what is left to the guardian, which goes on after this call has ended."""
+        for name in list(self._live):
+            self._guardian().write("!", name)
+            log.debug("temporaries.given_up bucket=%s name=%s", self.bucket, name)
+        self._live.clear()
+
+    def _guardian(self) -> _Guardian:
+        """Return the guardian; one that took the place of a lost one is told everything again."""
+        guardian = _guardian_of_process()
+        if guardian is not self._told:
+            self._told = guardian
+            guardian.introduce(self._key, self._access, self._authorization)
+            for name, generation in self._live.items():
+                guardian.write("+", self._key, self.bucket, name)
+                if generation:
+                    guardian.write("=", name, str(generation))
+        return guardian
+
+
+class _Guardian:
+    """A process that outlives this one, at the other end of a pipe; see guardian.py."""
+
+    def __init__(self) -> None:
+        self.process_id = os.getpid()
+        self.is_lost = False
+        self._lock = threading.Lock()
+        self._starter = 0
+        self._pipe = -1
+        try:
+            self._start()
+        except (OSError, ValueError, NotImplementedError) as error:
+            log.warning(_UNGUARDED, error)
+
+    def introduce(self, key: str, access: Access, authorization: str) -> None:
+        """Tell where the requests of `key` go."""
+        endpoint = access.endpoint
+        has_proxy = "" if endpoint.proxy is None else "1"
+        verify = "1" if endpoint.verify else ""
+        fixed = (endpoint.base_url, has_proxy, endpoint.proxy or "", endpoint.ca_file or "", verify)
+        self.write("@", key, *fixed, *endpoint.headers)
+        self.write("~", key, authorization)
+
+    def write(self, *fields: str) -> None:
+        """Send one line: when this returns it is out of reach of whatever ends this process."""
+        line = memoryview(("\t".join(fields) + "\n").encode())
+        with self._lock:
+            try:
+                while line and self._pipe >= 0:
+                    line = line[os.write(self._pipe, line) :]
+            except OSError as error:
+                log.warning(_UNGUARDED, error)
+                self.is_lost = True
+                self._close_pipe()
+            self._reap(os.WNOHANG)
+
+    def close(self) -> None:
+        """Let the guardian see the end of its host."""
+        with self._lock:
+            self._close_pipe()
+            self._reap(0)  # the process that was started ends as soon as it has started the guardian proper
+
+    def let_go(self) -> None:
+        """In a forked child: drop the parent's end of the pipe, which must close when the parent ends."""
+        self._close_pipe()
+
+    def _start(self) -> None:
+        reading, writing = os.pipe()
+        files = [
+            (os.POSIX_SPAWN_DUP2, reading, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+        ]
+        command = [sys.executable, "-I", "-S", str(_SCRIPT)]
+        try:
+            # Not subprocess: its object would complain, at exit, of a child that is meant to live on.
+            self._starter = os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
+            self._pipe, writing = writing, -1
+        finally:
+            os.close(reading)
+            if writing >= 0:
+                os.close(writing)
+
+    def _close_pipe(self) -> None:
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+    def _reap(self, options: int) -> None:
+        if self._starter:
+            with suppress(ChildProcessError):  # a host program may wait for all its children itself
+                if os.waitpid(self._starter, options) == (0, 0):
+                    return
+            self._starter = 0
+
+
+_lock = threading.Lock()
+_present: _Guardian | None = None
+_starts = 0
+
+
+def _guardian_of_process() -> _Guardian:
+    """Return this process's guardian, started when the first temporary is about to be made."""
+    global _present, _starts  # noqa: PLW0603 - one per process, by nature
+    with _lock:
+        if _present is None or (_present.is_lost and _starts < _MAX_STARTS):
+            if _starts == 0:
+                atexit.register(_close_present)
+                os.register_at_fork(after_in_child=_forget_parents)
+            _starts += 1
+            _present = _Guardian()
+        return _present
+
+
+def _close_present() -> None:
+    if _present is not None and _present.process_id == os.getpid():
+        _present.close()
+
+
+def _forget_parents() -> None:
+    """In a forked child: start over; the hooks are in place."""
+    global _lock, _present, _starts  # noqa: PLW0603 - see _guardian_of_process
+    _lock = threading.Lock()
+    _starts = 1
+    if _present is not None:
+        _present.let_go()
+        _present = None
