@@ -126,6 +126,10 @@ class Retries(Generic[T]):
         heapq.heappush(self._pauses, (time.monotonic() + delay_s, self.count, attempt))
         return True
 
+    def clear(self) -> None:
+        """Forget what pauses."""
+        self._pauses.clear()
+
     def due(self) -> list[Attempt[T]]:
         """Take out the attempts whose pause is over."""
         ready: list[Attempt[T]] = []

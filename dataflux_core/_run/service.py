@@ -37,6 +37,7 @@ class Service:
         self.retries: Retries[_Call] = Retries(rule, access.authorization)
         self._authorization = access.authorization
         self._transport = transport
+        self._woken = False
         self._queue: deque[Attempt[_Call]] = deque()
 
     @property
@@ -53,14 +54,26 @@ class Service:
         """Send `request` as soon as the pace allows; `wait` hands back `tag` with the final answer."""
         self._queue.append(Attempt(_Call(request, tag)))
 
+    def drop_waiting(self) -> None:
+        """Forget what is not in flight: requests that never started, or that pause before another try."""
+        self._queue.clear()
+        self.retries.clear()
+
+    def watch(self, descriptor: int) -> None:
+        """Let `wait` return when `descriptor` becomes readable."""
+        self._transport.watch(descriptor)
+
+    def unwatch(self, descriptor: int) -> None:
+        self._transport.unwatch(descriptor)
+
     def wait(self, timeout_s: float | None = None) -> list[tuple[Any, Answer]]:
-        """Wait for final answers, at most `timeout_s`; return [] only then, or where nothing is pending."""
+        """Wait for final answers, at most `timeout_s`; return [] only then, woken up, or where nothing is pending."""
         ends_s = None if timeout_s is None else time.monotonic() + timeout_s
         while self.pending:
             self._queue.extend(self.retries.due())
             self._start()
             answers = self._receive(self._patience_s(ends_s))
-            if answers or (ends_s is not None and time.monotonic() >= ends_s):
+            if answers or self._woken or (ends_s is not None and time.monotonic() >= ends_s):
                 return answers
         return []
 
@@ -80,7 +93,9 @@ class Service:
 
     def _receive(self, timeout_s: float | None) -> list[tuple[Any, Answer]]:
         final: list[tuple[Any, Answer]] = []
-        for attempt, answer in self._transport.wait(timeout_s).answers:
+        happened = self._transport.wait(timeout_s)
+        self._woken = bool(happened.readable)
+        for attempt, answer in happened.answers:
             if answer.ok:
                 self.pace.clean()
                 self.retries.answered()
