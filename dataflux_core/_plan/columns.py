@@ -6,12 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from operator import index
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, TypeGuard, cast
 
 from dataflux_core.errors import InvalidArgument
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
 
 UNKNOWN_SIZE = -1  # read whatever there is
 _SHOWN = 80  # characters of a wrong value that an error repeats
@@ -37,15 +34,20 @@ class ObjectColumns:
         return ObjectColumns(self.names[start:stop], self.sizes[start:stop], generations)
 
 
-@runtime_checkable
 class Columnar(Protocol):
-    """A listing that holds columns already."""
+    """A listing: it holds columns already."""
+
+    @property
+    def fields(self) -> Sequence[str]: ...
 
     @property
     def names(self) -> Sequence[str]: ...
 
     @property
     def sizes(self) -> Sequence[int]: ...
+
+    def column(self, field: str, /) -> list[str] | list[int]:
+        """Return an optional column that is among `fields`."""
 
 
 Wanted: TypeAlias = Columnar | Iterable[tuple[str, int]]
@@ -56,11 +58,9 @@ def columns_of(objects: Wanted) -> ObjectColumns:
 
     A wrong entry is named by its position before anything is asked of the service.
     """
-    if isinstance(objects, Columnar):
-        generations = getattr(objects, "generations", None)
-        return ObjectColumns(
-            list(objects.names), list(objects.sizes), list(generations) if generations is not None else None
-        )
+    if _is_columnar(objects):
+        generations = objects.column("generation") if "generation" in objects.fields else None
+        return ObjectColumns(objects.names, objects.sizes, cast("list[int] | None", generations))
     if not isinstance(objects, Iterable) or isinstance(objects, (str, bytes, Mapping, AbstractSet)):
         raise InvalidArgument("objects", _shown(objects), "a sequence of (name, size) pairs or a listing")
     names: list[str] = []
@@ -70,6 +70,11 @@ def columns_of(objects: Wanted) -> ObjectColumns:
         names.append(name)
         sizes.append(size)
     return ObjectColumns(names, sizes)
+
+
+def _is_columnar(objects: Wanted) -> TypeGuard[Columnar]:
+    # Not isinstance of the protocol: before Python 3.12 that evaluates the properties, a million names each.
+    return hasattr(type(objects), "column") and hasattr(objects, "fields")
 
 
 def _checked(position: int, pair: object) -> tuple[str, int]:

@@ -104,12 +104,26 @@ def new_client(project: str | None) -> Any:  # noqa: ANN401 - google-cloud-stora
         raise CredentialsMissing(str(error)) from error
 
 
+def marked(user_agent: str | None) -> str:
+    """Put our name before a user agent that lacks it."""
+    if user_agent and USER_AGENT in user_agent:
+        return user_agent
+    return f"{USER_AGENT} {user_agent or ''}".rstrip()
+
+
+def mark_client(client: Any) -> None:  # noqa: ANN401 - a client or a fake of one
+    """Let the service know, from all requests of `client`, that they are ours; a fake may have no connection."""
+    connection = getattr(client, "_connection", None)
+    if connection is not None:
+        connection.user_agent = marked(getattr(connection, "user_agent", None))
+
+
 def access_of(client: Any) -> Access:  # noqa: ANN401 - google-cloud-storage ships no types
     """Read endpoint, credentials, quota project, extra headers, proxies off a plain client."""
     from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415 - slow import
 
     connection, credentials = client._connection, client._credentials  # noqa: SLF001 - no public access
-    headers = [f"User-Agent: {USER_AGENT} {connection.user_agent or ''}".rstrip()]
+    headers = [f"User-Agent: {marked(connection.user_agent)}"]
     headers += [f"{key}: {value}" for key, value in (connection.extra_headers or {}).items()]
     quota_project = getattr(credentials, "quota_project_id", None)
     if quota_project:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_REQUESTS = 512  # in flight at once
+MAX_REQUESTS = 512
 # A cold bucket takes 1000 writes a second; composes answer after about 0.35 s, so that many in flight are within it,
 # as are reads: 350 that answer after 0.06 s are 5800 a second. Beyond that the pace finds out.
 # Source: https://cloud.google.com/storage/docs/request-rate
@@ -51,7 +51,8 @@ class ReadOptions:
     max_composite_bytes: int = DEFAULT_COMPOSITE_BYTES  # 0: never compose
     rule: RetryRule = field(default_factory=RetryRule)
     max_groups: int = sys.maxsize  # in flight at once
-    max_requests: int = MAX_REQUESTS
+    max_processes: int = 1
+    max_requests: int = MAX_REQUESTS  # in flight at once
     max_held_bytes: int | None = None  # None: a share of the memory available
     order: Literal["completed", "listed"] = "completed"
 

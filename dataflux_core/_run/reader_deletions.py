@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dataflux_core._wire.message import error_message
 from dataflux_core._wire.objects import MAX_BATCH_CALLS, batch_delete_request, delete_request, read_batch
@@ -11,7 +11,6 @@ from dataflux_core._wire.objects import MAX_BATCH_CALLS, batch_delete_request, d
 if TYPE_CHECKING:
     from dataflux_core._run.reader_stats import DownloadStats
     from dataflux_core._run.service import Service
-    from dataflux_core._run.temporaries import Temporaries
     from dataflux_core._wire.message import Answer
 
 log = logging.getLogger(__name__)
@@ -21,15 +20,27 @@ _FIRST_SERVER_ERROR = 500
 _MIN_BATCH_CALLS = 3  # a batch is slower than a single call
 
 
+class Book(Protocol):
+    """Where it is written what still has to go."""
+
+    bucket: str
+
+    def gone(self, name: str) -> None:
+        """Learn that an object is deleted, or never was."""
+
+    def kept(self, name: str) -> None:
+        """Learn that the service will not delete an object."""
+
+
 class Deletions:
     """Removals in flight, gathered into batches so that they cost next to nothing and delay no read."""
 
-    def __init__(self, service: Service, temporaries: Temporaries, stats: DownloadStats) -> None:
+    def __init__(self, service: Service, book: Book, stats: DownloadStats) -> None:
         self.outstanding = 0  # temporaries that were asked to go and have not answered
         self.is_refused = False  # the service will not delete them: no more should be made
         self._service = service
-        self._bucket = temporaries.bucket
-        self._temporaries = temporaries
+        self._bucket = book.bucket
+        self._book = book
         self._stats = stats
         self._waiting: list[tuple[str, int]] = []
         self._has_batches = True
@@ -76,12 +87,12 @@ class Deletions:
 
     def _settle(self, name: str, status: int, answer: Answer) -> None:
         if 200 <= status < 300 or status == _NOT_FOUND:  # noqa: PLR2004 - HTTP's own classes
-            self._temporaries.gone(name)
+            self._book.gone(name)
             return
         self.is_refused = True
         if status in _REPEATED or status >= _FIRST_SERVER_ERROR:
             return  # stays written down: the guardian tries on
-        self._temporaries.gone(name)
+        self._book.kept(name)
         self._stats.temporaries_kept += 1
         log.warning(
             "temporaries.kept bucket=%s name=%s status=%d message=%s; delete it when the bucket allows",

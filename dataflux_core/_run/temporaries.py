@@ -58,6 +58,10 @@ class Temporaries:
         if self._live.pop(name, None) is not None:
             self._guardian().write("-", name)
 
+    def kept(self, name: str) -> None:
+        """Learn that the service refuses to delete a temporary: the guardian would be refused as well."""
+        self.gone(name)
+
     def left(self) -> Mapping[str, int]:
         """Return the names still written down, each with its generation, 0 where it is not known to be made."""
         return dict(self._live)

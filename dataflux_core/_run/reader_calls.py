@@ -1,0 +1,128 @@
+"""Read what one call asks for, in the way that its client allows."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dataflux_core._run.access import access_of, is_plain_client, mark_client, new_client
+from dataflux_core._run.reader import ReadOptions, read_groups
+from dataflux_core._run.reader_ahead import read_ahead
+from dataflux_core._run.reader_client import ClientReader
+from dataflux_core._run.reader_processes import read_in_processes
+from dataflux_core._run.retries import rule_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from dataflux_core._plan.columns import ObjectColumns
+    from dataflux_core._run.access import Access
+    from dataflux_core._run.reader_direct import GroupBytes
+    from dataflux_core._run.reader_stats import DownloadStats
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The client of a call with its retry, as the caller gave them."""
+
+    client: Any
+    retry: Any  # a google.api_core Retry; None: never
+    access: Access | None  # None: through the client's public methods
+
+
+def client_of(given: Any, project: str | None, retry: Any) -> Client:  # noqa: ANN401 - google ships no types
+    """Take the caller's client, or make one; raises CredentialsMissing."""
+    client = new_client(project) if given is None else given
+    mark_client(client)
+    if is_plain_client(client):
+        return Client(client, retry, access_of(client))
+    return Client(client, retry, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """One call: what is read, from where, how."""
+
+    client: Client
+    bucket: str
+    objects: ObjectColumns
+    max_composite_bytes: int
+    stats: DownloadStats
+
+    @property
+    def options(self) -> ReadOptions:
+        return ReadOptions(self.max_composite_bytes, rule_of(self.client.retry))
+
+
+def read_all(download: Download) -> list[bytes]:
+    """Return the bytes of every object, in order."""
+    return _collected(download, _groups(download, download.options, threads=1))
+
+
+def read_on_threads(download: Download, *, threads: int) -> list[bytes]:
+    """Return the bytes of every object, in order, with `threads` groups in flight at once.
+
+    With a plain client no thread is started: one thread keeps any number of groups in flight, for less CPU.
+    """
+    return _collected(download, _groups(download, replace(download.options, max_groups=threads), threads=threads))
+
+
+def read_on_processes(download: Download, *, processes: int) -> list[bytes]:
+    """Return the bytes of every object, in order.
+
+    A client that is not plain stays on threads of this process: what it is made of cannot be sent to another.
+    """
+    access = download.client.access
+    if access is None:
+        return read_on_threads(download, threads=processes)
+    began_s = time.monotonic()
+    contents = [b""] * len(download.objects)
+    options = replace(download.options, max_processes=processes)
+    with closing(read_in_processes(access, download.bucket, download.objects, options, download.stats)) as arriving:
+        for position, content in arriving:
+            contents[position] = content
+    _report(download, began_s)
+    return contents
+
+
+def read_lazily(download: Download) -> Iterator[bytes]:
+    """Yield the bytes of every object, in order, while the next ones are read."""
+    began_s = time.monotonic()
+    access = download.client.access
+    options = replace(download.options, order="listed")
+    if access is None:
+        groups = _groups(download, options, threads=1)
+    else:
+        groups = read_ahead(access, download.bucket, download.objects, options, download.stats)
+    with closing(groups):
+        for _, parts in groups:
+            yield from parts
+    _report(download, began_s)
+
+
+def _groups(download: Download, options: ReadOptions, *, threads: int) -> Generator[GroupBytes, None, None]:
+    client = download.client
+    if client.access is not None:
+        return read_groups(client.access, download.bucket, download.objects, options, download.stats)
+    reader = ClientReader(client.client, download.bucket, client.retry, download.stats)
+    return reader.read(download.objects, max_composite_bytes=options.max_composite_bytes, threads=threads)
+
+
+def _collected(download: Download, groups: Generator[GroupBytes, None, None]) -> list[bytes]:
+    began_s = time.monotonic()
+    contents = [b""] * len(download.objects)
+    with closing(groups):
+        for group, parts in groups:
+            contents[group.start : group.stop] = parts
+    _report(download, began_s)
+    return contents
+
+
+def _report(download: Download, began_s: float) -> None:
+    download.stats.elapsed_s = time.monotonic() - began_s
+    log.info("download.done bucket=%s objects=%d %s", download.bucket, len(download.objects), download.stats)

@@ -1,0 +1,157 @@
+"""Read objects through the public methods of a client that is not a plain one."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any
+
+from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._plan.groups import group_for_compose
+from dataflux_core._run.reader_direct import GroupBytes
+from dataflux_core._wire.listing import COMPOSED_PREFIX
+from dataflux_core._wire.objects import COMPOSE_PERMISSIONS
+from dataflux_core.errors import AccessDenied, ObjectChanged, ObjectNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from dataflux_core._plan.columns import ObjectColumns
+    from dataflux_core._plan.groups import Group
+    from dataflux_core._run.reader_stats import DownloadStats
+
+log = logging.getLogger(__name__)
+
+
+class ClientReader:
+    """Groups read as the engine reads them, with the same checks, but one request at a time in each thread.
+
+    A fake, or a client with a transport of its own, may have no more than `bucket`, `blob`, `compose`,
+    `download_as_bytes`, `delete`, `test_iam_permissions`, each with a name, sources or a retry.
+    """
+
+    def __init__(self, client: Any, bucket: str, retry: Any, stats: DownloadStats) -> None:  # noqa: ANN401 - anything
+        self._bucket_name = bucket
+        self._bucket = client.bucket(bucket)
+        self._retry = retry
+        self._stats = stats
+
+    def read(
+        self, objects: ObjectColumns, *, max_composite_bytes: int, threads: int = 1
+    ) -> Generator[GroupBytes, None, None]:
+        """Yield every group, in listing order with one thread, else as they are finished."""
+        groups = list(group_for_compose(objects.sizes, max_bytes=max_composite_bytes))
+        if any(group.sources > 1 for group in groups) and not self._may_compose():
+            groups = list(group_for_compose(objects.sizes, max_bytes=0))
+        if threads == 1 or len(groups) == 1:
+            for group in groups:
+                yield self._read(objects, group)
+        else:
+            yield from self._read_on_threads(objects, groups, threads)
+
+    def _read_on_threads(
+        self, objects: ObjectColumns, groups: list[Group], threads: int
+    ) -> Generator[GroupBytes, None, None]:
+        with ThreadPoolExecutor(min(threads, len(groups)), "dataflux-read") as pool:
+            running = {pool.submit(self._read, objects, group) for group in groups}
+            try:
+                while running:
+                    finished, running = wait(running, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        yield future.result()
+            finally:
+                # Those that run go to their end, each with its temporary; an error must not wait for the others.
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _may_compose(self) -> bool:
+        ask = getattr(self._bucket, "test_iam_permissions", None)
+        if ask is None:
+            return True  # a fake without a notion of permissions
+        self._stats.asked("permissions")
+        try:
+            granted = set(ask(list(COMPOSE_PERMISSIONS)))
+        except _google_error() as error:
+            granted = set()
+            log.debug("read.permissions_unknown bucket=%s reason=%s", self._bucket_name, error)
+        missing = [permission for permission in COMPOSE_PERMISSIONS if permission not in granted]
+        if missing:
+            log.warning(
+                "read.composes_not bucket=%s reason=lacking %s; objects are read one by one",
+                self._bucket_name,
+                ", ".join(missing),
+            )
+        return not missing
+
+    def _read(self, objects: ObjectColumns, group: Group) -> GroupBytes:
+        if group.sources > 1:
+            parts = self._read_composed(objects, group)
+            if parts is not None:
+                return GroupBytes(group, parts)
+        return GroupBytes(group, [self._read_object(objects, at) for at in range(group.start, group.stop)])
+
+    def _read_composed(self, objects: ObjectColumns, group: Group) -> list[bytes] | None:
+        """Return the parts; None where an object must be to blame, which reading each alone finds."""
+        composite = self._bucket.blob(f"{COMPOSED_PREFIX}{uuid.uuid4().hex}")
+        sources = [self._bucket.blob(name) for name in objects.names[group.start : group.stop]]
+        self._stats.asked("compose")
+        try:
+            composite.compose(sources, retry=self._retry)
+            content = self._download(composite)
+        except _google_error() as error:
+            log.debug("read.compose_failed bucket=%s reason=%s", self._bucket_name, error)
+            return None
+        finally:
+            self._delete(composite)
+        if len(content) != group.size:
+            return None
+        self._stats.groups_composed += 1
+        parts: list[bytes] = []
+        start = 0
+        for size in objects.sizes[group.start : group.stop]:
+            parts.append(content[start : start + size])
+            start += size
+        return parts
+
+    def _read_object(self, objects: ObjectColumns, position: int) -> bytes:
+        from google.api_core import exceptions  # noqa: PLC0415 - slow import
+
+        name, listed = objects.names[position], objects.sizes[position]
+        try:
+            content = self._download(self._bucket.blob(name))
+        except exceptions.NotFound as error:
+            raise ObjectNotFound(self._bucket_name, name) from error
+        except (exceptions.Forbidden, exceptions.Unauthorized) as error:
+            raise AccessDenied(f"gs://{self._bucket_name}/{name}", error.code, error.message) from error
+        if listed not in (len(content), UNKNOWN_SIZE):
+            raise ObjectChanged(name, listed, len(content))
+        self._stats.objects_direct += 1
+        return content
+
+    def _download(self, blob: Any) -> bytes:  # noqa: ANN401 - anything with download_as_bytes
+        from google.cloud import storage  # noqa: PLC0415 - slow import
+
+        self._stats.asked("read")
+        # A real blob would decompress what is stored compressed; a fake need not know of the option.
+        raw = {"raw_download": True} if isinstance(blob, storage.Blob) else {}
+        content: bytes = blob.download_as_bytes(retry=self._retry, **raw)
+        self._stats.received_bytes += len(content)
+        return content
+
+    def _delete(self, composite: Any) -> None:  # noqa: ANN401 - anything with delete
+        from google.api_core import exceptions  # noqa: PLC0415 - slow import
+
+        self._stats.asked("delete")
+        try:
+            composite.delete(retry=self._retry)
+        except exceptions.NotFound:
+            pass  # it was not made
+        except _google_error() as error:
+            self._stats.temporaries_kept += 1
+            log.warning("temporaries.kept bucket=%s name=%s reason=%s", self._bucket_name, composite.name, error)
+
+
+def _google_error() -> type[Exception]:
+    from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415 - slow import
+
+    return GoogleAPICallError

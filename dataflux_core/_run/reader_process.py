@@ -1,0 +1,129 @@
+"""Be a reader process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import closing, suppress
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from dataflux_core._plan.columns import ObjectColumns
+from dataflux_core._run.access import Access
+from dataflux_core._run.processes import receive, send
+from dataflux_core._run.reader import Reading, ReadOptions, lend
+from dataflux_core._run.reader_ahead import Bell
+from dataflux_core._run.reader_messages import (
+    Finished,
+    GroupRead,
+    Share,
+    Token,
+    TokenWanted,
+    failed,
+    tabled_rule,
+)
+
+if TYPE_CHECKING:
+    from dataflux_core._run.reader_direct import GroupBytes
+
+_TOKEN_S = 60.0  # the parent renews minutes before a token expires
+_LEAVE_S = 1.8  # the parent kills after two
+_JOINED_BYTES = 2 * 1024**2
+
+
+class ParentsAuthorization:
+    """Tokens of the parent, which keeps the credentials."""
+
+    def __init__(self, connection: Connection, authorization: str) -> None:
+        self.tokens: SimpleQueue[str] = SimpleQueue()
+        self._connection = connection
+        self._authorization = authorization
+        self._asked_s = time.monotonic()
+
+    def header(self) -> str:
+        if self._authorization and time.monotonic() - self._asked_s > _TOKEN_S:
+            self._ask("")
+        return self._authorization
+
+    def renew(self, stale: str) -> bool:
+        if self._authorization == stale:
+            self._ask(stale)
+        return self._authorization != stale
+
+    def _ask(self, stale: str) -> None:
+        send(self._connection, TokenWanted(stale))
+        self._authorization = self.tokens.get()
+        self._asked_s = time.monotonic()
+
+
+class Reader:
+    """One share, read and handed to the parent."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._share = receive(connection, Share)
+        self._authorization = ParentsAuthorization(connection, self._share.authorization)
+        self._bell = Bell()
+        self._reading: Reading | None = None
+        self._is_orphan = False
+
+    def run(self) -> None:
+        """Read the share to its end, or to the end of the parent's interest."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        share = self._share
+        options = ReadOptions(
+            share.max_composite_bytes,
+            tabled_rule(share.rule),
+            max_requests=share.max_requests,
+            max_held_bytes=share.max_held_bytes,
+        )
+        objects = ObjectColumns(share.names, share.sizes, share.generations)
+        with lend(Access(share.endpoint, self._authorization)) as lent:
+            reading = self._reading = Reading(lent, share.bucket, objects, options, self._bell)
+            if self._is_orphan:
+                return
+            with closing(reading.run()) as groups:
+                for group_bytes in groups:
+                    self._hand_over(group_bytes)
+                    reading.release(group_bytes.group)
+            send(self._connection, Finished(reading.stats))
+
+    def _hand_over(self, group_bytes: GroupBytes) -> None:
+        parts = group_bytes.parts
+        send(self._connection, GroupRead(group_bytes.group.start, [len(part) for part in parts]))
+        # A socket of its own for the same descriptor: parts go out without being joined.
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as out:
+            for part in _joined(parts):
+                out.sendall(part)
+
+    def _listen(self) -> None:
+        """Take tokens; when the parent closes the connection, or is gone, stop, clean up, leave."""
+        with suppress(EOFError, OSError):
+            while True:
+                self._authorization.tokens.put(receive(self._connection, Token).authorization)
+        self._is_orphan = True
+        if self._reading is not None:
+            self._reading.stop()
+        time.sleep(_LEAVE_S)  # the main thread leaves earlier; where it hangs, the guardian cleans up
+        os._exit(1)
+
+
+def _joined(parts: list[bytes]) -> list[bytes]:
+    """Join small parts: a system call for each would cost more."""
+    return [b"".join(parts)] if sum(map(len, parts)) <= _JOINED_BYTES else parts
+
+
+def main(descriptor: int) -> None:
+    """Serve the connection at `descriptor`."""
+    # Ctrl-C reaches the whole process group; the parent decides when this process ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = Connection(descriptor)
+    try:
+        Reader(connection).run()
+    except Exception as error:  # noqa: BLE001 - raised in the parent
+        with suppress(OSError):
+            send(connection, failed(error))

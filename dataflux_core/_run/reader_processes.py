@@ -1,0 +1,198 @@
+"""Read with several processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dataflux_core._plan.columns import ObjectColumns
+from dataflux_core._plan.groups import Group, group_for_compose, share_groups
+from dataflux_core._run.processes import HelperProcess, send, spare_cores
+from dataflux_core._run.reader import ReadOptions, read_objects
+from dataflux_core._run.reader_memory import held_bytes
+from dataflux_core._run.reader_messages import (
+    Finished,
+    FromReader,
+    GroupRead,
+    Share,
+    Token,
+    TokenWanted,
+    rule_message,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from dataflux_core._run.access import Access
+    from dataflux_core._run.reader_stats import DownloadStats
+
+log = logging.getLogger(__name__)
+_MODULE = "dataflux_core._run.reader_process"
+# A process takes about 80 ms of CPU to start: as much as reading this much costs.
+_MIN_REQUESTS = 1000
+_MIN_BYTES = 64 * 1024**2
+_decoder = msgspec.msgpack.Decoder(FromReader)
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    """A reader process with the groups that it still owes."""
+
+    helper: HelperProcess
+    first: int  # position of its share's first object
+    owed: dict[int, Group] = field(default_factory=dict)  # by start
+
+
+def read_in_processes(
+    access: Access, bucket: str, objects: ObjectColumns, options: ReadOptions, stats: DownloadStats
+) -> Generator[tuple[int, bytes], None, None]:
+    """Yield (position, stored bytes) of every object, read by up to `max_processes` processes, one per core at most.
+
+    What a process that dies has not delivered is read here: the result is exact or an error. Few objects, one core,
+    or a daemonic process, which may have no children, are read in this process.
+    """
+    groups = list(group_for_compose(objects.sizes, max_bytes=options.max_composite_bytes))
+    count = _worthwhile(groups, options.max_processes)
+    if count < 2:  # noqa: PLR2004 - one process is this one
+        yield from read_objects(access, bucket, objects, options, stats)
+        return
+    crew = _Crew(access, bucket, objects, options, stats)
+    try:
+        crew.start(share_groups(groups, shares=count))
+        yield from crew.receive()
+    finally:
+        crew.close()
+    positions = [position for group in crew.lost for position in range(group.start, group.stop)]
+    if positions:
+        for at, content in read_objects(access, bucket, _picked(objects, positions), options, stats):
+            yield positions[at], content
+
+
+def _worthwhile(groups: Sequence[Group], max_processes: int) -> int:
+    cores = spare_cores() + 1
+    work = max(len(groups) // _MIN_REQUESTS, sum(group.size for group in groups) // _MIN_BYTES)
+    return min(max_processes, cores, work) if cores > 1 else 1
+
+
+def _picked(objects: ObjectColumns, positions: list[int]) -> ObjectColumns:
+    generations = objects.generations
+    return ObjectColumns(
+        [objects.names[at] for at in positions],
+        [objects.sizes[at] for at in positions],
+        None if generations is None else [generations[at] for at in positions],
+    )
+
+
+class _Crew:
+    """The reader processes of one call."""
+
+    def __init__(
+        self, access: Access, bucket: str, objects: ObjectColumns, options: ReadOptions, stats: DownloadStats
+    ) -> None:
+        self.lost: list[Group] = []
+        self._access = access
+        self._bucket = bucket
+        self._objects = objects
+        self._options = options
+        self._stats = stats
+        self._children: list[_Child] = []
+
+    def start(self, shares: Sequence[Sequence[Group]]) -> None:
+        """Start a process for each share."""
+        held = (self._options.max_held_bytes or held_bytes()) // len(shares)
+        options = replace(self._options, max_requests=max(1, self._options.max_requests // len(shares)))
+        options = replace(options, max_held_bytes=max(1, held))
+        for groups in shares:
+            child = _Child(HelperProcess(_MODULE), groups[0].start, {group.start: group for group in groups})
+            self._children.append(child)
+            with suppress(OSError):  # it died already, as `receive` will see
+                send(child.helper.connection, self._share(groups[0].start, groups[-1].stop, options))
+
+    def receive(self) -> Generator[tuple[int, bytes], None, None]:
+        """Yield what arrives until each process has delivered its share, or died."""
+        while self._children:
+            by_connection = {child.helper.connection: child for child in self._children}
+            for ready in wait(list(by_connection)):
+                child = by_connection[ready]  # type: ignore[index]
+                try:
+                    yield from self._take(child)
+                except (EOFError, OSError):
+                    self._lose(child)
+
+    def close(self) -> None:
+        """End every process; they clean up after themselves at the same time."""
+        for child in self._children:
+            child.helper.connection.close()
+        for child in self._children:
+            child.helper.close()
+        self._children.clear()
+
+    def _share(self, start: int, stop: int, options: ReadOptions) -> Share:
+        objects = self._objects.rows(start, stop)
+        return Share(
+            self._access.endpoint,
+            self._access.authorization.header(),
+            self._bucket,
+            list(objects.names),
+            list(objects.sizes),
+            None if objects.generations is None else list(objects.generations),
+            options.max_composite_bytes,
+            options.max_requests,
+            options.max_held_bytes or 0,
+            rule_message(options.rule),
+        )
+
+    def _take(self, child: _Child) -> Generator[tuple[int, bytes], None, None]:
+        """Act on one message; raises EOFError or OSError where the process has died."""
+        connection = child.helper.connection
+        message = _decoder.decode(connection.recv_bytes())
+        if isinstance(message, GroupRead):
+            parts = _receive_parts(connection.fileno(), message.sizes)
+            group = child.owed.pop(child.first + message.start)
+            yield from enumerate(parts, group.start)
+        elif isinstance(message, TokenWanted):
+            authorization = self._access.authorization
+            if message.stale:
+                authorization.renew(message.stale)
+            send(connection, Token(authorization.header()))
+        elif isinstance(message, Finished):
+            self._stats.add(message.stats)
+            self._dismiss(child)
+        else:
+            raise message.as_error()
+
+    def _dismiss(self, child: _Child) -> None:
+        self._children.remove(child)
+        self.lost.extend(child.owed.values())
+        child.helper.close()
+
+    def _lose(self, child: _Child) -> None:
+        log.warning(
+            "read.process_lost pid=%d groups=%d; they are read by the process that waits for them",
+            child.helper.pid,
+            len(child.owed),
+        )
+        self._dismiss(child)
+
+
+def _receive_parts(descriptor: int, sizes: list[int]) -> list[bytes]:
+    """Receive the bytes of each object straight into a value of its own; raises EOFError where they end early."""
+    with socket.socket(fileno=os.dup(descriptor)) as incoming:
+        return [_receive_exactly(incoming, size) for size in sizes]
+
+
+def _receive_exactly(incoming: socket.socket, size: int) -> bytes:
+    content = incoming.recv(size, socket.MSG_WAITALL) if size else b""
+    while len(content) < size:
+        more = incoming.recv(size - len(content), socket.MSG_WAITALL)
+        if not more:
+            raise EOFError
+        content += more
+    return content

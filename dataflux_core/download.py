@@ -1,0 +1,250 @@
+"""Download many objects of one bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from dataflux_core._plan.columns import UNKNOWN_SIZE, ObjectColumns, Wanted, check_name, columns_of
+from dataflux_core._plan.groups import MAX_SOURCES
+from dataflux_core._run.reader import DEFAULT_COMPOSITE_BYTES
+from dataflux_core._run.reader_calls import (
+    Download,
+    client_of,
+    read_all,
+    read_lazily,
+    read_on_processes,
+    read_on_threads,
+)
+from dataflux_core._run.reader_leftovers import find_leftovers, remove_leftovers
+from dataflux_core._run.reader_stats import DownloadStats
+from dataflux_core._wire.listing import COMPOSED_PREFIX
+from dataflux_core.errors import InvalidArgument, ObjectChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "COMPOSED_PREFIX",
+    "MAX_NUM_OBJECTS_TO_COMPOSE",
+    "MODIFIED_RETRY",
+    "DataFluxDownloadOptimizationParams",
+    "DownloadStats",
+    "clean_composed_objects",
+    "compose",
+    "dataflux_download",
+    "dataflux_download_lazy",
+    "dataflux_download_parallel",
+    "dataflux_download_threaded",
+    "decompose",
+    "download_single",
+]
+
+MAX_NUM_OBJECTS_TO_COMPOSE = MAX_SOURCES
+MODIFIED_RETRY = DEFAULT_RETRY.with_delay(initial=0.25, multiplier=2.0, maximum=45.0).with_timeout(300.0)
+
+
+@dataclass
+class DataFluxDownloadOptimizationParams:
+    """How to download: groups of small objects are composed up to this many bytes; 0: nothing is composed."""
+
+    max_composite_object_size: int  # bytes
+
+
+def dataflux_download(  # noqa: PLR0913, PLR0917 - upstream's interface
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = None,  # noqa: ANN401 - a storage.Client or a fake of one
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = None,
+    threading_enabled: bool = False,  # noqa: ARG001, FBT001, FBT002 - upstream's interface; any thread may call
+    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - google.api_core ships no types
+    *,
+    stats: DownloadStats | None = None,
+) -> list[bytes]:
+    """Return the stored bytes of every object, in the order of `objects`: (name, size in bytes) pairs or a Listing.
+
+    Stored bytes are what the listing's size counts: an object with `Content-Encoding: gzip` comes back compressed,
+    whatever the path. Small neighbours travel as temporary composites, under COMPOSED_PREFIX, which are removed
+    whatever happens. Without parameters a composite has up to 100,000,000 bytes. Never returns short: raises
+    ObjectChanged, ObjectNotFound, ChecksumMismatch, BucketNotFound, AccessDenied, or another DatafluxError.
+    """
+    params = dataflux_download_optimization_params
+    download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
+    return [] if download is None else read_all(download)
+
+
+def dataflux_download_threaded(  # noqa: PLR0913, PLR0917 - upstream's interface
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = None,  # noqa: ANN401 - as above
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = None,
+    threads: int = 1,
+    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
+    *,
+    stats: DownloadStats | None = None,
+) -> list[bytes]:
+    """Do as `dataflux_download`, with at most `threads` groups in flight at once.
+
+    With a plain storage.Client one thread keeps them all in flight: more would share its core and be slower. A
+    client of another kind is called from `threads` threads.
+    """
+    _check_count("threads", threads)
+    params = dataflux_download_optimization_params
+    download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
+    return [] if download is None else read_on_threads(download, threads=threads)
+
+
+def dataflux_download_parallel(  # noqa: PLR0913, PLR0917 - upstream's interface
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = None,  # noqa: ANN401 - as above
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = None,
+    parallelization: int = 1,
+    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
+    *,
+    stats: DownloadStats | None = None,
+) -> list[bytes]:
+    """Do as `dataflux_download`, with up to `parallelization` processes, one per core at most.
+
+    Each keeps as many requests in flight as its share of the limits allows; credentials stay in this process. A few
+    objects, or a call from a daemonic process, are read in this one. A client that is not a plain storage.Client is
+    called from that many threads: its transport cannot be sent to another process.
+    """
+    _check_count("parallelization", parallelization)
+    params = dataflux_download_optimization_params
+    download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
+    return [] if download is None else read_on_processes(download, processes=parallelization)
+
+
+def dataflux_download_lazy(  # noqa: PLR0913, PLR0917 - upstream's interface
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = None,  # noqa: ANN401 - as above
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = None,
+    threading_enabled: bool = False,  # noqa: ARG001, FBT001, FBT002 - upstream's interface; any thread may call
+    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
+    *,
+    stats: DownloadStats | None = None,
+) -> Iterator[bytes]:
+    """Yield what `dataflux_download` returns, while the next objects are read ahead in bounded memory.
+
+    Arguments are checked at once; the first request goes out when the first object is asked for. Closing the
+    iterator, or dropping it, ends the reading and removes its temporaries.
+    """
+    params = dataflux_download_optimization_params
+    download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
+    return iter(()) if download is None else read_lazily(download)
+
+
+def download_single(
+    storage_client: Any,  # noqa: ANN401 - as above
+    bucket_name: str,
+    object_name: str,
+    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
+) -> bytes:
+    """Return the stored bytes of one object, whatever its size."""
+    _check_bucket(bucket_name)
+    check_name("object_name", object_name)
+    client = client_of(storage_client, None, retry_config)
+    objects = ObjectColumns([object_name], [UNKNOWN_SIZE])
+    return read_all(Download(client, bucket_name, objects, 0, DownloadStats()))[0]
+
+
+def compose(  # noqa: PLR0913, PLR0917 - upstream's interface
+    project_name: str | None,
+    bucket_name: str,
+    destination_blob_name: str,
+    objects: Wanted,
+    storage_client: Any = None,  # noqa: ANN401 - as above
+    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
+) -> Any:  # noqa: ANN401 - the client's own kind of blob
+    """Join up to MAX_NUM_OBJECTS_TO_COMPOSE objects under a name of the caller's; return its blob.
+
+    It is the caller's to delete; one of the same name is replaced.
+    """
+    _check_bucket(bucket_name)
+    check_name("destination_blob_name", destination_blob_name)
+    names = columns_of(objects).names
+    if not 1 <= len(names) <= MAX_NUM_OBJECTS_TO_COMPOSE:
+        raise InvalidArgument("objects", f"{len(names)} objects", f"1 to {MAX_NUM_OBJECTS_TO_COMPOSE} objects")
+    bucket = client_of(storage_client, project_name, retry_config).client.bucket(bucket_name)
+    destination = bucket.blob(destination_blob_name)
+    destination.compose([bucket.blob(name) for name in names], retry=retry_config)
+    return destination
+
+
+def decompose(  # noqa: PLR0913, PLR0917 - upstream's interface
+    project_name: str | None,
+    bucket_name: str,
+    composite_object_name: str,
+    objects: Wanted,
+    storage_client: Any = None,  # noqa: ANN401 - as above
+    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
+) -> list[bytes]:
+    """Read a composite, split it into the bytes of `objects`; raises ObjectChanged where their sizes disagree."""
+    sizes = columns_of(objects).sizes
+    _check_bucket(bucket_name)
+    client = client_of(storage_client, project_name, retry_config).client
+    content = download_single(client, bucket_name, composite_object_name, retry_config)
+    if sum(sizes) != len(content):
+        raise ObjectChanged(composite_object_name, sum(sizes), len(content))
+    ends = list(accumulate(sizes, initial=0))
+    return [content[start:end] for start, end in pairwise(ends)]
+
+
+def clean_composed_objects(
+    bucket_name: str,
+    *,
+    older_than: timedelta,
+    storage_client: Any = None,  # noqa: ANN401 - as above
+    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
+    dry_run: bool = False,
+) -> list[str]:
+    """Remove temporaries that were made longer than `older_than` ago; return their names.
+
+    Choose an age beyond that of any download that may still run. With `dry_run` they are only named.
+    """
+    _check_bucket(bucket_name)
+    if not isinstance(older_than, timedelta) or older_than < timedelta(0):
+        raise InvalidArgument("older_than", repr(older_than), "a timedelta that is not negative")
+    client = client_of(storage_client, None, retry_config)
+    found = find_leftovers(client, bucket_name, older_than=older_than)
+    return [name for name, _ in found] if dry_run else remove_leftovers(client, bucket_name, found)
+
+
+def _download(  # noqa: PLR0913, PLR0917 - what the four share of upstream's interface
+    project: str | None,
+    bucket: str,
+    objects: Wanted,
+    client: Any,  # noqa: ANN401 - as above
+    params: DataFluxDownloadOptimizationParams | None,
+    retry: Any,  # noqa: ANN401 - as above
+    stats: DownloadStats | None,
+) -> Download | None:
+    """Check the arguments; None where there is nothing to read."""
+    _check_bucket(bucket)
+    columns = columns_of(objects)
+    max_composite_bytes = DEFAULT_COMPOSITE_BYTES if params is None else params.max_composite_object_size
+    _check_count("max_composite_object_size", max_composite_bytes, least=0)
+    if not len(columns):
+        return None
+    sink = DownloadStats() if stats is None else stats
+    return Download(client_of(client, project, retry), bucket, columns, max_composite_bytes, sink)
+
+
+def _check_bucket(bucket: str) -> None:
+    if not isinstance(bucket, str) or not bucket or "/" in bucket:
+        raise InvalidArgument("bucket_name", repr(bucket), "the name of a bucket, without gs:// or a path")
+
+
+def _check_count(argument: str, count: int, *, least: int = 1) -> None:
+    if not isinstance(count, int) or count < least:
+        raise InvalidArgument(argument, repr(count), f"a whole number of at least {least}")
