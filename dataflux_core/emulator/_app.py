@@ -104,7 +104,7 @@ class App:
             self.counters.error(str(reply.status))
         self.counters.objects_listed += reply.objects
         wait_s = self.behaviour.wait_s(route.operation, reply.objects, reply.payload or len(request.body))
-        return Outcome(reply, wait_s, kind)
+        return Outcome(reply, wait_s + reply.wait_s, kind)
 
     def _faulted(self, fault: Fault, route: Route) -> Outcome:
         wait_s = self.behaviour.wait_s(route.operation, 0, 0)
@@ -120,9 +120,10 @@ class App:
         return error_reply(error)
 
     def _batch(self, store: Store, request: Request, target: Target) -> Reply:
-        """Answer a batch; each call counts, fails, waits as if it came alone."""
+        """Answer a batch; each call counts or fails as if it came alone, all of them wait together."""
         del store, target
         answers: list[tuple[bytes, Reply]] = []
+        longest_s = 0.0
         for identifier, call in split_batch(request):
             try:
                 route = resolve(call)
@@ -130,8 +131,12 @@ class App:
                 answers.append((identifier, error_reply(error)))
                 continue
             self.counters.count(route.operation)
-            answers.append((identifier, self._outcome(call, route).reply))
-        return join_batch(answers)
+            outcome = self._outcome(call, route)
+            answers.append((identifier, outcome.reply))
+            longest_s = max(longest_s, outcome.wait_s)
+        reply = join_batch(answers)
+        reply.wait_s = longest_s
+        return reply
 
     async def _deliver(self, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
         reply, _, kind = outcome

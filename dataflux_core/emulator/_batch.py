@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from dataflux_core.emulator._errors import ApiError
-from dataflux_core.emulator._http import Reply, Request, parse_query
+from dataflux_core.emulator._http import Reply, Request, request_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,12 +35,13 @@ def _call(part: bytes, batch: Request) -> tuple[bytes, Request]:
     match = REQUEST_LINE.fullmatch(line.strip())
     if match is None:
         raise ApiError(400, "A part of the batch is no request.")
-    path, _, query = ABSOLUTE.sub(b"", match[2], count=1).partition(b"?")
+    url = ABSOLUTE.sub(b"", match[2], count=1).decode("ascii", "replace")
     headers = _headers(lines)
     if b"authorization" in batch.headers:
         headers.setdefault(b"authorization", batch.headers[b"authorization"])
-    call = Request(match[1].decode(), path, parse_query(query), headers, body.strip(b"\n"), batch.scheme)
-    if call.query.get("alt") == "media" or path.startswith((b"/upload", b"/download")):
+    call = request_to(match[1].decode(), url, headers, body.strip(b"\n"))
+    call.scheme = batch.scheme
+    if call.query.get("alt") == "media" or url.startswith(("/upload", "/download")):
         raise ApiError(400, "A batch neither uploads nor downloads.")
     return _headers(outer).get(b"content-id", b""), call
 

@@ -38,6 +38,9 @@ class Base(Protocol):
     def get(self, name: str) -> StoredObject | None:
         """Find an object."""
 
+    def listed(self, name: str) -> StoredObject | None:
+        """Find an object for a listing, which may show it as it was."""
+
     def take(self, start: str, end: str | None, limit: int) -> list[str]:
         """Give the first names in [start, end), at most `limit`."""
 
@@ -71,6 +74,11 @@ class Bucket:
         if found is None and self._base is not None and name not in self._hidden:
             return self._base.get(name)
         return found
+
+    def listed(self, name: str) -> StoredObject | None:
+        """Find an object that is on a page."""
+        found = self._written.get(name)
+        return self._base.listed(name) if found is None and self._base is not None else found
 
     def put(self, stored: StoredObject) -> None:
         """Write an object, in place of one of the same name."""

@@ -76,18 +76,33 @@ def _open(path: bytes) -> int:
         raise ApiError(404, f"The file is gone: {os.fsdecode(path)}.") from error
 
 
+def _stored(name: str, path: bytes, state: os.stat_result) -> StoredObject:
+    kind, encoding = mimetypes.guess_type(name, strict=False)
+    modified_us = state.st_mtime_ns // 1000
+    return StoredObject(
+        name=name,
+        size=state.st_size,
+        generation=state.st_mtime_ns + state.st_size,
+        content=FileContent(path, state),
+        created_us=modified_us,
+        updated_us=modified_us,
+        # A .gz file is what it is: as `gsutil cp` uploads it, without a content encoding.
+        settings={"contentType": kind} if kind and not encoding else {},
+    )
+
+
 class Files:
     """The files below a root, found by walking once; a file that changes later shows its new bytes when read.
 
-    A listing keeps the names of that walk. Links are followed to files below the root, never to a directory or out of
-    it. What has no legal object name is skipped.
+    A listing stays that of the walk: looking at 5000 files again takes longer than all else about a page. Links are
+    followed to files below the root, never to a directory or out of it. What has no legal object name is skipped.
     """
 
     def __init__(self, root: str) -> None:
         self._root = os.path.realpath(os.fsencode(root))
         self._inside = self._root.rstrip(b"/") + b"/"
         self._index: list[str] | None = None
-        self._known: frozenset[str] = frozenset()
+        self._listed: dict[str, StoredObject] = {}
         self.skipped = 0
 
     @property
@@ -98,7 +113,8 @@ class Files:
     def get(self, name: str) -> StoredObject | None:
         """Find an object as the file is now."""
         self._names()
-        if name not in self._known:
+        listed = self._listed.get(name)
+        if listed is None:
             return None
         path = os.path.realpath(self._inside + name.encode())
         # Links may have changed since the walk.
@@ -110,7 +126,13 @@ class Files:
             raise ApiError(403, f"The emulator may not read {name}.") from error
         except OSError:
             return None
-        return self._stored(name, path, state)
+        found = _stored(name, path, state)
+        # The listed one has its headers ready.
+        return listed if listed.generation == found.generation else found
+
+    def listed(self, name: str) -> StoredObject | None:
+        self._names()
+        return self._listed.get(name)
 
     def take(self, start: str, end: str | None, limit: int) -> list[str]:
         names = self._names()
@@ -120,27 +142,13 @@ class Files:
             last = min(last, bisect_left(names, end))
         return names[first:last]
 
-    def _stored(self, name: str, path: bytes, state: os.stat_result) -> StoredObject:
-        kind, encoding = mimetypes.guess_type(name, strict=False)
-        modified_us = state.st_mtime_ns // 1000
-        return StoredObject(
-            name=name,
-            size=state.st_size,
-            generation=state.st_mtime_ns + state.st_size,
-            content=FileContent(path, state),
-            created_us=modified_us,
-            updated_us=modified_us,
-            # A .gz file is what it is: as `gsutil cp` uploads it, without a content encoding.
-            settings={"contentType": kind} if kind and not encoding else {},
-        )
-
     def _names(self) -> list[str]:
         if self._index is None:
-            self._index = sorted(self._walk(self._root, ""))
-            self._known = frozenset(self._index)
+            self._listed = dict(self._walk(self._root, ""))
+            self._index = sorted(self._listed)
         return self._index
 
-    def _walk(self, directory: bytes, prefix: str) -> Iterator[str]:
+    def _walk(self, directory: bytes, prefix: str) -> Iterator[tuple[str, StoredObject]]:
         waiting = [(directory, prefix)]
         while waiting:
             directory, prefix = waiting.pop()
@@ -156,8 +164,15 @@ class Files:
                     self.skipped += 1
                 elif entry.is_dir(follow_symlinks=False):
                     waiting.append((entry.path, name + "/"))
-                else:
-                    yield name
+                elif (state := self._state(entry)) is not None:
+                    yield name, _stored(name, os.path.realpath(entry.path), state)
+
+    def _state(self, entry: os.DirEntry[bytes]) -> os.stat_result | None:
+        try:
+            return entry.stat()
+        except OSError:
+            self.skipped += 1
+            return None
 
     def _legal(self, prefix: str, entry: os.DirEntry[bytes]) -> str | None:
         try:

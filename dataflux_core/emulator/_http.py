@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Headers: TypeAlias = "list[tuple[bytes, bytes]]"
 
 JSON_TYPE = (b"content-type", b"application/json; charset=UTF-8")
+XML_TYPE = (b"content-type", b"application/xml; charset=UTF-8")
 TEXT_TYPE = (b"content-type", b"text/html; charset=UTF-8")
 
 
@@ -68,13 +69,17 @@ class FileSpan(NamedTuple):
 
 @dataclass(slots=True)
 class Reply:
-    """One answer; `objects` is how many a page lists, `payload` how many bytes of content travel."""
+    """One answer.
+
+    `objects` is how many a page lists, `payload` how many bytes of content travel, `wait_s` a wait known already.
+    """
 
     status: int
     headers: Headers = field(default_factory=list)
     body: bytes | FileSpan = b""
     objects: int = 0
     payload: int = 0
+    wait_s: float = 0.0
 
     @property
     def length(self) -> int:
@@ -82,6 +87,12 @@ class Reply:
         if isinstance(self.body, FileSpan):
             return self.body.stop - self.body.start
         return len(self.body)
+
+
+def request_to(method: str, url: str, headers: dict[bytes, bytes] | None = None, body: bytes = b"") -> Request:
+    """Make a request from a path with its query."""
+    path, _, query = url.partition("?")
+    return Request(method, path.encode(), parse_query(query.encode()), headers or {}, body)
 
 
 def decode_object(body: bytes) -> dict[str, Json]:

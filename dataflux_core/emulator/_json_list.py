@@ -104,8 +104,8 @@ def read_token(token: str) -> str:
 def _items(bucket: Bucket, plan: ListPlan, found: Page, origin: str) -> bytes:
     if found.columns is not None:
         return _columns(plan, found.names, found.columns, (bucket.name, origin))
-    lines = [_line(bucket.name, plan, stored, origin) for stored in map(bucket.get, found.names) if stored is not None]
-    return b",".join(lines)
+    listed = [stored for stored in map(bucket.listed, found.names) if stored is not None]
+    return b",".join([_line(bucket.name, plan, stored, origin) for stored in listed])
 
 
 def _line(bucket: str, plan: ListPlan, stored: StoredObject, origin: str) -> bytes:

@@ -62,6 +62,9 @@ class MadeUpObjects:
         """Itself, if its names can be written as they are."""
         return self if self._plain else None
 
+    def listed(self, name: str) -> StoredObject:
+        return self.sample(name)
+
     def take(self, start: str, end: str | None, limit: int) -> list[str]:
         first = self._synthetic.rank(start) if start else 0
         last = first + limit

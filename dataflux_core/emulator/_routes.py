@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from dataflux_core.emulator import _json_buckets, _json_objects, _uploads, _xml
 from dataflux_core.emulator._errors import ApiError
-from dataflux_core.emulator._http import Reply, Request, decode_text
+from dataflux_core.emulator._http import Reply, Request, decode_text, error_reply
 from dataflux_core.emulator._json_list import list_objects
 from dataflux_core.emulator._media import read_media
 from dataflux_core.emulator._store import Store, Target
@@ -55,6 +55,15 @@ MEDIA: tuple[str, Act] = ("read", read_media)
 
 API, UPLOAD = (b"storage", b"v1"), b"upload"
 OBJECT_PARTS = 4  # b, BUCKET, o, OBJECT
+
+
+def answer(store: Store, request: Request) -> Reply:
+    """Answer a request at once, as a server without latency or faults does."""
+    try:
+        route = resolve(request)
+        return route.act(store, request, route.target)
+    except ApiError as error:
+        return error_reply(error)
 
 
 def resolve(request: Request) -> Route:

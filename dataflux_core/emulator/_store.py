@@ -29,7 +29,7 @@ class Target(NamedTuple):
 
 @dataclass(slots=True)
 class Upload:
-    """A resumable upload under way."""
+    """An upload in several requests, under way."""
 
     bucket: str
     name: str
@@ -37,6 +37,7 @@ class Upload:
     conditions: dict[str, int]
     received: bytearray = field(default_factory=bytearray)
     finished: StoredObject | None = None
+    parts: dict[int, bytes] = field(default_factory=dict)  # of an upload through the XML API
 
 
 class Store:

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from dataflux_core.emulator import _json_objects
+from dataflux_core.emulator import _json_objects, _xml_multipart
 from dataflux_core.emulator._errors import ApiError
-from dataflux_core.emulator._http import Reply, decode_text
+from dataflux_core.emulator._http import XML_TYPE, Reply, decode_text
 from dataflux_core.emulator._json_list import read_token, write_token
 from dataflux_core.emulator._listing import Query, page
 from dataflux_core.emulator._media import send
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from dataflux_core.emulator._store import Store, Target
 
 MAX_KEYS = 1000
-XML_TYPE = (b"content-type", b"application/xml; charset=UTF-8")
 NAMESPACE = "http://doc.s3.amazonaws.com/2006-03-01"
 # XML 1.0 has no way to write most control characters; the service refuses to list such names too.
 UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -44,6 +43,9 @@ def act(request: Request, name: str) -> tuple[str, Callable[[Store, Request, Tar
     """Choose what answers: the operation, then the function."""
     if not name:
         return "list", _guarded(_list)
+    multipart = _xml_multipart.act(request)
+    if multipart is not None:
+        return "insert", _guarded(multipart)
     copied = b"x-goog-copy-source" in request.headers or b"x-amz-copy-source" in request.headers
     chosen = {
         "GET": ("read", _read),
@@ -93,7 +95,7 @@ def _list(store: Store, request: Request, target: Target) -> Reply:
         limit = 0
     query = Query(limit, asked.get("prefix", ""), start, delimiter=asked.get("delimiter", ""))
     found = page(bucket.take, query)
-    entries = [_entry(stored) for stored in map(bucket.get, found.names) if stored is not None]
+    entries = [_entry(stored) for stored in map(bucket.listed, found.names) if stored is not None]
     entries += [f"<CommonPrefixes><Prefix>{_text(name)}</Prefix></CommonPrefixes>" for name in found.prefixes]
     more = found.resume is not None
     token = "" if found.resume is None else write_token(found.resume).decode()
