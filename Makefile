@@ -19,6 +19,12 @@ $(STAMP): requirements-dev.lock pyproject.toml
 demo: $(STAMP) ## List and download real and synthetic buckets, compare every byte, draw a picture
 	$(BIN)/python -m benchmarking.demo
 
+# Upstream's package has the name of ours, so it lives in an environment of its own.
+$(VENV)-upstream/.installed: requirements-peers.lock
+	test -x $(VENV)-upstream/bin/python || $(PYTHON) -m venv $(VENV)-upstream
+	$(VENV)-upstream/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-peers.lock
+	touch $@
+
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest
 

@@ -1,0 +1,1 @@
+"""Answer questions about speed, each by one command."""

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarking import _measure
+
+ROOT = Path(__file__).resolve().parents[2]
+# Upstream has an environment of its own, which `make bench` makes; here it is left out.
+PEERS = "ours,google,obstore"
+
+
+def answer_of(benchmark: str, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarking.{benchmark}", "--smoke", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
+@pytest.mark.parametrize("benchmark_name", ["list_bucket"])
+def test_a_benchmark_answers_on_one_line_where_every_client_was_exact(benchmark_name: str) -> None:
+    answer = answer_of(benchmark_name, "--peers", PEERS)
+    assert answer["clients"]
+    for label, took in answer["clients"].items():
+        assert took["exact"], f"{label}: {took}"
+        assert took["median_s"] > 0
+        assert took["cpu_us_per_object"] > 0
+        assert sum(took["calls"].values()) > 0
+
+
+def test_a_benchmark_names_its_command_and_its_host() -> None:
+    answer = answer_of("list_bucket", "--peers", "ours")
+    assert answer["command"] == "python -m benchmarking.list_bucket --smoke --peers ours"
+    assert {"cores", "python", "commit"} <= set(answer["host"])
+
+
+def test_a_peer_without_environment_is_an_error_that_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_measure, "UPSTREAM_PYTHON", tmp_path / "python")
+    client = _measure.Client("upstream", "upstream", "list_upstream")
+    with pytest.raises(_measure.ClientFailed, match=r"make .venv-upstream"):
+        _measure.run_client(client, "http://127.0.0.1:1", timeout_s=1)
