@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from dataflux_core import download, errors, fast_list, range_splitter, user_agent
+    import dataflux_core.download
+    import dataflux_core.errors
+    import dataflux_core.fast_list
+    import dataflux_core.range_splitter
+    import dataflux_core.user_agent  # noqa: F401 - gives type checkers what __getattr__ gives at run time
 
 __all__ = ["download", "errors", "fast_list", "range_splitter", "user_agent"]
 

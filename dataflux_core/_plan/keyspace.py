@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,8 +15,11 @@ DIGITS = "0123456789"
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _VARYING_PLACES = 8  # behind where two names differ: 10^8 numbers between them even where all are digits
+_DOUBLINGS = 12  # a script's characters mostly lie within 4096 of each other
 _LEARNED_PLACES = 24  # behind the offset at which the names of a page begin to differ
-_LAST_CHARACTER = "\U0010fffd"
+_STEPS = 16  # between two characters seen of a script
+_LAST_ASCII = 0x7F
+_LAST_CODE = 0x10FFFD
 
 
 def common_prefix(first: str, last: str) -> str:
@@ -26,24 +30,11 @@ def common_prefix(first: str, last: str) -> str:
     return min(first, last, key=len)
 
 
-def successor_of_prefix(prefix: str) -> str | None:
-    """Return the smallest safe string above every name that starts with `prefix`; None where there is none.
-
-    Safe strings hold no control characters, surrogates or noncharacters: they travel in a query.
-    """
-    while prefix:
-        following = _safe_after(ord(prefix[-1]))
-        if following is not None:
-            return prefix[:-1] + following
-        prefix = prefix[:-1]
-    return None
-
-
-def _safe_after(code: int) -> str | None:
-    code += 1
-    while code <= ord(_LAST_CHARACTER) and not _is_safe(code):
-        code = 0xE000 if 0xD800 <= code <= 0xDFFF else code + 1  # noqa: PLR2004 - the surrogates
-    return chr(code) if code <= ord(_LAST_CHARACTER) else None
+def _safe_from(code: int) -> str:
+    """Return the first character from `code` on that may stand in a cut, the last of all where there is none."""
+    while code < _LAST_CODE and not _is_safe(code):
+        code += 1
+    return chr(min(code, _LAST_CODE))
 
 
 def _is_safe(code: int) -> bool:
@@ -115,7 +106,7 @@ class KeySpace:
         for name in names:
             for place, character in zip(places, name[offset:], strict=False):
                 self._seen.setdefault(place, set()).add(character)
-        self._complete.update(places[1:])
+        self._complete.update(place for place in places[1:] if place in self._seen)
         self._alphabets.clear()
 
     def frame(self, low: str, high: str | None, *, fine: str) -> Frame:
@@ -153,18 +144,24 @@ class KeySpace:
     def _with_kin(self, seen: set[str]) -> set[str]:
         """Add to the characters seen at an offset those that are likely to come with them.
 
-        They are the alphabet of a complete offset that has them all, their class in ASCII, one place above all of
-        them for whatever else there is.
+        They are the alphabet of a complete offset that has them all; their class in ASCII; one place above all of
+        them for whatever else there is. Other scripts have no classes known here: there, some places between those
+        seen, others at doubling distances above.
         """
-        alike = [self._seen[place] for place in self._complete if self._seen.get(place, set()) >= seen]
+        alike = [self._seen[place] for place in self._complete if self._seen[place] >= seen]
         characters = seen | max(alike, key=len, default=set())
         if not characters.isdisjoint(DIGITS):
             characters.update(DIGITS)
         for letters in (LOWER, UPPER):
             if len(characters.intersection(letters)) > 1 and not _is_hexadecimal(characters):
                 characters.update(letters)
-        above = _safe_after(ord(max(characters))) if characters else None
-        return {character for character in characters | {above or "0"} if _is_safe(ord(character))}
+        codes = sorted(map(ord, characters)) or [ord("0")]
+        others = [code for code in codes if code > _LAST_ASCII]
+        expected = {*codes, codes[-1] + 1}
+        expected.update(others[-1] + (1 << power) for power in range(_DOUBLINGS) if others)
+        for low, high in pairwise(others):
+            expected.update(range(low, high, max(1, (high - low) // _STEPS)))
+        return {_safe_from(code) for code in expected}
 
 
 def _number(text: str, alphabets: Sequence[str]) -> int:

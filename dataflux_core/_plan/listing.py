@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dataflux_core._plan.keyspace import Frame, KeySpace
 
 _MIN_PAGES_PER_PART = 1.5  # less is finished by its owner before a thief's round trip pays
+_MAX_STANDSTILL = 20  # more would be a loop; a service under strain has been seen to send a few
 _MIN_UNKNOWN_PAGES = 3.0  # above all characters seen there may be as many again
 _MAX_BLIND_CUTS = 5  # of a range of which nobody knows how far its names go on
 
@@ -60,6 +61,7 @@ class _Range:
     in_flight: bool = False
     page_first: str = ""  # of the latest page that brought any
     page_objects: int = 0
+    standstill: int = 0  # empty pages in a row whose token was the one asked with
     blind: bool = True  # whether names reach up to `end` is not known
     futile: bool = False  # since the latest page, all that was cut off was empty
 
@@ -133,7 +135,8 @@ class ListingPlan:
 
     def _check(self, live: _Range, span: Span, facts: PageFacts) -> str | None:
         """Refuse answers that do not advance; return the name up to which the page repeats what is known."""
-        if facts.next_token and facts.next_token == span.token:
+        live.standstill = live.standstill + 1 if facts.next_token and facts.next_token == span.token else 0
+        if live.standstill and (facts.count or live.standstill > _MAX_STANDSTILL):
             raise NoProgress(f"the page token {span.token[:40]!r} was answered with itself")
         if not facts.count:
             return None
@@ -141,9 +144,9 @@ class ListingPlan:
             raise NoProgress(f"names out of order: {facts.first!r} to {facts.last!r} in answer to {span.start!r}")
         if live.cursor is None or facts.first > live.cursor:
             return None
-        if span.token or facts.first < live.cursor:
+        if facts.first < live.cursor:
             raise NoProgress(f"name {facts.first!r} came again after {live.cursor!r}")
-        return live.cursor
+        return live.cursor  # asked again from the cursor, which startOffset includes
 
     def _advance(self, live: _Range, facts: PageFacts) -> None:
         if live.first is None:

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataflux_core.emulator import Emulator
+
+# No test may ask the network who it is, nor count a client's background request for bucket metadata.
+os.environ["NO_GCE_CHECK"] = "true"
+os.environ["DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"] = "true"
+
+
+@pytest.fixture
+def environment() -> Iterator[None]:
+    """Put os.environ back as it was."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def point_at(gcs: Emulator) -> None:
+    """Make google-cloud-storage, hence ours, talk to an emulator."""
+    os.environ.update(gcs.environ)

@@ -1,0 +1,149 @@
+"""Listing goes on when a process dies; it leaves none behind; it works wherever it is called from."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dataflux_core.emulator import Emulator, Latency, Synthetic
+from dataflux_core.fast_list import ListingController, PageEvent
+from tests.listing.namespaces import client_of
+from tests.processes import children_of, is_alive, start_script, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.listing.namespaces import Make
+
+OBJECTS = 100_000
+
+LIST_AND_REPORT = """
+import sys
+from dataflux_core.fast_list import ListingController
+listing = ListingController(16, "p", "b")
+listing.observer = lambda event: print(event.lister, flush=True)
+print(len(listing.run()), flush=True)
+"""
+
+
+@pytest.fixture
+def slow_gcs() -> Iterator[Emulator]:
+    """A service slow enough to be interrupted, with pages small enough to need many."""
+    with Emulator(buckets={"b": Synthetic("uuids", OBJECTS)}, latency=Latency(list_s=0.03), max_page=500) as gcs:
+        yield gcs
+
+
+def lister_processes(gcs: Emulator) -> list[int]:
+    return [pid for pid in children_of(os.getpid()) if pid != gcs.pid]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
+def test_a_lister_process_that_is_killed_gives_its_pages_back(
+    slow_gcs: Emulator, controller: Make, sent: signal.Signals
+) -> None:
+    listing = controller(slow_gcs, "b")
+    killed: list[int] = []
+
+    def kill_the_helper(event: PageEvent) -> None:
+        if event.lister and not killed:
+            killed.extend(lister_processes(slow_gcs))
+            for pid in killed:
+                os.kill(pid, sent)
+
+    listing.observer = kill_the_helper
+    names = [name for name, _ in listing.run()]
+    assert killed
+    assert names == list(Synthetic("uuids", OBJECTS).names(0, OBJECTS))
+
+
+def test_a_stopped_lister_process_does_not_outlive_the_listing(slow_gcs: Emulator, controller: Make) -> None:
+    stream = controller(slow_gcs, "b").stream()
+    assert wait_until(lambda: bool(next(stream)) and bool(lister_processes(slow_gcs)))
+    (helper,) = lister_processes(slow_gcs)
+    os.kill(helper, signal.SIGSTOP)
+    stream.close()  # type: ignore[attr-defined]
+    assert not is_alive(helper)
+
+
+def test_a_parent_that_is_killed_leaves_no_child(slow_gcs: Emulator) -> None:
+    with start_script(LIST_AND_REPORT, slow_gcs.environ) as parent:
+        assert parent.stdout is not None
+        assert any(line == "1\n" for line in parent.stdout)
+        helpers = children_of(parent.pid)
+        parent.kill()
+        parent.communicate()
+    assert helpers
+    assert wait_until(lambda: not any(map(is_alive, helpers)))
+
+
+def test_ctrl_c_ends_within_two_seconds_with_keyboard_interrupt(slow_gcs: Emulator) -> None:
+    with start_script(LIST_AND_REPORT, slow_gcs.environ) as parent:
+        assert parent.stdout is not None
+        assert any(line == "1\n" for line in parent.stdout)
+        helpers = children_of(parent.pid)
+        pressed_s = time.monotonic()
+        os.killpg(parent.pid, signal.SIGINT)
+        _, said = parent.communicate()
+        assert time.monotonic() - pressed_s < 2
+    assert parent.returncode == -signal.SIGINT
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert wait_until(lambda: not any(map(is_alive, helpers)))
+
+
+def test_a_script_without_a_main_guard_lists(slow_gcs: Emulator) -> None:
+    with start_script(LIST_AND_REPORT, slow_gcs.environ) as script:
+        said, complaints = script.communicate()
+    assert said.splitlines()[-1] == str(OBJECTS)
+    assert complaints == ""
+
+
+def test_signal_handlers_and_threads_are_left_as_they_were(slow_gcs: Emulator, controller: Make) -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    threads = threading.active_count()
+    controller(slow_gcs, "b").run()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert threading.active_count() == threads
+    assert lister_processes(slow_gcs) == []
+
+
+def test_off_the_main_thread_several_at_once(slow_gcs: Emulator, controller: Make) -> None:
+    lengths: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: lengths.append(len(controller(slow_gcs, "b").listing()))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert lengths == [OBJECTS] * 3
+
+
+def list_into(pipe: multiprocessing.connection.Connection, listing: ListingController) -> None:
+    pipe.send((len(listing.run()), listing.stats.processes))
+
+
+def test_a_daemonic_forked_process_lists_by_itself_with_its_parents_client(
+    slow_gcs: Emulator, controller: Make
+) -> None:
+    listing = controller(slow_gcs, "b", 8)
+    listing.client.get_bucket("b")  # its connection is open now, and must not be used by the child
+    assert len(listing.run()) == OBJECTS
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=list_into, args=(theirs, listing), daemon=True)
+    process.start()
+    assert ours.recv() == (OBJECTS, 1)
+    process.join()
+    assert len(listing.run()) == OBJECTS
+
+
+def test_a_client_used_before_is_used_with_its_own_endpoint(slow_gcs: Emulator) -> None:
+    listing = ListingController(8, "p", "b")
+    listing.client = client_of(slow_gcs)
+    assert next(iter(listing.client.list_blobs("b", max_results=1))).name
+    assert len(listing.run()) == OBJECTS

@@ -1,0 +1,58 @@
+"""Look at real processes and run real scripts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PATIENCE_S = 20.0
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the live child processes of `pid`; zombies are not alive."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            except OSError:
+                continue
+            if int(parent) == pid and state != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(true: Callable[[], bool]) -> bool:
+    """Look again and again until `true()`; False where patience ends."""
+    ends_s = time.monotonic() + PATIENCE_S
+    while not true():
+        if time.monotonic() > ends_s:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def start_script(script: str, environ: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
+    """Start `script` as its own program, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", script, *arguments],
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
