@@ -95,6 +95,11 @@ class Reading:
         self._early: dict[int, GroupBytes] = {}  # by start: finished before their turn
         self._turn = 0
 
+    @property
+    def ready(self) -> int:
+        """How many groups `run` would yield at once."""
+        return len(self._finished)
+
     def run(self) -> Generator[GroupBytes, None, None]:
         """Yield each group when it is finished, or in its turn; the caller `release`s what it has taken.
 

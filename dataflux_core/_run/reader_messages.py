@@ -53,11 +53,11 @@ class TokenWanted(msgspec.Struct, tag=True, frozen=True):
     stale: str = ""
 
 
-class GroupRead(msgspec.Struct, tag=True, frozen=True):
-    """One group: the bytes of its objects follow this message, back to back."""
+class GroupsRead(msgspec.Struct, tag=True, frozen=True):
+    """Some groups: the bytes of their objects follow this message, back to back."""
 
-    start: int  # position within the share
-    sizes: list[int]
+    starts: list[int]  # of each group, as a position within the share
+    sizes: list[list[int]]  # of each group's objects, in bytes
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):
@@ -77,7 +77,7 @@ class Finished(msgspec.Struct, tag=True, frozen=True):
     stats: DownloadStats
 
 
-FromReader: TypeAlias = TokenWanted | GroupRead | Failed | Finished
+FromReader: TypeAlias = TokenWanted | GroupsRead | Failed | Finished
 
 
 def failed(error: BaseException) -> Failed:

@@ -19,7 +19,7 @@ from dataflux_core._run.reader import Reading, ReadOptions, lend
 from dataflux_core._run.reader_ahead import Bell
 from dataflux_core._run.reader_messages import (
     Finished,
-    GroupRead,
+    GroupsRead,
     Share,
     Token,
     TokenWanted,
@@ -28,10 +28,13 @@ from dataflux_core._run.reader_messages import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dataflux_core._run.reader_direct import GroupBytes
 
 _TOKEN_S = 60.0  # the parent renews minutes before a token expires
 _LEAVE_S = 1.8  # the parent kills after two
+_GATHERED_BYTES = 512 * 1024
 _JOINED_BYTES = 2 * 1024**2
 
 
@@ -87,18 +90,25 @@ class Reader:
             if self._is_orphan:
                 return
             with closing(reading.run()) as groups:
-                for group_bytes in groups:
-                    self._hand_over(group_bytes)
-                    reading.release(group_bytes.group)
+                self._hand_over(reading, groups)
             send(self._connection, Finished(reading.stats))
 
-    def _hand_over(self, group_bytes: GroupBytes) -> None:
-        parts = group_bytes.parts
-        send(self._connection, GroupRead(group_bytes.group.start, [len(part) for part in parts]))
-        # A socket of its own for the same descriptor: parts go out without being joined.
+    def _hand_over(self, reading: Reading, groups: Iterator[GroupBytes]) -> None:
+        """Send what has arrived, many small groups in one message."""
+        # A socket of its own for the same descriptor: parts go out without a frame around each.
         with socket.socket(fileno=os.dup(self._connection.fileno())) as out:
-            for part in _joined(parts):
-                out.sendall(part)
+            gathered: list[GroupBytes] = []
+            for group_bytes in groups:
+                gathered.append(group_bytes)
+                if reading.ready and sum(max(0, group.size) for group, _ in gathered) < _GATHERED_BYTES:
+                    continue
+                sizes = [[len(part) for part in parts] for _, parts in gathered]
+                send(self._connection, GroupsRead([group.start for group, _ in gathered], sizes))
+                for piece in _joined([part for _, parts in gathered for part in parts]):
+                    out.sendall(piece)
+                for group, _ in gathered:
+                    reading.release(group)
+                gathered.clear()
 
     def _listen(self) -> None:
         """Take tokens; when the parent closes the connection, or is gone, stop, clean up, leave."""

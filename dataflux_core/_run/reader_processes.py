@@ -20,7 +20,7 @@ from dataflux_core._run.reader_memory import held_bytes
 from dataflux_core._run.reader_messages import (
     Finished,
     FromReader,
-    GroupRead,
+    GroupsRead,
     Share,
     Token,
     TokenWanted,
@@ -153,10 +153,13 @@ class _Crew:
         """Act on one message; raises EOFError or OSError where the process has died."""
         connection = child.helper.connection
         message = _decoder.decode(connection.recv_bytes())
-        if isinstance(message, GroupRead):
-            parts = _receive_parts(connection.fileno(), message.sizes)
-            group = child.owed.pop(child.first + message.start)
-            yield from enumerate(parts, group.start)
+        if isinstance(message, GroupsRead):
+            with socket.socket(fileno=os.dup(connection.fileno())) as incoming:
+                for start, sizes in zip(message.starts, message.sizes, strict=True):
+                    # Each object's bytes straight into a value of its own.
+                    parts = [_receive_exactly(incoming, size) for size in sizes]
+                    group = child.owed.pop(child.first + start)
+                    yield from enumerate(parts, group.start)
         elif isinstance(message, TokenWanted):
             authorization = self._access.authorization
             if message.stale:
@@ -182,13 +185,8 @@ class _Crew:
         self._dismiss(child)
 
 
-def _receive_parts(descriptor: int, sizes: list[int]) -> list[bytes]:
-    """Receive the bytes of each object straight into a value of its own; raises EOFError where they end early."""
-    with socket.socket(fileno=os.dup(descriptor)) as incoming:
-        return [_receive_exactly(incoming, size) for size in sizes]
-
-
 def _receive_exactly(incoming: socket.socket, size: int) -> bytes:
+    """Receive `size` bytes; raises EOFError where they end early."""
     content = incoming.recv(size, socket.MSG_WAITALL) if size else b""
     while len(content) < size:
         more = incoming.recv(size - len(content), socket.MSG_WAITALL)
