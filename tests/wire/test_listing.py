@@ -1,0 +1,96 @@
+"""From a span to a request, from an answer to columns."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import pytest
+
+from dataflux_core._plan.listing import Span
+from dataflux_core._wire.listing import FetchedPage, Scope, list_request, read_page
+
+
+def query_of(scope: Scope, span: Span) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(list_request(scope, span).target).query, strict_parsing=True)
+
+
+def test_a_request_asks_for_narrow_items_with_their_token() -> None:
+    query = query_of(Scope("b"), Span(0, "", None))
+    assert query == {
+        "maxResults": ["5000"],
+        "projection": ["noAcl"],
+        "prettyPrint": ["false"],
+        "fields": ["items(name,size,storageClass),nextPageToken"],
+    }
+
+
+def test_a_request_names_its_span_exactly() -> None:
+    query = query_of(Scope("b", "p&=%/"), Span(0, "a b+c", "é漢😀", "tok=="))
+    assert (query["prefix"], query["startOffset"], query["endOffset"]) == (["p&=%/"], ["a b+c"], ["é漢😀"])
+    assert query["pageToken"] == ["tok=="]
+
+
+def test_optional_fields_are_asked_for_by_the_services_names() -> None:
+    scope = Scope("b", fields=("md5", "generation", "storage_class"), storage_classes=None)
+    assert query_of(scope, Span(0, "", None))["fields"] == [
+        "items(name,size,md5Hash,generation,storageClass),nextPageToken"
+    ]
+
+
+def page(scope: Scope, items: list[dict[str, str]], token: str = "") -> FetchedPage:
+    answer: dict[str, object] = {"items": items, "nextPageToken": token} if token else {"items": items}
+    return read_page(scope, json.dumps(answer).encode())
+
+
+def item(name: str, storage_class: str = "STANDARD") -> dict[str, str]:
+    return {"name": name, "size": "7", "storageClass": storage_class, "generation": "1700000000000001"}
+
+
+def test_numbers_come_as_text_and_become_numbers() -> None:
+    fetched = page(Scope("b", fields=("generation",)), [item("a")], "t")
+    assert fetched.page.name_list() == ["a"]
+    assert fetched.page.size_list() == [7]
+    assert list(memoryview(fetched.page.numbers["generation"]).cast("q")) == [1700000000000001]
+    assert fetched.next_token == "t"  # noqa: S105 - a page token
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"kind":"storage#objects"}', b'{"items":[]}'])
+def test_a_page_without_items_is_empty(body: bytes) -> None:
+    fetched = read_page(Scope("b"), body)
+    assert (fetched.count, fetched.page.count, fetched.next_token) == (0, 0, "")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"items":[{"name":5}]}', b'{"items":[{"size":"x","name":"a"}]}'])
+def test_what_is_no_page_is_an_error(body: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        read_page(Scope("b"), body)
+
+
+@pytest.mark.parametrize(
+    ("scope", "kept"),
+    [
+        pytest.param(Scope("b"), ["a", "z"], id="by default"),
+        pytest.param(Scope("b", storage_classes=None), ["a", "cold", "z"], id="all classes"),
+        pytest.param(Scope("b", skip_composed=False), ["a", "dataflux-composed-objects/t", "z"], id="temporaries too"),
+        pytest.param(Scope("b", skip_directories=False), ["a", "d/", "z"], id="directory markers too"),
+    ],
+)
+def test_what_is_left_out(scope: Scope, kept: list[str]) -> None:
+    items = [item("a"), item("cold", "COLDLINE"), item("d/"), item("dataflux-composed-objects/t"), item("z")]
+    fetched = page(scope, items)
+    assert fetched.page.name_list() == kept
+    assert (fetched.count, fetched.first, fetched.last) == (5, "a", "z")
+
+
+def test_a_page_of_which_nothing_is_wanted_still_tells_where_it_was() -> None:
+    fetched = page(Scope("b"), [item("cold", "COLDLINE")], "t")
+    assert (fetched.page.count, fetched.count, fetched.last) == (0, 1, "cold")
+
+
+def test_the_sample_of_a_page_is_spread_over_it() -> None:
+    fetched = page(Scope("b"), [item(f"{number:04d}") for number in range(5000)])
+    assert len(fetched.sample) == 25
+    assert fetched.sample[0] == "0000"
+    assert fetched.sample[-1] > "4900"
