@@ -59,7 +59,8 @@ def existing(bucket: Bucket, name: str, request: Request, *, reading: bool = Tru
         stored = None
     if stored is None:
         raise no_object(bucket.name, name)
-    if len(query) > 1 or request.headers.keys() & HEADER_NAMES.keys():
+    # Most reads say `alt=media` alone.
+    if len(query) > ("alt" in query) or request.headers.keys() & HEADER_NAMES.keys():
         hold(stored, conditions(request), reading=reading)
     return stored
 
