@@ -13,7 +13,7 @@ from dataflux_core import download
 from dataflux_core.emulator import Emulator, Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from dataflux_core._plan.columns import Wanted
 
@@ -73,7 +73,7 @@ def client_of(gcs: Emulator) -> Any:
 
 def stock(gcs: Emulator, name: str, sizes: list[int]) -> Stocked:
     """Make a bucket with objects of these sizes."""
-    drawn = random.Random(name)  # noqa: S311 - the same bytes in every run
+    drawn = random.Random(name)
     contents = {f"data/{number:05d}": drawn.randbytes(size) for number, size in enumerate(sizes)}
     gcs.create_bucket(name, Memory(contents))
     return Stocked(gcs, name, contents)

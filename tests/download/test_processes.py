@@ -1,0 +1,182 @@
+"""A download gives the same bytes from wherever it is called, with whatever client it shares."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+from google.cloud import storage
+from google.oauth2.credentials import Credentials
+
+from dataflux_core import download
+from dataflux_core.emulator import Fault, Latency
+from tests.download.buckets import COMPOSED, DIRECT, Stocked, client_of, eager, lazy, parallel
+from tests.processes import children_of, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+
+    from dataflux_core.emulator import Emulator
+
+Stock: TypeAlias = "Callable[[list[int]], Stocked]"
+Process: TypeAlias = "multiprocessing.context.ForkProcess | multiprocessing.context.SpawnProcess"
+# Forking while threads run is what loader workers do; Python 3.12 warns of it.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+
+def answer_in_child(pipe: Connection, client: Any, bucket: str, objects: Any) -> None:
+    """Download both ways, twice, and send what came."""
+    found = [eager(client, bucket, objects, params) for params in (COMPOSED, DIRECT, COMPOSED, DIRECT)]
+    found.append(lazy(client, bucket, objects))
+    found.append(parallel(client, bucket, objects))
+    pipe.send(found)
+
+
+def spawn_answer(pipe: Connection, endpoint: str, bucket: str, objects: Any) -> None:
+    from types import SimpleNamespace  # noqa: PLC0415 - a client cannot be pickled: each process makes its own
+
+    answer_in_child(pipe, client_of(SimpleNamespace(endpoint=endpoint)), bucket, objects)  # type: ignore[arg-type]
+
+
+def results_of(processes: list[tuple[Any, Connection]]) -> list[Any]:
+    for process, _ in processes:
+        process.start()
+    found = [pipe.recv() for _, pipe in processes]
+    for process, pipe in processes:
+        process.join()
+        assert process.exitcode == 0
+        process.close()
+        pipe.close()
+    return found
+
+
+@pytest.mark.parametrize("daemon", [True, False], ids=["daemonic", "ordinary"])
+def test_forked_processes_share_a_client_that_was_used_before(daemon: bool, stocked: Stock) -> None:
+    bucket = stocked([1000 + number for number in range(200)])
+    client = bucket.client()
+    assert eager(client, bucket.name, bucket.pairs) == bucket.expected
+    context = multiprocessing.get_context("fork")
+    processes = []
+    for _ in range(4):
+        ours, theirs = context.Pipe(duplex=False)
+        arguments = (theirs, client, bucket.name, bucket.pairs)
+        processes.append((context.Process(target=answer_in_child, args=arguments, daemon=daemon), ours))
+    mine = [eager(client, bucket.name, bucket.pairs, DIRECT)]
+    for found in [*results_of(processes), mine]:
+        assert all(contents == bucket.expected for contents in found)
+    assert eager(client, bucket.name, bucket.pairs) == bucket.expected
+    assert bucket.temporaries() == []
+
+
+def test_spawned_processes_download_too(stocked: Stock) -> None:
+    bucket = stocked([1000 + number for number in range(200)])
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    arguments = (theirs, bucket.gcs.endpoint, bucket.name, bucket.pairs)
+    (found,) = results_of([(context.Process(target=spawn_answer, args=arguments, daemon=True), ours)])
+    assert all(contents == bucket.expected for contents in found)
+
+
+def test_threads_share_a_client(stocked: Stock) -> None:
+    bucket = stocked([1000 + number for number in range(200)])
+    client = bucket.client()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        calls = [
+            pool.submit(driver, client, bucket.name, bucket.pairs, params)
+            for driver in (eager, lazy)
+            for params in (COMPOSED, DIRECT)
+            for _ in range(4)
+        ]
+        assert all(call.result() == bucket.expected for call in calls)
+    assert bucket.temporaries() == []
+
+
+def test_a_fork_in_the_middle_of_a_lazy_download_disturbs_nothing(stocked: Stock) -> None:
+    bucket = stocked([1000] * 640)
+    bucket.gcs.configure(latency=Latency(read_s=0.01, compose_s=0.02))
+    arriving = download.dataflux_download_lazy("p", bucket.name, bucket.pairs, bucket.client())
+    found = [next(arriving)]
+    child = os.fork()
+    if not child:
+        arriving.close()  # type: ignore[attr-defined] # the child drops its copy
+        del arriving
+        gc.collect()
+        os._exit(0)
+    found.extend(arriving)
+    assert os.waitpid(child, 0) == (child, 0)
+    assert found == bucket.expected
+    assert bucket.temporaries() == []
+
+
+@pytest.mark.usefixtures("many_processes")
+@pytest.mark.parametrize("victims", [1, 2])
+@pytest.mark.parametrize("params", [COMPOSED, DIRECT], ids=["composed", "direct"])
+def test_processes_that_are_killed_have_their_groups_read_all_the_same(
+    victims: int, params: Any, stocked: Stock, server: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket = stocked([1000] * 1500)
+    bucket.gcs.configure(latency=Latency(read_s=0.5, compose_s=0.1))
+
+    def kill() -> None:
+        assert wait_until(lambda: bucket.gcs.requests()["read"] > 20)
+        for pid in [pid for pid in children_of(os.getpid()) if pid != server.pid][:victims]:
+            os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with caplog.at_level(logging.WARNING):
+        assert parallel(bucket.client(), bucket.name, bucket.pairs, params) == bucket.expected
+    killer.join()
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["read.process_lost"] * victims
+    bucket.gcs.configure(latency=Latency())
+    assert wait_until(lambda: bucket.temporaries() == [])
+    assert [pid for pid in children_of(os.getpid()) if pid != server.pid] == []
+
+
+class Renewed(Credentials):  # type: ignore[misc] # google.auth ships no types
+    """Credentials whose token is stale until it is refreshed."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__("stale", expiry=None)
+        self.next_token = token
+        self.refreshes = 0
+
+    def refresh(self, request: object) -> None:  # noqa: ARG002 - nobody is asked
+        self.refreshes += 1
+        self.token = self.next_token
+        self.expiry = (datetime.now(timezone.utc) + timedelta(hours=1)).replace(tzinfo=None)
+
+
+@pytest.mark.usefixtures("many_processes")
+@pytest.mark.parametrize("driver", [eager, lazy, parallel], ids=lambda driver: driver.__name__)
+@pytest.mark.parametrize("params", [COMPOSED, DIRECT], ids=["composed", "direct"])
+def test_a_token_that_has_expired_is_renewed_by_the_process_that_holds_the_credentials(
+    driver: Any, params: Any, stocked: Stock
+) -> None:
+    bucket = stocked([1000] * 300)
+    bucket.gcs.configure(token="fresh")  # noqa: S106 - the emulator's
+    credentials = Renewed("fresh")
+    client = storage.Client("p", credentials, client_options={"api_endpoint": bucket.gcs.endpoint})
+    assert driver(client, bucket.name, bucket.pairs, params) == bucket.expected
+    assert 1 <= credentials.refreshes <= 2
+    bucket.gcs.configure(token=None)
+    assert bucket.temporaries() == []
+
+
+@pytest.mark.usefixtures("many_processes")
+def test_processes_try_again_as_the_caller_says(stocked: Stock, quick_retry: Any) -> None:
+    bucket = stocked([1000] * 300)
+    bucket.gcs.configure(faults=[Fault("read", "503", times=20), Fault("read", "truncate", times=20)])
+    stats = download.DownloadStats()
+    got = parallel(bucket.client(), bucket.name, bucket.pairs, DIRECT, retry_config=quick_retry, stats=stats)
+    assert got == bucket.expected
+    assert stats.retries >= 40

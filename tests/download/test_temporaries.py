@@ -1,0 +1,184 @@
+"""Temporaries are gone in the end, whatever ends the download."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from dataflux_core import download, errors
+from dataflux_core._run import temporaries
+from dataflux_core.emulator import Emulator, Fault, Latency
+from tests.download.buckets import DRIVERS, Stocked, eager
+from tests.processes import start_script, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Stock: TypeAlias = "Callable[[list[int]], Stocked]"
+
+DOWNLOAD = """
+import os, signal, sys, threading
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+from dataflux_core import download
+handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": os.environ["ENDPOINT"]})
+objects = [(f"data/{number:05d}", 100) for number in range(2000)]
+calls = {
+    "eager": lambda: download.dataflux_download("p", sys.argv[2], objects, client),
+    "lazy": lambda: list(download.dataflux_download_lazy("p", sys.argv[2], objects, client)),
+    "parallel": lambda: download.dataflux_download_parallel("p", sys.argv[2], objects, client, None, 4),
+}
+if sys.argv[1] == "parallel":
+    from dataflux_core._run import reader_processes
+    reader_processes._MIN_REQUESTS = 1
+    reader_processes.spare_cores = lambda: 1
+print("ready", flush=True)
+try:
+    calls[sys.argv[1]]()
+    print("done", flush=True)
+finally:
+    assert handlers == {number: signal.getsignal(number) for number in handlers}
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Emulator]:
+    """A service of our own: answers that nobody waits for any more stay in flight for a minute."""
+    with Emulator() as gcs:
+        yield gcs
+
+
+def started(bucket: Stocked, driver: str) -> subprocess.Popen[str]:
+    """Start a download in a program of its own; return it while composites are being made or read."""
+    program = start_script(DOWNLOAD, {"ENDPOINT": bucket.gcs.endpoint}, driver, bucket.name)
+    assert program.stdout is not None
+    assert program.stdout.readline() == "ready\n"
+    return program
+
+
+def slow(bucket: Stocked, **latency: float) -> None:
+    bucket.gcs.configure(latency=Latency(**latency))
+
+
+@pytest.mark.parametrize("driver", ["eager", "lazy", "parallel"])
+@pytest.mark.parametrize("waiting_for", ["composes", "reads"])
+def test_ctrl_c_ends_a_download_within_two_seconds_and_leaves_nothing(
+    driver: str, waiting_for: str, stocked: Stock
+) -> None:
+    bucket = stocked([100] * 2000)
+    slow(bucket, **({"compose_s": 0.5} if waiting_for == "composes" else {"read_s": 60.0}))
+    with started(bucket, driver) as program:
+        assert wait_until(lambda: bucket.gcs.requests()["compose" if waiting_for == "composes" else "read"] >= 30)
+        began_s = time.monotonic()
+        os.killpg(program.pid, signal.SIGINT)
+        out, err = program.communicate()
+    assert time.monotonic() - began_s < 3  # two, with the interpreter's own end
+    assert "done" not in out
+    assert err.rstrip().endswith("KeyboardInterrupt")
+    assert "ResourceWarning" not in err
+    slow(bucket)
+    assert wait_until(lambda: bucket.temporaries() == [])
+
+
+@pytest.mark.parametrize("driver", ["eager", "lazy", "parallel"])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL], ids=lambda sent: sent.name)
+@pytest.mark.parametrize("waiting_for", ["composes", "reads"])
+def test_a_process_that_is_killed_leaves_nothing(
+    driver: str, sent: signal.Signals, waiting_for: str, stocked: Stock
+) -> None:
+    bucket = stocked([100] * 2000)
+    slow(bucket, **({"compose_s": 1.0} if waiting_for == "composes" else {"read_s": 60.0}))
+    with started(bucket, driver) as program:
+        assert wait_until(lambda: bucket.gcs.requests()["compose" if waiting_for == "composes" else "read"] >= 30)
+        program.send_signal(sent)
+        program.communicate()
+    assert program.returncode == -sent
+    slow(bucket)
+    composes = bucket.gcs.requests()["compose"]
+    assert wait_until(lambda: bucket.gcs.requests()["delete"] >= composes)
+    assert wait_until(lambda: bucket.temporaries() == [])
+
+
+def test_a_download_that_ends_well_leaves_no_process_behind(stocked: Stock) -> None:
+    bucket = stocked([100] * 2000)
+    before = guardians()
+    with started(bucket, "eager") as program:
+        out, err = program.communicate()
+    assert (out, err, program.returncode) == ("done\n", "", 0)
+    assert wait_until(lambda: guardians() <= before)
+
+
+def guardians() -> set[int]:
+    return {session for session, line in running() if "guardian" in line}
+
+
+def running() -> Iterator[tuple[int, str]]:
+    """Yield session and command line of every process."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().rstrip()
+                yield int((entry / "stat").read_text().rpartition(")")[2].split()[3]), line
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.__name__)
+def test_an_error_leaves_nothing_though_composes_are_in_flight(driver: Any, stocked: Stock) -> None:
+    bucket = stocked([100] * 2000)
+    slow(bucket, compose_s=0.3)
+    bucket.gcs.configure(faults=[Fault("read", "503", times=1)])
+    bucket.put("data/00700", b"x")
+    with pytest.raises(errors.ObjectChanged, match="data/00700"):
+        driver(bucket.client(), bucket.name, bucket.pairs)
+    assert bucket.temporaries() == []
+
+
+def test_an_exception_of_the_consumer_leaves_nothing(stocked: Stock) -> None:
+    bucket = stocked([100] * 2000)
+    slow(bucket, compose_s=0.1)
+
+    def consume() -> None:
+        for _ in download.dataflux_download_lazy("p", bucket.name, bucket.pairs, bucket.client()):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        consume()
+    slow(bucket)
+    assert wait_until(lambda: bucket.temporaries() == [])
+
+
+def test_a_guardian_that_dies_is_replaced(stocked: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(temporaries, "_starts", 1)
+    bucket = stocked([100] * 200)
+    eager(bucket.client(), bucket.name, bucket.pairs)
+    lost = temporaries._present
+    assert lost is not None
+    lost.is_lost = True
+    eager(bucket.client(), bucket.name, bucket.pairs)
+    assert temporaries._present is not lost
+    lost.close()
+
+
+def test_without_an_interpreter_for_a_guardian_a_warning_is_logged(
+    stocked: Stock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(temporaries, "_present", None)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    bucket = stocked([100] * 200)
+    with caplog.at_level("WARNING"):
+        assert eager(bucket.client(), bucket.name, bucket.pairs) == bucket.expected
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["temporaries.unguarded"]
+
+
+def test_a_guardians_command_line_holds_no_secret(stocked: Stock) -> None:
+    bucket = stocked([100] * 40)
+    eager(bucket.client(), bucket.name, bucket.pairs)
+    assert any(line.endswith("guardian.py") for _, line in running())
