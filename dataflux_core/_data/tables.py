@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataflux_core._data.aside import written_aside
 from dataflux_core._wire.page import FIELDS, NUMBER_FIELDS, Page, int64s, page_of
 from dataflux_core.errors import ExtraMissing, InvalidArgument
 
@@ -18,7 +16,7 @@ except ImportError as error:
     raise ExtraMissing("Arrow tables and Parquet files", "arrow") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 
 def schema_of(fields: Sequence[str]) -> pa.Schema:
@@ -54,26 +52,6 @@ def write_parquet(pages: Iterable[Page], fields: Sequence[str], path: str | Path
             writer.write_batch(_batch(page, fields))
             objects += page.count
     return objects
-
-
-@contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; it takes the place of `path` only when all went well."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(descriptor)
-    try:
-        yield Path(name)
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def read_parquet(path: str | Path) -> tuple[list[Page], tuple[str, ...]]:

@@ -20,6 +20,11 @@ MAX_PATH_BYTES = 4095  # PATH_MAX of Linux, less its final NUL
 _MAX_CHARACTER_BYTES = 4
 _APART = "%/"  # no component of an encoded name is "%", nor ends in one, unless it is cut
 
+_NEXT_STEPS: dict[UnsafeNames, str] = {
+    "refuse": "nothing is written, choose to encode or to skip unsafe names",
+    "encode": "nothing is written, choose to skip unsafe names",
+}
+
 _STEP = re.compile(r"(?:^|/)(\.{0,2})(?:/|\Z)")  # a component that is empty, "." or ".."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ESCAPED = re.compile(r"[\x00-\x1f\x7f-\x9f]|%(?=[0-9A-Fa-f]{2}|/|\Z)")  # a "%" only where it would mean something
@@ -54,10 +59,9 @@ def plan_paths(
     skipped: list[UnsafeName] = []
 
     def refused(name: str, reason: str) -> None:
-        error = UnsafeName(name, reason)
         if unsafe != "skip":
-            raise error
-        skipped.append(error)
+            raise UnsafeName(name, f"{reason}; {_NEXT_STEPS[unsafe]}")
+        skipped.append(UnsafeName(name, reason))
 
     paths = [_path_alone(name, unsafe, refused) for name in names]
     key = _folded if folds_case else str

@@ -1,0 +1,37 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Give a path to write to; what is written takes the place of `path` only when all went well.
+
+    A pipe or a device, such as /dev/stdout, is written to itself: a file must not take its place. Nor must one take
+    the place of a symbolic link, so the file that it leads to is replaced.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = path.resolve()
+    aside = path.with_name(f".dataflux-{secrets.token_hex(8)}.part")
+    try:
+        # Created here, so that it is the caller's umask that decides who may read it, and nobody else's file is opened.
+        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # of the path that the caller knows
+    try:
+        yield aside
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise

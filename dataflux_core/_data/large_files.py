@@ -1,0 +1,70 @@
+"""Put the pieces of large objects together on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dataflux_core._data.target_tree import checksum_of
+from dataflux_core._wire.objects import crc32c_number, crc32c_text
+from dataflux_core.errors import ChecksumMismatch
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from dataflux_core._data.directory_plan import DirectoryPlan
+    from dataflux_core._data.target_tree import NewFile, TargetTree
+    from dataflux_core._data.writers import Writers
+    from dataflux_core._run.pieces import Piece
+
+
+@dataclass(slots=True, eq=False)
+class _Growing:
+    file: NewFile
+    left_bytes: int
+
+
+class LargeFiles:
+    """Files of which some pieces are there; those that are not whole in the end go away."""
+
+    def __init__(self, plan: DirectoryPlan, tree: TargetTree, writers: Writers) -> None:
+        self._plan = plan
+        self._tree = tree
+        self._writers = writers
+        self._growing: dict[int, _Growing] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._writers.finish()
+        finally:
+            self._writers.stop()
+            for growing in self._growing.values():
+                growing.file.discard()
+
+    def write(self, position: int, piece: Piece) -> None:
+        """Put a piece in its place; after the last one the file is checked on another thread."""
+        growing = self._growing.get(position)
+        if growing is None:
+            file = self._tree.create(self._plan.objects.names[position], self._plan.paths[position] or "")
+            growing = self._growing[position] = _Growing(file, self._plan.objects.sizes[position])
+        growing.file.write_at(piece.start, piece.content)
+        growing.left_bytes -= len(piece.content)
+        if not growing.left_bytes:
+            self._writers.submit(partial(self._finish, position, self._plan.checksums[position] or piece.crc32c), 0)
+
+    def _finish(self, position: int, crc32c: str) -> int:
+        file = self._growing[position].file
+        if crc32c and (found := checksum_of(file.descriptor)) != crc32c_number(crc32c):
+            raise ChecksumMismatch(self._plan.objects.names[position], crc32c, crc32c_text(found))
+        file.commit()
+        del self._growing[position]
+        return 1
