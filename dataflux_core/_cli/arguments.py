@@ -1,0 +1,101 @@
+"""Read what is typed: URLs, ages."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dataflux_core._cli.text import shown
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*", re.ASCII)
+_AGE = re.compile(r"(\d+)([smhdw])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_EXAMPLE = "expected gs://BUCKET or gs://BUCKET/PREFIX, such as gs://my-bucket/images/"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bucket, or all of it whose names begin with `prefix`."""
+
+    bucket: str
+    prefix: str = ""
+
+    @property
+    def directory(self) -> str:
+        """The prefix up to its last "/"."""
+        return self.prefix[: self.prefix.rfind("/") + 1]
+
+    def __str__(self) -> str:
+        return f"gs://{self.bucket}/{self.prefix}"
+
+
+class PlaceType(click.ParamType):  # type: ignore[type-arg] # generic only in later versions of click
+    """A gs:// URL; "*" has no meaning of its own in it, nor are percent signs escapes."""
+
+    name = "gs://bucket/prefix"
+
+    def __init__(self, *, whole_bucket: bool = False) -> None:
+        self._whole_bucket = whole_bucket
+
+    def convert(self, value: str | Place, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        if isinstance(value, Place):
+            return value
+        scheme, separator, rest = value.partition("://")
+        if not separator:
+            self._refuse(value, "no URL", param, ctx)
+        if scheme != "gs":
+            self._refuse(value, f"{scheme}:// is another service", param, ctx)
+        bucket, _, prefix = rest.partition("/")
+        if not _BUCKET.fullmatch(bucket):
+            self._refuse(value, f"{bucket!r} is no name of a bucket" if bucket else "the bucket is missing", param, ctx)
+        if self._whole_bucket and prefix:
+            self.fail(f"'{shown(value)}': expected a whole bucket, gs://{bucket}", param, ctx)
+        try:
+            prefix.encode()
+        except UnicodeEncodeError:
+            self._refuse(value, "it is not UTF-8, as every object's name is", param, ctx)
+        return Place(bucket, prefix)
+
+    def _refuse(self, value: str, reason: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
+        text = shown(value.encode(errors="backslashreplace").decode())
+        self.fail(f"'{text}': {shown(reason)}; {_EXAMPLE}", param, ctx)
+
+
+class OutputType(click.Path):
+    """A file to write, in a directory that is there: known before an hour is spent on what it will hold."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        path = str(super().convert(value, param, ctx))
+        parent = Path(path).parent
+        if path != "-" and not (parent.is_dir() and os.access(parent, os.W_OK)):
+            self.fail(f"'{shown(path)}': {shown(str(parent))} is no directory to write to", param, ctx)
+        return path
+
+
+class AgeType(click.ParamType):  # type: ignore[type-arg] # generic only in later versions of click
+    """A length of time: 90s, 30m, 24h, 7d, 2w."""
+
+    name = "age"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = _AGE.fullmatch(value)
+        if found is None:
+            self.fail(f"{value!r}: expected a number with a unit, such as 90s, 30m, 24h, 7d, 2w", param, ctx)
+        try:
+            return timedelta(seconds=int(found.group(1)) * _SECONDS[found.group(2)])
+        except OverflowError:
+            self.fail(f"{value!r} is longer ago than time can tell", param, ctx)

@@ -1,0 +1,122 @@
+"""Download objects to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dataflux_core._cli.arguments import Place, PlaceType
+from dataflux_core._cli.command import CommonOptions, ServiceCommand, say, shows_progress
+from dataflux_core._cli.text import counted, human_bytes, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Unpack
+
+    from dataflux_core._data.directory_plan import DirectoryPlan
+    from dataflux_core._plan.paths import UnsafeNames
+    from dataflux_core.errors import UnsafeName
+
+_SHOWN_SKIPPED = 20
+
+
+class Options(CommonOptions):
+    """The options of the command."""
+
+    place: Place
+    directory: Path
+    max_composite_bytes: int
+    no_compose: bool
+    parallelism: int
+    unsafe_names: UnsafeNames
+    dry_run: bool
+
+
+@click.command(cls=ServiceCommand)
+@click.argument("place", metavar="gs://BUCKET[/PREFIX]", type=PlaceType())
+@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--max-composite-bytes",
+    type=click.IntRange(0),
+    default=100_000_000,
+    show_default=True,
+    metavar="BYTES",
+    help="Small objects travel together, in temporary objects of up to this size.",
+)
+@click.option("--no-compose", is_flag=True, help="Write nothing to the bucket: read every object by itself.")
+@click.option(
+    "-j", "--parallelism", type=click.IntRange(1, 4096), default=512, show_default=True, help="Requests at once."
+)
+@click.option(
+    "--unsafe-names",
+    type=click.Choice(["refuse", "encode", "skip"]),
+    default="refuse",
+    show_default=True,
+    help="What to do with names that are no path of their own.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the files that would be written; write nothing.")
+def download(**options: Unpack[Options]) -> None:
+    """Download every object whose name begins with PREFIX to a file below DIR.
+
+    Files are named after the objects, without PREFIX up to its last "/". A file that is there already, with the
+    listed size and checksum, is not fetched again: after an interruption run the command again. No file is ever
+    half there. The bytes are the stored ones: what is stored compressed arrives compressed.
+
+    \b
+    dataflux download gs://my-bucket/images/ ./images
+    dataflux download --dry-run gs://my-bucket/images/ ./images
+    dataflux download --unsafe-names encode gs://my-bucket ./all
+
+    Names such as ../x, /x, a//b, or both a and a/b, are no paths of their own. 'refuse' stops before anything is
+    written, 'encode' percent-encodes what is unsafe in them, 'skip' leaves them out with a message.
+    """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
+    from dataflux_core._cli.service import Query, listing, open_client  # noqa: PLC0415 - slow imports
+    from dataflux_core._data.directory import (  # noqa: PLC0415
+        DirectoryOptions,
+        directory_plan,
+        download_to_directory,
+    )
+
+    place, shows_bar = options["place"], shows_progress(quiet=options["quiet"])
+    client = open_client(options)
+    found = listing(client, Query(place, ("generation", "crc32c")), shows_bar=shows_bar)
+    how = DirectoryOptions(
+        unsafe_names=options["unsafe_names"],
+        strip_prefix=place.directory,
+        max_composite_bytes=0 if options["no_compose"] else options["max_composite_bytes"],
+        max_requests=options["parallelism"],
+        progress=shows_bar,
+    )
+    if options["dry_run"]:
+        _print_plan(directory_plan(found, options["directory"], how), quiet=options["quiet"])
+        return
+    done = download_to_directory(place.bucket, found, options["directory"], storage_client=client, options=how)
+    _report_skipped(done.skipped)
+    if not options["quiet"]:
+        rate = human_bytes(done.written_bytes / done.elapsed_s) if done.elapsed_s else ""
+        say(
+            f"wrote {counted(done.written, 'file')}, {human_bytes(done.written_bytes)}, in {done.elapsed_s:.1f} s "
+            f"({rate}/s); {counted(done.present, 'file')} there already; {len(done.skipped)} skipped"
+        )
+
+
+def _print_plan(plan: DirectoryPlan, *, quiet: bool) -> None:
+    for position in plan.missing:
+        click.echo(shown(str(plan.directory / (plan.paths[position] or ""))))
+    _report_skipped(plan.skipped)
+    if not quiet:
+        say(
+            f"would write {counted(len(plan.missing), 'file')}, {human_bytes(plan.missing_bytes)}; "
+            f"{counted(plan.present, 'file')} there already; {len(plan.skipped)} skipped"
+        )
+
+
+def _report_skipped(skipped: Sequence[UnsafeName]) -> None:
+    """Name what was left out, even to those who want quiet: nobody should take the files for all there is."""
+    for error in skipped[:_SHOWN_SKIPPED]:
+        say(f"skipped {error}")
+    if len(skipped) > _SHOWN_SKIPPED:
+        say(f"skipped {counted(len(skipped) - _SHOWN_SKIPPED, 'more object')}")

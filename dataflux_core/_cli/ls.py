@@ -1,0 +1,120 @@
+"""List objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dataflux_core._cli.arguments import OutputType, Place, PlaceType
+from dataflux_core._cli.command import CommonOptions, ServiceCommand, shows_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from typing_extensions import Unpack
+
+    from dataflux_core._cli.output import Format, Row, Rows
+    from dataflux_core._cli.service import Query
+    from dataflux_core._data.listing import Listing
+
+_LONG_FIELDS = ("generation", "crc32c", "updated", "storage_class", "content_type", "content_encoding")
+_LONG_TEXT_FIELDS = ("updated",)
+
+
+class Options(CommonOptions):
+    """The options of the command."""
+
+    place: Place
+    recursive: bool
+    long: bool
+    human: bool
+    everything: bool
+    format_: Format
+    output: str
+    parallelism: int
+
+
+@click.command(cls=ServiceCommand)
+@click.argument("place", metavar="gs://BUCKET[/PREFIX]", type=PlaceType())
+@click.option("-r", "--recursive", is_flag=True, help="Everything below the prefix, many requests at once.")
+@click.option("-l", "--long", is_flag=True, help="Sizes and dates too; more in json, csv, parquet.")
+@click.option("-h", "--human", is_flag=True, help="With -l: sizes in KiB, MiB, GiB.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Also temporaries of downloads, names that end in '/'.")
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json", "csv", "parquet"]), default="text", show_default=True
+)
+@click.option("-o", "--output", type=OutputType(), default="-", metavar="FILE", help="Write to a file.")
+@click.option("-j", "--parallelism", type=click.IntRange(1, 1024), default=64, show_default=True)
+def ls(**options: Unpack[Options]) -> None:
+    """List objects of every storage class in the order of their names.
+
+    Without -r one level is listed, as of a directory: what has another "/" behind the prefix is summed up as
+    PREFIX…/. The prefix is the beginning of names, not a pattern.
+
+    \b
+    dataflux ls gs://my-bucket/images/
+    dataflux ls -lh gs://my-bucket/images/
+    dataflux ls -r --format json gs://my-bucket | jq .size
+    dataflux ls -r -l --format parquet -o objects.parquet gs://my-bucket
+
+    json is one object per line, csv has a header; both hold names exactly. On a terminal, control characters in
+    names are shown as escapes. A file is written whole or not at all.
+    """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
+    if options["format_"] == "parquet" and (options["output"] == "-" or not options["recursive"]):
+        raise click.UsageError("--format parquet needs -o FILE, as well as -r")
+    from dataflux_core._cli.output import Rows, opened  # noqa: PLC0415 - slow imports
+    from dataflux_core._cli.service import Query, open_client  # noqa: PLC0415
+
+    long_fields = _LONG_TEXT_FIELDS if options["format_"] == "text" else _LONG_FIELDS
+    fields = long_fields if options["long"] else ()
+    query = Query(options["place"], fields, options["everything"], options["parallelism"])
+    client = open_client(options)
+    found = _listing(client, query, options) if options["recursive"] else None
+    if options["format_"] == "parquet" and found is not None:
+        found.to_parquet(options["output"])
+        return
+    rows = _level_rows(client, query) if found is None else _rows(found)
+    with opened(options["output"]) as (out, is_terminal):
+        _write(Rows(out, fields, is_terminal=is_terminal), rows, options)
+
+
+def _listing(client: Any, query: Query, options: Options) -> Listing:  # noqa: ANN401 - google ships no types
+    from dataflux_core._cli.service import listing  # noqa: PLC0415 - slow import
+
+    return listing(client, query, shows_bar=shows_progress(quiet=options["quiet"]))
+
+
+def _write(writer: Rows, rows: Iterator[Row], options: Options) -> None:
+    if options["format_"] == "json":
+        writer.write_json(rows)
+    elif options["format_"] == "csv":
+        writer.write_csv(rows)
+    else:
+        url = f"gs://{options['place'].bucket}/"
+        writer.write_text(rows, url=url, long=options["long"], human=options["human"])
+
+
+def _rows(found: Listing) -> Iterator[Row]:
+    for page in found.pages:
+        columns = [_column(type(found)([page], found.fields), field) for field in found.fields]
+        yield from zip(page.name_list(), page.size_list(), *columns, strict=True)
+
+
+def _column(part: Listing, field: str) -> Sequence[str | int]:
+    return part.column(field)
+
+
+def _level_rows(client: Any, query: Query) -> Iterator[Row]:  # noqa: ANN401 - google ships no types
+    """Give objects with prefixes, merged in the order of names as they come; raises NothingFound."""
+    from dataflux_core._cli.service import NothingFound, levels  # noqa: PLC0415 - slow import
+    from dataflux_core._data.listing import Listing  # noqa: PLC0415
+
+    is_empty = True
+    for level in levels(client, query):
+        prefixes: list[Row] = [(prefix, None) for prefix in level.prefixes if query.shows(prefix)]
+        rows = sorted([*prefixes, *_rows(Listing([level.page], tuple(query.fields)))], key=lambda row: str(row[0]))
+        is_empty = is_empty and not rows
+        yield from rows
+    if is_empty and query.place.prefix:
+        raise NothingFound(str(query.place))

@@ -1,0 +1,112 @@
+"""Find the command that was asked for; turn its end into an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dataflux_core._cli.text import silence_stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+INTERRUPTED = 128 + signal.SIGINT
+
+# Named here with their one line of help, so that `dataflux --help` imports none of them.
+COMMANDS = {
+    "ls": ("dataflux_core._cli.ls:ls", "List objects."),
+    "du": ("dataflux_core._cli.du:du", "Add up how many bytes objects take."),
+    "download": ("dataflux_core._cli.download:download", "Download objects to files."),
+    "clean": ("dataflux_core._cli.clean:clean", "Remove temporaries that interrupted downloads left."),
+    "emulator": ("dataflux_core.emulator._command:emulator", "Run a Google Cloud Storage server of your own."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=Commands, context_settings={"max_content_width": 100})
+@click.version_option(package_name="dataflux_core", prog_name="dataflux")
+def dataflux() -> None:
+    """List and download buckets of Google Cloud Storage, at the speed of many requests at once.
+
+    \b
+    dataflux ls gs://my-bucket/images/
+    dataflux download gs://my-bucket/images/ ./images
+    dataflux COMMAND --help
+
+    Credentials are those of `gcloud auth application-default login` or GOOGLE_APPLICATION_CREDENTIALS;
+    STORAGE_EMULATOR_HOST points all of it at another server.
+
+    \b
+    Exit codes:
+      0    all was done
+      1    the service, the data or the disk did not allow it; one line on stderr says why
+      2    wrong usage
+      130  interrupted by Ctrl-C
+      143  ended by SIGTERM
+    """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit code."""
+    # `kill` ends a command as Ctrl-C does: no half file, no temporary stays behind.
+    with suppress(ValueError):  # not the main thread: signals are somebody else's
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = _outcome(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stdout()
+        return 0
+    except OSError as error:  # /dev/full, a disk that is
+        _say(f"output: {error.strerror or error}")
+        return 1
+    return code
+
+
+def _outcome(arguments: Sequence[str]) -> int:
+    try:
+        code: Any = dataflux.main(list(arguments), prog_name="dataflux", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as error:
+        interrupted = isinstance(error.__cause__ or error.__context__, KeyboardInterrupt)
+        _say("interrupted" if interrupted else "nothing was answered, so nothing was done")
+        return INTERRUPTED if interrupted else 1
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: str) -> None:
+    with suppress(OSError):  # nobody listens
+        sys.stderr.write(f"dataflux: {message}\n")
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    del frame
+    sys.exit(128 + number)

@@ -1,0 +1,96 @@
+"""Ask the service on behalf of a command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dataflux_core._data.listing import Listing, in_name_order, overlapping
+from dataflux_core._run.access import access_of, new_client
+from dataflux_core._run.level_lister import list_level
+from dataflux_core._run.lister import Lister, ListingOptions
+from dataflux_core._run.observer import ListingStats
+from dataflux_core._run.progress import progress_bar
+from dataflux_core._run.retries import rule_of
+from dataflux_core._wire.listing import COMPOSED_PREFIX, Scope
+from dataflux_core.errors import DatafluxError, ListingInexact
+from dataflux_core.fast_list import MODIFIED_RETRY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dataflux_core._cli.arguments import Place
+    from dataflux_core._cli.command import CommonOptions
+    from dataflux_core._wire.level import LevelPage
+    from dataflux_core._wire.page import Page
+
+
+class NothingFound(DatafluxError):
+    """No object has the prefix that was asked for."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
+
+    def __str__(self) -> str:
+        hint = "; '*' has no meaning of its own here, give a prefix instead" if "*" in self.place else ""
+        return f"{self.place}: no object's name begins so{hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to list of a bucket."""
+
+    place: Place
+    fields: Sequence[str] = ()
+    everything: bool = False  # temporaries and names that end in "/" as well
+    parallelism: int = 64
+
+    @property
+    def scope(self) -> Scope:
+        within_temporaries = self.place.prefix.startswith(COMPOSED_PREFIX)
+        return Scope(
+            self.place.bucket,
+            self.place.prefix,
+            tuple(self.fields),
+            storage_classes=None,
+            skip_composed=not self.everything and not within_temporaries,
+            skip_directories=not self.everything,
+        )
+
+    def shows(self, prefix: str) -> bool:
+        """Tell whether a prefix is listed: that of temporaries only where it is asked for."""
+        return prefix != COMPOSED_PREFIX or not self.scope.skip_composed
+
+
+def open_client(options: CommonOptions) -> Any:  # noqa: ANN401 - google-cloud-storage ships no types
+    """Make the client that the options ask for; raises CredentialsMissing."""
+    client = new_client(options["project"])
+    if options["billing_project"]:
+        # A header rather than the parameter userProject: every request carries it then, reads as well as lists.
+        headers = {"x-goog-user-project": options["billing_project"]}
+        client._connection.extra_headers = headers  # noqa: SLF001 - where Client's own parameter puts them
+    return client
+
+
+def pages(client: Any, query: Query, *, shows_bar: bool) -> Iterator[Page]:  # noqa: ANN401 - as above
+    """Yield the listing as it arrives, in no order."""
+    with progress_bar(query.place.bucket, None, shown=shows_bar) as observer:
+        options = ListingOptions(query.parallelism, rule_of(MODIFIED_RETRY), observer)
+        yield from Lister(access_of(client), query.scope, options, ListingStats()).pages()
+
+
+def listing(client: Any, query: Query, *, shows_bar: bool, may_be_empty: bool = False) -> Listing:  # noqa: ANN401
+    """Return the listing in the order of names; raises NothingFound where a prefix has none that should."""
+    found = in_name_order(list(pages(client, query, shows_bar=shows_bar)))
+    twice = overlapping(found)
+    if twice is not None:
+        raise ListingInexact(query.place.bucket, f"{twice!r} was listed twice")
+    if query.place.prefix and not found and not may_be_empty:
+        raise NothingFound(str(query.place))
+    return Listing(found, tuple(query.fields))
+
+
+def levels(client: Any, query: Query) -> Iterator[LevelPage]:  # noqa: ANN401 - as above
+    """Yield one level of the bucket, in order."""
+    return list_level(access_of(client), query.scope, rule_of(MODIFIED_RETRY))
