@@ -35,6 +35,7 @@ class Client:
     module: str  # in benchmarking.clients
     variant: str = ""
     parallelism: int = 1
+    bucket: str = BUCKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def run_client(
     client: Client, endpoint: str, objects: Sequence[tuple[str, int]] = (), *, timeout_s: float
 ) -> dict[str, Any]:
     """Run a client once in a fresh process; return its answer. Raises ClientFailed."""
-    task = {**asdict(client), "bucket": BUCKET, "endpoint": endpoint, "objects": objects}
+    task = {**asdict(client), "endpoint": endpoint, "objects": objects}
     interpreter = str(UPSTREAM_PYTHON) if client.peer == "upstream" else sys.executable
     if not Path(interpreter).exists():
         raise ClientFailed(client.label, "there is no environment for it; run `make .venv-upstream/.installed`")

@@ -61,7 +61,7 @@ def times_slower(contest: Contest, runs: Mapping[str, list[Run]]) -> dict[str, A
     ratios: dict[str, Any] = {other.label: round(medians_s[other.label] / medians_s[base.label], 2) for other in others}
     for peer in dict.fromkeys(client.peer for client in others):
         labels = [client.label for client in others if client.peer == peer]
-        if len(labels) > 1:
+        if len(labels) > 1 and peer != base.peer:
             best = min(labels, key=medians_s.__getitem__)
             ratios[f"best of {peer}"] = {"label": best, "ratio": ratios[best]}
     return {base.label: ratios}

@@ -49,13 +49,13 @@ def read_task() -> Task:
 
 def time_call(call: Callable[[], T]) -> Timed[T]:
     """Call once, with the clocks running."""
-    began_s, began_cpu_s = time.perf_counter(), _cpu_s()
+    began_s, began_cpu_s = time.perf_counter(), cpu_s()
     value = call()
     seconds = time.perf_counter() - began_s
     # The CPU of a child is counted once it has been waited for, which not every client does.
     for child in multiprocessing.active_children():
         child.join()
-    return Timed(value, seconds, _cpu_s() - began_cpu_s)
+    return Timed(value, seconds, cpu_s() - began_cpu_s)
 
 
 def tell_names(timed: Timed[T], listed: Iterable[tuple[str, int]]) -> None:
@@ -87,6 +87,7 @@ def _tell(timed: Timed[T], count: int, total_bytes: int, digest: str) -> None:
     print(json.dumps(answer))
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
+    """Return the CPU seconds of this process with the children that it has waited for."""
     usages = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)

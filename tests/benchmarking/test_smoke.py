@@ -29,7 +29,7 @@ def answer_of(benchmark: str, *arguments: str) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("benchmark_name", ["list_bucket"])
+@pytest.mark.parametrize("benchmark_name", ["list_bucket", "download_objects"])
 def test_a_benchmark_answers_on_one_line_where_every_client_was_exact(benchmark_name: str) -> None:
     answer = answer_of(benchmark_name, "--peers", PEERS)
     assert answer["clients"]
