@@ -56,12 +56,18 @@ class Download:
 
     @property
     def options(self) -> ReadOptions:
+        """How a plain client's objects are read; another client's retry is nothing that we could read."""
         return ReadOptions(self.max_composite_bytes, rule_of(self.client.retry))
 
 
 def read_all(download: Download) -> list[bytes]:
     """Return the bytes of every object, in order."""
-    return _collected(download, _groups(download, download.options, threads=1))
+    access = download.client.access
+    if access is None:
+        return _collected(download, _through_client(download, threads=1))
+    return _collected(
+        download, read_groups(access, download.bucket, download.objects, download.options, download.stats)
+    )
 
 
 def read_on_threads(download: Download, *, threads: int) -> list[bytes]:
@@ -69,7 +75,11 @@ def read_on_threads(download: Download, *, threads: int) -> list[bytes]:
 
     With a plain client no thread is started: one thread keeps any number of groups in flight, for less CPU.
     """
-    return _collected(download, _groups(download, replace(download.options, max_groups=threads), threads=threads))
+    access = download.client.access
+    if access is None:
+        return _collected(download, _through_client(download, threads=threads))
+    options = replace(download.options, max_groups=threads)
+    return _collected(download, read_groups(access, download.bucket, download.objects, options, download.stats))
 
 
 def read_on_processes(download: Download, *, processes: int) -> list[bytes]:
@@ -94,10 +104,10 @@ def read_lazily(download: Download) -> Iterator[bytes]:
     """Yield the bytes of every object, in order, while the next ones are read."""
     began_s = time.monotonic()
     access = download.client.access
-    options = replace(download.options, order="listed")
     if access is None:
-        groups = _groups(download, options, threads=1)
+        groups = _through_client(download, threads=1)
     else:
+        options = replace(download.options, order="listed")
         groups = read_ahead(access, download.bucket, download.objects, options, download.stats)
     with closing(groups):
         for _, parts in groups:
@@ -105,12 +115,10 @@ def read_lazily(download: Download) -> Iterator[bytes]:
     _report(download, began_s)
 
 
-def _groups(download: Download, options: ReadOptions, *, threads: int) -> Generator[GroupBytes, None, None]:
+def _through_client(download: Download, *, threads: int) -> Generator[GroupBytes, None, None]:
     client = download.client
-    if client.access is not None:
-        return read_groups(client.access, download.bucket, download.objects, options, download.stats)
     reader = ClientReader(client.client, download.bucket, client.retry, download.stats)
-    return reader.read(download.objects, max_composite_bytes=options.max_composite_bytes, threads=threads)
+    return reader.read(download.objects, max_composite_bytes=download.max_composite_bytes, threads=threads)
 
 
 def _collected(download: Download, groups: Generator[GroupBytes, None, None]) -> list[bytes]:

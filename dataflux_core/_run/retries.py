@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dataflux_core._plan.retry import RETRIED_STATUSES, RetryPolicy
 from dataflux_core._wire.message import error_message, retry_after_s
+from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +41,16 @@ class RetryRule:
 
 
 def rule_of(retry_config: Any) -> RetryRule:  # noqa: ANN401 - google.api_core ships no types
-    """Translate a google.api_core.retry.Retry; None means never to retry, as it does there."""
+    """Translate a google.api_core.retry.Retry; None means never to retry, as it does there.
+
+    Raises InvalidArgument where it is something else.
+    """
     if retry_config is None:
         return RetryRule(never=True)
+    # google-cloud-storage wraps a Retry for calls that are safe only under a condition; ours always are.
+    retry_config = getattr(retry_config, "retry_policy", retry_config)
+    if not all(hasattr(retry_config, name) for name in ("_initial", "_multiplier", "_maximum", "_predicate")):
+        raise InvalidArgument("retry_config", repr(retry_config), "a google.api_core.retry.Retry, or None")
     timeout_s = getattr(retry_config, "_timeout", getattr(retry_config, "_deadline", None))
     policy = RetryPolicy(
         float(retry_config._initial),  # noqa: SLF001 - Retry offers no public access

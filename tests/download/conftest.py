@@ -41,7 +41,8 @@ def stocked(gcs: Emulator) -> Callable[[list[int]], Stocked]:
 @pytest.fixture
 def quick_retry() -> Retry:
     """Retry as by default, without long pauses."""
-    return DEFAULT_RETRY.with_delay(initial=0.01, multiplier=1.0, maximum=0.01).with_timeout(20.0)
+    retry: Retry = DEFAULT_RETRY.with_delay(initial=0.01, multiplier=1.0, maximum=0.01).with_timeout(20.0)
+    return retry
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
-from google.cloud.storage.retry import DEFAULT_RETRY
+from google.cloud.storage.retry import DEFAULT_RETRY, DEFAULT_RETRY_IF_GENERATION_SPECIFIED
 
 from dataflux_core import download, errors
 from dataflux_core.emulator import Fault, Latency, Memory
@@ -263,3 +263,15 @@ def test_counts_below_one_are_refused(count: Any) -> None:
 def test_a_wrong_cap_is_refused(size: Any, driver: Any) -> None:
     with pytest.raises(errors.InvalidArgument, match="max_composite_object_size"):
         driver(None, "b", [("a", 1)], download.DataFluxDownloadOptimizationParams(size))
+
+
+def test_a_retry_of_another_kind_is_refused(driver: Any, stocked: Stock) -> None:
+    bucket = stocked([1])
+    with pytest.raises(errors.InvalidArgument, match="retry_config"):
+        driver(bucket.client(), bucket.name, bucket.pairs, retry_config=3)
+
+
+def test_a_conditional_retry_is_as_good_as_its_condition(driver: Any, stocked: Stock) -> None:
+    bucket = stocked([1])
+    retry = DEFAULT_RETRY_IF_GENERATION_SPECIFIED
+    assert driver(bucket.client(), bucket.name, bucket.pairs, retry_config=retry) == bucket.expected

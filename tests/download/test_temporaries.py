@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -20,6 +19,7 @@ from tests.download.buckets import DRIVERS, Stocked, eager
 from tests.processes import start_script, wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 Stock: TypeAlias = "Callable[[list[int]], Stocked]"
