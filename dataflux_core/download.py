@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from google.cloud.storage.retry import DEFAULT_RETRY
 
+from dataflux_core._data.directory import DirectoryDownload, DirectoryOptions, download_to_directory
+from dataflux_core._data.directory_fetch import DirectoryProgress
+from dataflux_core._data.target_tree import FileNotWritten
 from dataflux_core._plan.columns import UNKNOWN_SIZE, ObjectColumns, Wanted, check_name, columns_of
 from dataflux_core._plan.groups import MAX_SOURCES
 from dataflux_core._run.reader import DEFAULT_COMPOSITE_BYTES
@@ -33,7 +36,11 @@ __all__ = [
     "MAX_NUM_OBJECTS_TO_COMPOSE",
     "MODIFIED_RETRY",
     "DataFluxDownloadOptimizationParams",
+    "DirectoryDownload",
+    "DirectoryOptions",
+    "DirectoryProgress",
     "DownloadStats",
+    "FileNotWritten",
     "clean_composed_objects",
     "compose",
     "dataflux_download",
@@ -42,6 +49,7 @@ __all__ = [
     "dataflux_download_threaded",
     "decompose",
     "download_single",
+    "download_to_directory",
 ]
 
 MAX_NUM_OBJECTS_TO_COMPOSE = MAX_SOURCES
