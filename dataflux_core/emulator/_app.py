@@ -148,6 +148,7 @@ class App:
         transport = scope["state"]["transport"]
         if kind in SILENT:
             _socket.reset(transport)
+            await _socket.until_gone(receive)
         elif kind in {"truncate", "stall"}:
             await _socket.send_half(send, reply)
             if kind == "truncate":

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPSConnection
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import urlencode
@@ -29,6 +28,7 @@ from dataflux_core.emulator._errors import EmulatorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from http.client import HTTPConnection
     from types import TracebackType
 
     from typing_extensions import Self, Unpack
@@ -210,17 +210,21 @@ class Emulator:
             raise EmulatorError("the emulator is not running; use it in a with statement or call start()")
         return self._process
 
+    def _connect(self) -> HTTPConnection:
+        # Imported here because it brings ssl, which takes longer to import than all the rest.
+        from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415
+
+        if self.certfile is None:
+            return HTTPConnection(self.host, self._bound)
+        import ssl  # noqa: PLC0415 - as above
+
+        # It is our own server on this machine; the certificate is there for the clients under test.
+        context = ssl._create_unverified_context()  # noqa: S323, SLF001
+        return HTTPSConnection(self.host, self._bound, context=context)
+
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         self._running()
-        connection: HTTPConnection
-        if self.certfile is None:
-            connection = HTTPConnection(self.host, self._bound)
-        else:
-            import ssl  # noqa: PLC0415 - slow to import; few emulators speak TLS
-
-            # It is our own server on this machine; the certificate is there for the clients under test.
-            context = ssl._create_unverified_context()  # noqa: S323, SLF001
-            connection = HTTPSConnection(self.host, self._bound, context=context)
+        connection = self._connect()
         try:
             connection.request(method, "/_emulator/" + path, body)
             response = connection.getresponse()

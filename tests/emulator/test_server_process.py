@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from http.client import HTTPConnection, HTTPSConnection, IncompleteRead, RemoteDisconnected
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from dataflux_core.emulator import Emulator, EmulatorError, Fault, Latency, Memory, Synthetic
+from tests.emulator.asking import API, UPLOAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from http.client import HTTPResponse
+    from pathlib import Path
+
+WAIT_S = 10.0
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Emulator]:
+    with Emulator() as gcs:
+        yield gcs
+
+
+@pytest.fixture
+def gcs(shared: Emulator) -> Emulator:
+    """A running emulator as if it were fresh."""
+    shared.create_bucket("box", Memory({"a": b"0123456789" * 100}))
+    shared.configure(latency=Latency(), faults=[], max_in_flight=None, token=None)
+    shared.reset_requests()
+    return shared
+
+
+def connect(gcs: Emulator) -> HTTPConnection:
+    parts = urlsplit(gcs.endpoint)
+    return HTTPConnection(parts.hostname or "", parts.port, timeout=WAIT_S)
+
+
+def ask(gcs: Emulator, method: str, url: str, body: bytes = b"", **headers: str) -> tuple[HTTPResponse, bytes]:
+    connection = connect(gcs)
+    try:
+        connection.request(method, url, body, headers)
+        response = connection.getresponse()
+        return response, response.read()
+    finally:
+        connection.close()
+
+
+def gone(pid: int) -> bool:
+    """Wait for a process that is not our child to end."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], WAIT_S)[0])
+    finally:
+        os.close(descriptor)
+
+
+def test_a_server_lives_as_long_as_its_block() -> None:
+    with Emulator() as gcs:
+        pid = gcs.pid
+        os.kill(pid, 0)
+    assert gone(pid)
+    with pytest.raises(EmulatorError, match="not running"):
+        _ = gcs.endpoint
+
+
+def test_an_emulator_starts_again_with_fresh_buckets() -> None:
+    gcs = Emulator(buckets={"box": Memory({"a": b"1"})})
+    with gcs:
+        gcs.put("box", "b", b"2")
+        first = gcs.pid
+        with pytest.raises(EmulatorError, match="running already"):
+            gcs.start()
+    with gcs:
+        assert gcs.pid != first
+        page = json.loads(ask(gcs, "GET", API)[1])
+        assert [item["name"] for item in page["items"]] == ["a"]
+    gcs.stop()
+
+
+CHILD = """
+import os, signal, sys
+from dataflux_core.emulator import Emulator
+gcs = Emulator().start()
+child = os.fork() if {forks} else None
+if child == 0:
+    signal.pause()
+print(gcs.pid, child or 0, flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize(
+    "forks",
+    [
+        pytest.param(False, id="a killed parent leaves no server"),
+        pytest.param(True, id="nor does one whose forked child holds the pipe"),
+    ],
+)
+def test_no_orphans(forks: bool) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD.format(forks=forks)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        server, child = map(int, parent.stdout.readline().split())
+        parent.kill()
+        try:
+            assert gone(server)
+        finally:
+            if child:
+                os.kill(child, signal.SIGKILL)
+
+
+def test_ctrl_c_in_the_terminal_reaches_the_caller_alone(gcs: Emulator) -> None:
+    assert os.getpgid(gcs.pid) != os.getpgid(0)
+
+
+def test_a_taken_port_is_named(gcs: Emulator) -> None:
+    port = urlsplit(gcs.endpoint).port or 0
+    with pytest.raises(EmulatorError, match=f"did not start on 127.0.0.1:{port}.*in use"):
+        Emulator(port=port).start()
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataflux_core.emulator._emulator.NEEDED", ("uvicorn", "no_such_module"))
+    with pytest.raises(EmulatorError, match=r"needs no_such_module: pip install 'dataflux_core\[emulator\]'"):
+        Emulator().start()
+
+
+def test_a_server_that_was_killed_says_so() -> None:
+    with Emulator() as gcs:
+        os.kill(gcs.pid, signal.SIGKILL)
+        with pytest.raises(EmulatorError, match="ended with status -9"):
+            gcs.wait()
+
+
+def test_importing_is_light() -> None:
+    heavy = "uvicorn uvloop httptools numpy msgspec click google_crc32c ssl asyncio"
+    code = f"import sys, dataflux_core.emulator; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_the_environment_points_clients_here(gcs: Emulator) -> None:
+    assert gcs.environ == {"STORAGE_EMULATOR_HOST": gcs.endpoint, "NO_GCE_CHECK": "true"}
+
+
+def test_objects_are_put_past_everything(gcs: Emulator) -> None:
+    gcs.configure(token=str(0), faults=[Fault("any", "503")])
+    generation = gcs.put("box", "é/😀 &", b"hello", {"storageClass": "NEARLINE", "metadata": {"k": "v"}})
+    gcs.configure(token=None, faults=[])
+    described = json.loads(ask(gcs, "GET", f"{API}/%C3%A9%2F%F0%9F%98%80%20%26")[1])
+    assert (described["generation"], described["storageClass"]) == (str(generation), "NEARLINE")
+    with pytest.raises(EmulatorError, match="bucket does not exist: none"):
+        gcs.put("none", "a", b"")
+
+
+def test_counters(gcs: Emulator) -> None:
+    gcs.create_bucket("many", Synthetic("sequential", 50))
+    ask(gcs, "GET", "/storage/v1/b/many/o?maxResults=7")
+    _, body = ask(gcs, "GET", f"{API}/a?alt=media")
+    ask(gcs, "GET", f"{API}/none")
+    requests = gcs.requests()
+    assert requests.counts == {"list": 1, "read": 1, "get": 1}
+    assert (requests.total, requests["list"], requests["delete"]) == (3, 1, 0)
+    assert requests.errors == {"404": 1}
+    assert requests.objects_listed == 7
+    assert requests.bytes_sent > len(body)
+    assert requests.cpu_s > 0
+    gcs.reset_requests()
+    assert gcs.requests().total == 0
+
+
+def test_peaks_count_what_is_in_flight_at_once(gcs: Emulator) -> None:
+    gcs.configure(latency=Latency(read_s=0.2, list_s=0.2))
+    connections = [connect(gcs) for _ in range(3)]
+    for connection, url in zip(connections, [f"{API}/a?alt=media", f"{API}/a?alt=media", API], strict=True):
+        connection.request("GET", url)
+    for connection in connections:
+        assert connection.getresponse().read()
+        connection.close()
+    requests = gcs.requests()
+    assert (requests.peak, requests.peaks) == (3, {"read": 2, "list": 1})
+
+
+def test_more_than_max_in_flight_are_429(gcs: Emulator) -> None:
+    slow = connect(gcs)
+    # A connection that is open already: its next request arrives before one that must connect first.
+    slow.request("GET", f"{API}/a?alt=media")
+    slow.getresponse().read()
+    gcs.configure(max_in_flight=1, latency=Latency(read_s=0.2))
+    slow.request("GET", f"{API}/a?alt=media")
+    assert ask(gcs, "GET", API)[0].status == 429
+    assert slow.getresponse().status == 200
+    slow.close()
+    assert ask(gcs, "GET", API)[0].status == 200
+    assert gcs.requests().errors == {"429": 1}
+
+
+def test_a_token_is_demanded_until_it_changes(gcs: Emulator) -> None:
+    gcs.configure(token=str(1))
+    refused, body = ask(gcs, "GET", API)
+    assert refused.status == 401
+    assert refused.headers["www-authenticate"].startswith("Bearer")
+    assert json.loads(body)["error"]["errors"][0]["reason"] == "authError"
+    assert ask(gcs, "GET", API, Authorization="Bearer 1")[0].status == 200
+    gcs.configure(token=str(2))
+    assert ask(gcs, "GET", API, Authorization="Bearer 1")[0].status == 401
+    assert ask(gcs, "GET", API, Authorization="Bearer 2")[0].status == 200
+
+
+@pytest.mark.parametrize("status", [401, 408, 429, 500, 502, 503, 504])
+def test_faults_with_a_status(gcs: Emulator, status: int) -> None:
+    gcs.configure(faults=[Fault("read", str(status), times=1, retry_after_s=7)])  # type: ignore[arg-type]
+    response, body = ask(gcs, "GET", f"{API}/a?alt=media")
+    assert response.status == status
+    assert json.loads(body)["error"]["code"] == status
+    assert response.headers.get("retry-after") == ("7" if status == 429 else None)
+    assert ask(gcs, "GET", f"{API}/a?alt=media")[0].status == 200
+    assert gcs.requests().errors == {str(status): 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "done"),
+    [
+        pytest.param("reset", False, id="a reset comes before anything is done"),
+        pytest.param("lost", True, id="a lost answer comes after it is done"),
+    ],
+)
+def test_a_connection_is_reset(gcs: Emulator, kind: str, done: bool) -> None:
+    gcs.configure(faults=[Fault("insert", kind)])  # type: ignore[arg-type]
+    with pytest.raises((ConnectionResetError, RemoteDisconnected)) as caught:
+        ask(gcs, "POST", f"{UPLOAD}?uploadType=media&name=new", b"x")
+    assert type(caught.value) is ConnectionResetError
+    assert (ask(gcs, "GET", f"{API}/new")[0].status == 200) is done
+    assert gcs.requests().errors[kind] == 1
+
+
+def test_a_truncated_body_is_shorter_than_its_length(gcs: Emulator) -> None:
+    gcs.configure(faults=[Fault("read", "truncate")])
+    with pytest.raises(IncompleteRead) as caught:
+        ask(gcs, "GET", f"{API}/a?alt=media")
+    assert (len(caught.value.partial), caught.value.expected) == (500, 500)
+
+
+def test_a_stalled_body_stops_in_the_middle_but_stays_open(gcs: Emulator) -> None:
+    gcs.configure(faults=[Fault("read", "stall")])
+    connection = connect(gcs)
+    connection.request("GET", f"{API}/a?alt=media")
+    response = connection.getresponse()
+    assert response.length == 1000
+    assert len(response.read(500)) == 500
+    assert connection.sock is not None or response.fp is not None
+    response.fp.raw._sock.settimeout(0.1)  # type: ignore[attr-defined]
+    with pytest.raises(TimeoutError):
+        response.read(1)
+    response.close()
+    connection.close()
+    gcs.configure(faults=[])
+    assert ask(gcs, "GET", f"{API}/a?alt=media")[0].status == 200
+
+
+@pytest.mark.parametrize("kind", ["checksum", "hash_header"])
+def test_bytes_disagree_with_their_hash(gcs: Emulator, kind: str) -> None:
+    true, content = ask(gcs, "GET", f"{API}/a?alt=media")
+    gcs.configure(faults=[Fault("read", kind)])  # type: ignore[arg-type]
+    response, body = ask(gcs, "GET", f"{API}/a?alt=media")
+    assert len(body) == len(content)
+    assert (body == content) is (kind == "hash_header")
+    assert (response.headers["x-goog-hash"] == true.headers["x-goog-hash"]) is (kind == "checksum")
+
+
+def test_a_connection_serves_many_requests(gcs: Emulator) -> None:
+    connection = connect(gcs)
+    for _ in range(3):
+        connection.request("GET", f"{API}/a?alt=media", headers={"Range": "bytes=0-3"})
+        assert connection.getresponse().read() == b"0123"
+    connection.request("HEAD", f"{API}/a?alt=media")
+    head = connection.getresponse()
+    assert (head.status, head.read(), head.headers["content-length"]) == (200, b"", "1000")
+    connection.request("DELETE", f"{API}/a")
+    assert connection.getresponse().read() == b""
+    connection.close()
+
+
+def test_requests_may_come_before_the_last_is_answered(gcs: Emulator) -> None:
+    parts = urlsplit(gcs.endpoint)
+    with socket.create_connection((parts.hostname, parts.port), WAIT_S) as raw:
+        raw.sendall(f"GET {API}/a?alt=media HTTP/1.1\r\nHost: x\r\nRange: bytes=0-0\r\n\r\n".encode() * 3)
+        received = b""
+        while received.count(b"HTTP/1.1 206") < 3 or not received.endswith(b"\r\n\r\n0"):
+            chunk = raw.recv(65536)
+            assert chunk
+            received += chunk
+
+
+def test_an_upload_larger_than_a_socket_buffer_arrives(gcs: Emulator) -> None:
+    content = os.urandom(3 << 20)
+    assert ask(gcs, "POST", f"{UPLOAD}?uploadType=media&name=big", content)[0].status == 200
+    assert ask(gcs, "GET", f"{API}/big?alt=media")[1] == content
+
+
+@pytest.mark.parametrize("url", ["/storage/v1/b/box/o?prefix=%FF", "/storage/v1/b/box/o/%FF", "/box/%FF"])
+def test_bytes_that_are_no_utf_8_are_refused(gcs: Emulator, url: str) -> None:
+    assert ask(gcs, "GET", url)[0].status == 400
+
+
+def test_tls(tmp_path: Path) -> None:
+    certfile, keyfile = certificate(tmp_path)
+    with Emulator(buckets={"box": Memory({"a": b"x"})}, certfile=certfile, keyfile=keyfile) as gcs:
+        assert gcs.endpoint.startswith("https://")
+        gcs.put("box", "b", b"y")
+        parts = urlsplit(gcs.endpoint)
+        context = ssl.create_default_context(cafile=str(certfile))
+        connection = HTTPSConnection(parts.hostname or "", parts.port, context=context, timeout=WAIT_S)
+        connection.request("GET", API)
+        described = json.loads(connection.getresponse().read())
+        connection.close()
+    assert [item["name"] for item in described["items"]] == ["a", "b"]
+    assert described["items"][0]["selfLink"].startswith("https://")
+
+
+def certificate(directory: Path) -> tuple[Path, Path]:
+    """Write a certificate for 127.0.0.1 with its key."""
+    from ipaddress import ip_address  # noqa: PLC0415
+
+    from cryptography import x509  # noqa: PLC0415 - one test needs it
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certfile, keyfile = directory / "cert.pem", directory / "key.pem"
+    certfile.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    keyfile.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return certfile, keyfile
