@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format lint types docs bench lock clean
+.PHONY: help demo test test-core test-pytorch-client check format lint types docs bench lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,21 @@ $(VENV)-upstream/.installed: requirements-peers.lock
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest
 
+test-core: $(STAMP) ## List and download in an environment without any extra
+	test -x $(VENV)-core/bin/python || $(PYTHON) -m venv $(VENV)-core
+	$(VENV)-core/bin/python -m pip install --quiet --disable-pip-version-check -c requirements-dev.lock .
+	$(BIN)/python tests/check_core_alone.py $(VENV)-core/bin/python
+
+test-pytorch-client: $(VENV)-pytorch/.installed ## Run the existing PyTorch client on this package, every byte compared
+	PYTHONPATH=. $(VENV)-pytorch/bin/python tests/pytorch_client/check.py
+
+$(VENV)-pytorch/.installed: requirements-dev.lock requirements-pytorch-client.lock requirements-peers.lock
+	test -x $(VENV)-pytorch/bin/python || $(PYTHON) -m venv $(VENV)-pytorch
+	$(VENV)-pytorch/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(VENV)-pytorch/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-pytorch-client.lock
+	$(VENV)-pytorch/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-peers.lock
+	touch $@
+
 check: lint types test docs ## Everything CI runs
 
 format: $(STAMP) ## Format the code
@@ -40,6 +55,12 @@ lint: $(STAMP) ## Check format and lint rules
 
 types: $(STAMP) ## Check types
 	$(BIN)/mypy
+
+bench: $(STAMP) $(VENV)-upstream/.installed ## Ask every question about speed, beside the peers (20 minutes)
+	$(BIN)/python -m benchmarking
+
+docs: $(STAMP) ## Run every example in the README and the docs, follow every link
+	$(BIN)/python -m pytest -q tests/docs
 
 lock: ## Resolve the development environment anew
 	$(PYTHON) -m venv $(VENV)-lock

@@ -30,8 +30,8 @@ def show(gcs: Emulator, synthetic: Synthetic, picture: Path) -> list[Row]:
     ours = watch.stop()
     stats = controller.stats
     say(
-        f"   dataflux_core: {ours.seconds:.2f} s, {ours.calls} calls by {stats.processes} processes; idle listers took "
-        f"over {stats.splits - stats.empty_halves} ranges"
+        f"   dataflux_core: {ours.seconds:.2f} s, {ours.calls} calls, processes: {stats.processes}, ranges taken over "
+        f"by idle listers: {stats.splits - stats.empty_halves}"
     )
     if [name for name, _ in listed] != synthetic.names():
         raise Difference(f"the names listed of gs://{BUCKET} are not those that it holds")

@@ -31,7 +31,7 @@ def show(gcs: Emulator, synthetic: Synthetic) -> list[Row]:
     say(f"   dataflux_core: {ours.seconds:.2f} s, {ours.calls:,} calls; every byte is right")
     google = read_with_google(gcs, list(objects))
     say(f"   google-cloud-storage on {THREADS} threads: {google.seconds:.2f} s, {google.calls:,} calls\n")
-    return [Row(f"download {count:,} objects of {synthetic.object_bytes:,} bytes", ours, google)]
+    return [Row(f"download {count:,} small objects", ours, google)]
 
 
 def read_with_google(gcs: Emulator, objects: list[tuple[str, int]]) -> Took:

@@ -1,4 +1,4 @@
-"""List and download a real directory tree, compare every byte with the disk."""
+"""Take a real directory tree through a bucket, compare every byte with the disk."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def show(gcs: Emulator, tree: Path) -> list[Row]:
         raise Difference(f"{len(left)} temporary objects were left behind, the first is {left[0][0]}")
     say("   no temporary object is left behind\n")
     return [
-        Row(f"list a tree of {len(listing):,} files", listed),
-        Row(f"download it, {listing.total_bytes / 1e6:,.0f} MB, compare", downloaded),
+        Row(f"list a directory of {len(listing):,} files", listed),
+        Row(f"download it, {listing.total_bytes / 1e6:,.0f} MB, compare bytes", downloaded),
     ]
 
 

@@ -95,18 +95,12 @@ def calls_of(requests: Requests) -> int:
 
 def table_of(rows: Sequence[Row]) -> str:
     """Set rows beside each other in columns."""
-    heads = [
-        "",
-        "dataflux_core",
-        "google-cloud-storage",
-        "faster",
-        "calls (ours / google)",
-        "client CPU (ours / google)",
-    ]
+    heads = ["", "dataflux_core", "google", "faster", "calls", "client CPU"]
     lines = [heads, *([*_cells(row)] for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
     texts = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([texts[0], "-" * max(map(len, texts)), *texts[1:]])
+    legend = "google: google-cloud-storage. Pairs are dataflux_core's / google's."
+    return "\n".join([texts[0], "-" * max(map(len, texts)), *texts[1:], legend])
 
 
 def _cells(row: Row) -> Iterator[str]:

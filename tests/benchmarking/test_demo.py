@@ -34,7 +34,7 @@ def test_the_demo_runs_to_its_table_and_draws_its_picture(tree: Path, tmp_path: 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "list a tree of 100 files" in done.stdout
+    assert "list a directory of 100 files" in done.stdout
     assert (output / "listing.png").read_bytes().startswith(b"\x89PNG")
 
 

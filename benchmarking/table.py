@@ -1,0 +1,60 @@
+"""Write the latest answers of the benchmarks as the tables of docs/explanation/performance.md."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "explanation" / "performance.md"
+RESULTS = ROOT / "benchmarking" / "results"
+BENCHMARKS = ("list_bucket", "download_objects")
+HEAD = """\
+| client | seconds | times ours | client CPU, µs an object | server CPU, s | calls |
+|---|---:|---:|---:|---:|---:|
+"""
+
+
+def main() -> None:
+    """Replace what stands between the page's markers."""
+    page = PAGE.read_text()
+    for benchmark in BENCHMARKS:
+        answers = [json.loads(line) for line in (RESULTS / f"{benchmark}.jsonl").read_text().splitlines()]
+        latest = {answer["command"]: answer for answer in answers}
+        tables = "\n".join(table_of(answer) for answer in latest.values())
+        begin, end = f"<!-- {benchmark}: begin -->\n", f"<!-- {benchmark}: end -->"
+        before, found, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            sys.exit(f"{PAGE} has no markers {begin.strip()} and {end}")
+        page = f"{before}{begin}{tables}{end}{after}"
+    PAGE.write_text(page)
+
+
+def table_of(answer: dict[str, Any]) -> str:
+    """Write one answer."""
+    lines = [_row(label, took, answer) for label, took in answer["clients"].items()]
+    host = answer["host"]
+    origin = f"commit {host['commit']}, {host['cores']} cores, Python {host['python']}"
+    return f"`{answer['command']}` ({origin})\n\n{HEAD}{''.join(lines)}\n"
+
+
+def _row(label: str, took: dict[str, Any], answer: dict[str, Any]) -> str:
+    if "error" in took:
+        return f"| {label} | failed | | | | |\n"
+    (ratios,) = answer["times_slower_than"].values()
+    ratio = ratios.get(label, 1.0)
+    calls = sum(
+        count for operation, count in took["calls"].items() if operation != "delete" or "batch" not in took["calls"]
+    )
+    exact = "" if took["exact"] else ", **not exact**"
+    return (
+        f"| {label}{exact} | {took['median_s']:.3f} | {ratio:.2f} | {took['cpu_us_per_object']:.1f} "
+        f"| {took['server_cpu_s']:.2f} | {calls:,} |\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
