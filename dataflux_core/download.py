@@ -102,7 +102,7 @@ def dataflux_download_threaded(  # noqa: PLR0913, PLR0917 - upstream's interface
     With a plain storage.Client one thread keeps them all in flight: more would share its core and be slower. A
     client of another kind is called from `threads` threads.
     """
-    _check_count("threads", threads)
+    _checked_count("threads", threads)
     params = dataflux_download_optimization_params
     download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
     return [] if download is None else read_on_threads(download, threads=threads)
@@ -125,7 +125,7 @@ def dataflux_download_parallel(  # noqa: PLR0913, PLR0917 - upstream's interface
     objects, or a call from a daemonic process, are read in this one. A client that is not a plain storage.Client is
     called from that many threads: its transport cannot be sent to another process.
     """
-    _check_count("parallelization", parallelization)
+    _checked_count("parallelization", parallelization)
     params = dataflux_download_optimization_params
     download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
     return [] if download is None else read_on_processes(download, processes=parallelization)
@@ -240,12 +240,14 @@ def _download(  # noqa: PLR0913, PLR0917 - what the four share of upstream's int
     """Check the arguments; None where there is nothing to read."""
     _check_bucket(bucket)
     columns = columns_of(objects)
-    max_composite_bytes = DEFAULT_COMPOSITE_BYTES if params is None else params.max_composite_object_size
-    _check_count("max_composite_object_size", max_composite_bytes, least=0)
+    max_composite_bytes: int | None = DEFAULT_COMPOSITE_BYTES
+    if params is not None:
+        max_composite_bytes = getattr(params, "max_composite_object_size", None)
+    cap = _checked_count("max_composite_object_size", max_composite_bytes, least=0)
     if not len(columns):
         return None
     sink = DownloadStats() if stats is None else stats
-    return Download(client_of(client, project, retry), bucket, columns, max_composite_bytes, sink)
+    return Download(client_of(client, project, retry), bucket, columns, cap, sink)
 
 
 def _check_bucket(bucket: str) -> None:
@@ -253,6 +255,7 @@ def _check_bucket(bucket: str) -> None:
         raise InvalidArgument("bucket_name", repr(bucket), "the name of a bucket, without gs:// or a path")
 
 
-def _check_count(argument: str, count: int, *, least: int = 1) -> None:
+def _checked_count(argument: str, count: int | None, *, least: int = 1) -> int:
     if not isinstance(count, int) or count < least:
         raise InvalidArgument(argument, repr(count), f"a whole number of at least {least}")
+    return count

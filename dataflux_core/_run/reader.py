@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import sys
 import time
 from collections import deque
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dataflux_core._plan.groups import group_for_compose
 from dataflux_core._plan.pacing import Pace
@@ -32,16 +33,24 @@ if TYPE_CHECKING:
     from dataflux_core._run.access import Access
     from dataflux_core._run.reader_ahead import Bell
     from dataflux_core._run.transport import Transport
+    from dataflux_core._wire.message import Answer
 
 log = logging.getLogger(__name__)
 
 MAX_REQUESTS = 512
+_DESCRIPTOR_SHARE = 4  # of the open files allowed, one part for connections: the host has files of its own
 # A cold bucket takes 1000 writes a second; composes answer after about 0.35 s, so that many in flight are within it,
 # as are reads: 350 that answer after 0.06 s are 5800 a second. Beyond that the pace finds out.
 # Source: https://cloud.google.com/storage/docs/request-rate
 _FIRST_REQUESTS = 350
 _CHECKSUM_TRIES = 4
 DEFAULT_COMPOSITE_BYTES = 100_000_000
+
+
+def _max_requests() -> int:
+    """Return how many requests, each with its connection, this process may have in flight."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_REQUESTS if allowed < 0 else max(16, min(MAX_REQUESTS, allowed // _DESCRIPTOR_SHARE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class ReadOptions:
     rule: RetryRule = field(default_factory=RetryRule)
     max_groups: int = sys.maxsize  # in flight at once
     max_processes: int = 1
-    max_requests: int = MAX_REQUESTS  # in flight at once
+    max_requests: int = field(default_factory=_max_requests)  # in flight at once
     max_held_bytes: int | None = None  # None: a share of the memory available
     order: Literal["completed", "listed"] = "completed"
 
@@ -91,6 +100,7 @@ class Reading:
         self._max_held_bytes = options.max_held_bytes or held_bytes()
         self._released: deque[int] = deque()  # bytes; other threads append
         self._is_stopping = False
+        self._answers: deque[tuple[Any, Answer]] = deque()  # received, not yet handled
         self._finished: deque[GroupBytes] = deque()
         self._early: dict[int, GroupBytes] = {}  # by start: finished before their turn
         self._turn = 0
@@ -121,7 +131,7 @@ class Reading:
                 self._advance()
         except BaseException:
             if os.getpid() == process_id:  # a forked child that drops its copy must not touch its parent's
-                clean_up(self._access, self._service, self._composed, self._temporaries)
+                clean_up(self._access, self._service, self._composed, self._temporaries, self._answers)
             raise
         finally:
             if os.getpid() == process_id:
@@ -175,7 +185,9 @@ class Reading:
         if not self._service.pending:
             self._deletions.flush()
         if self._service.pending:
-            for (handle, subject), answer in self._service.wait():
+            self._answers.extend(self._service.wait())
+            while self._answers:
+                (handle, subject), answer = self._answers.popleft()
                 handle(subject, answer)
         elif self._bell is not None:
             self._bell.wait()  # all that may be held is held: its user is at work on it

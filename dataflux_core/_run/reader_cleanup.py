@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.pacing import Pace
 from dataflux_core._run.reader_deletions import Deletions
@@ -14,9 +14,12 @@ from dataflux_core._run.service import Service
 from dataflux_core._run.transport import Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dataflux_core._run.access import Access
     from dataflux_core._run.reader_composed import ComposedReads
     from dataflux_core._run.temporaries import Temporaries
+    from dataflux_core._wire.message import Answer
 
 log = logging.getLogger(__name__)
 # Together they keep a Ctrl-C below two seconds; what takes longer is left to the guardian.
@@ -25,14 +28,21 @@ _DELETE_PATIENCE_S = 0.7
 _MAX_DELETES = 64
 
 
-def clean_up(access: Access, service: Service, composed: ComposedReads, temporaries: Temporaries) -> None:
-    """Wait for composes in flight, delete every composite that is known to be made.
+def clean_up(
+    access: Access,
+    service: Service,
+    composed: ComposedReads,
+    temporaries: Temporaries,
+    answers: Iterable[tuple[Any, Answer]],
+) -> None:
+    """Wait for composes in flight, delete every composite that is known to be made, also by unhandled `answers`.
 
     Never raises but for another Ctrl-C: the error that ends the call is the one to be seen.
     """
     if not temporaries.left():
         return
     try:
+        composed.note_all(answers)
         _settle(service, composed)
         _delete(access, temporaries)
     except Exception as error:  # noqa: BLE001 - see above; the guardian gets what is left
@@ -44,9 +54,7 @@ def _settle(service: Service, composed: ComposedReads) -> None:
     ends_s = time.monotonic() + _COMPOSE_PATIENCE_S
     service.drop_waiting()
     while composed.composing and service.pending and (left_s := ends_s - time.monotonic()) > 0:
-        for (handle, subject), answer in service.wait(left_s):
-            if handle == composed.on_compose:
-                composed.note(subject, answer)
+        composed.note_all(service.wait(left_s))
 
 
 def _delete(access: Access, temporaries: Temporaries) -> None:

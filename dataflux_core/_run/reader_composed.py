@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 import msgspec
@@ -25,7 +25,7 @@ from dataflux_core._wire.objects import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from dataflux_core._plan.groups import Group
     from dataflux_core._run.reader_deletions import Deletions
@@ -99,9 +99,9 @@ class ComposedReads:
         self._stats.asked("compose")
         self.composing += 1
         request = compose_request(self._source.bucket, composite.name, sources)
-        self._service.submit(request, (self.on_compose, composite))
+        self._service.submit(request, (self._on_compose, composite))
 
-    def on_compose(self, composite: _Composite, answer: Answer) -> None:
+    def _on_compose(self, composite: _Composite, answer: Answer) -> None:
         self.composing -= 1
         if answer.ok:
             self._on_stored(composite, answer)
@@ -112,11 +112,13 @@ class ComposedReads:
         else:
             self._on_refusal(composite, answer)
 
-    def note(self, composite: _Composite, answer: Answer) -> None:
-        """Write down what became of a compose whose group nobody waits for any more."""
-        self.composing -= 1
-        if answer.ok:
-            self._temporaries.made(composite.name, read_stored(answer).generation)
+    def note_all(self, answers: Iterable[tuple[Any, Answer]]) -> None:
+        """Write down what became of composes whose groups nobody waits for any more."""
+        for (handle, composite), answer in answers:
+            if handle == self._on_compose:
+                self.composing -= 1
+                if answer.ok:
+                    self._temporaries.made(composite.name, read_stored(answer).generation)
 
     def _on_permissions(self, _: None, answer: Answer) -> None:
         try:

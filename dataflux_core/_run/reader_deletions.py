@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from dataflux_core._wire.listing import COMPOSED_PREFIX
 from dataflux_core._wire.message import error_message
 from dataflux_core._wire.objects import MAX_BATCH_CALLS, batch_delete_request, delete_request, read_batch
 
@@ -89,15 +90,11 @@ class Deletions:
         if 200 <= status < 300 or status == _NOT_FOUND:  # noqa: PLR2004 - HTTP's own classes
             self._book.gone(name)
             return
-        self.is_refused = True
         if status in _REPEATED or status >= _FIRST_SERVER_ERROR:
             return  # stays written down: the guardian tries on
         self._book.kept(name)
         self._stats.temporaries_kept += 1
-        log.warning(
-            "temporaries.kept bucket=%s name=%s status=%d message=%s; delete it when the bucket allows",
-            self._bucket,
-            name,
-            status,
-            error_message(answer),
-        )
+        if not self.is_refused:
+            self.is_refused = True
+            message = "temporaries.kept bucket=%s name=%s status=%d reason=%s; delete %s* when the bucket allows"
+            log.warning(message, self._bucket, name, status, error_message(answer), COMPOSED_PREFIX)

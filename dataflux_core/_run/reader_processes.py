@@ -21,6 +21,7 @@ from dataflux_core._run.reader_messages import (
     Finished,
     FromReader,
     GroupsRead,
+    RuleMessage,
     Share,
     Token,
     TokenWanted,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _MODULE = "dataflux_core._run.reader_process"
 # A process takes about 80 ms of CPU to start: as much as reading this much costs.
-_MIN_REQUESTS = 1000
+_MIN_REQUESTS = 2000
 _MIN_BYTES = 64 * 1024**2
 _decoder = msgspec.msgpack.Decoder(FromReader)
 
@@ -109,11 +110,12 @@ class _Crew:
         held = (self._options.max_held_bytes or held_bytes()) // len(shares)
         options = replace(self._options, max_requests=max(1, self._options.max_requests // len(shares)))
         options = replace(options, max_held_bytes=max(1, held))
+        rule = rule_message(options.rule)
         for groups in shares:
             child = _Child(HelperProcess(_MODULE), groups[0].start, {group.start: group for group in groups})
             self._children.append(child)
             with suppress(OSError):  # it died already, as `receive` will see
-                send(child.helper.connection, self._share(groups[0].start, groups[-1].stop, options))
+                send(child.helper.connection, self._share(groups[0].start, groups[-1].stop, options, rule))
 
     def receive(self) -> Generator[tuple[int, bytes], None, None]:
         """Yield what arrives until each process has delivered its share, or died."""
@@ -134,7 +136,7 @@ class _Crew:
             child.helper.close()
         self._children.clear()
 
-    def _share(self, start: int, stop: int, options: ReadOptions) -> Share:
+    def _share(self, start: int, stop: int, options: ReadOptions, rule: RuleMessage) -> Share:
         objects = self._objects.rows(start, stop)
         return Share(
             self._access.endpoint,
@@ -146,7 +148,7 @@ class _Crew:
             options.max_composite_bytes,
             options.max_requests,
             options.max_held_bytes or 0,
-            rule_message(options.rule),
+            rule,
         )
 
     def _take(self, child: _Child) -> Generator[tuple[int, bytes], None, None]:

@@ -139,6 +139,8 @@ class _Guardian:
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
             (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
         ]
+        if getattr(sys, "frozen", False):
+            raise NotImplementedError("this program is no Python interpreter that could run another script")
         command = [sys.executable, "-I", "-S", str(_SCRIPT)]
         try:
             # Not subprocess: its object would complain, at exit, of a child that is meant to live on.

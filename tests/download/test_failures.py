@@ -174,6 +174,13 @@ def test_a_composite_that_stays_wrong_is_replaced_by_direct_reads(stocked: Stock
     assert bucket.temporaries() == []
 
 
+def test_objects_that_the_service_will_not_compose_are_read_directly(driver: Any, stocked: Stock) -> None:
+    bucket = stocked([100] * 40)
+    bucket.put("data/00003", bucket.contents["data/00003"], {"storageClass": "NEARLINE"})
+    assert driver(bucket.client(), bucket.name, bucket.pairs) == bucket.expected
+    assert bucket.temporaries() == []
+
+
 @pytest.mark.parametrize("kind", ["503", "reset", "truncate", "checksum"])
 def test_without_a_retry_the_first_failure_is_the_last(kind: Any, params: Any, stocked: Stock) -> None:
     bucket = stocked([100] * 3)

@@ -15,7 +15,8 @@ import pytest
 from dataflux_core import download, errors
 from dataflux_core._run import temporaries
 from dataflux_core.emulator import Emulator, Fault, Latency
-from tests.download.buckets import DRIVERS, Stocked, eager
+from tests.download.buckets import DRIVERS, Stocked, eager, stock
+from tests.download.certificates import certificate
 from tests.processes import start_script, wait_until
 
 if TYPE_CHECKING:
@@ -139,6 +140,34 @@ def test_an_error_leaves_nothing_though_composes_are_in_flight(driver: Any, stoc
     with pytest.raises(errors.ObjectChanged, match="data/00700"):
         driver(bucket.client(), bucket.name, bucket.pairs)
     assert bucket.temporaries() == []
+
+
+GUARDED = """
+import os, sys
+from google.cloud import storage
+from google.oauth2.credentials import Credentials
+from dataflux_core import download
+client = storage.Client("p", Credentials("secret"), client_options={"api_endpoint": os.environ["ENDPOINT"]})
+objects = [(f"data/{number:05d}", 100) for number in range(200)]
+print("ready", flush=True)
+download.dataflux_download("p", sys.argv[1], objects, client)
+"""
+
+
+def test_a_guardian_speaks_tls_with_the_hosts_token_and_authority(tmp_path: Path) -> None:
+    certfile, keyfile = certificate(tmp_path)
+    with Emulator(certfile=certfile, keyfile=keyfile) as gcs:
+        bucket = stock(gcs, "b", [100] * 200)
+        gcs.configure(latency=Latency(read_s=60.0), token="secret")  # noqa: S106 - the emulator's
+        environ = {"ENDPOINT": gcs.endpoint, "REQUESTS_CA_BUNDLE": str(certfile)}
+        with start_script(GUARDED, environ, bucket.name) as program:
+            assert wait_until(lambda: gcs.requests()["read"] >= 7)
+            lines = [line for _, line in running()]
+            program.kill()
+            program.communicate()
+        assert not [line for line in lines if "secret" in line and "Credentials" not in line]
+        assert wait_until(lambda: gcs.requests()["delete"] == 7)
+        assert wait_until(lambda: gcs.requests().errors == {})
 
 
 def test_an_exception_of_the_consumer_leaves_nothing(stocked: Stock) -> None:
