@@ -30,7 +30,7 @@ class Renewed(Credentials):
     def __init__(
         self, *, lifetime: timedelta = timedelta(hours=1), on_refresh: Callable[[int], None] | None = None
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.refreshes = 0
         self._lifetime = lifetime
         self._on_refresh = on_refresh
