@@ -96,7 +96,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong now and then.
+    """Something that goes wrong from time to time.
 
     `kind` is a status code to answer with, or: `reset` the connection before anything is done, or after it is done
     (`lost`); `truncate` the body, `stall` in the middle of it, flip a byte of it (`checksum`), send a wrong checksum

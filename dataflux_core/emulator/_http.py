@@ -1,4 +1,4 @@
-"""Hold one request or one reply between the socket and the service."""
+"""Hold a request or its reply while it is worked on."""
 
 from __future__ import annotations
 

@@ -96,7 +96,8 @@ def compose(store: Store, request: Request, target: Target) -> Reply:
         count = len(sources) if isinstance(sources, list) else 0
         message = f"The number of source components provided ({count}) must be between 1 and {MAX_SOURCES}."
         raise ApiError(400, message)
-    bucket.demand("storage.objects.get")
+    deletes = body.get("deleteSourceObjects") is True
+    bucket.demand("storage.objects.get", *(["storage.objects.delete"] if deletes else []))
     demand_write(bucket, target.name, conditions(request))
     parts = [_source(bucket, source) for source in sources]
     if len({part.storage_class for part in parts}) > 1:
@@ -107,8 +108,7 @@ def compose(store: Store, request: Request, target: Target) -> Reply:
     settings.setdefault("storageClass", parts[0].storage_class)
     components = sum(part.component_count or 1 for part in parts)
     stored = store.write(bucket, target.name, content, len(content.bytes), settings, components)
-    if body.get("deleteSourceObjects") is True:
-        bucket.demand("storage.objects.delete")
+    if deletes:
         for name in {part.name for part in parts} - {target.name}:
             bucket.remove(name)
     return described(bucket.name, stored, request)

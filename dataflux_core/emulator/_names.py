@@ -34,7 +34,7 @@ class SortedNames:
         del names[bisect_left(names, name)]
 
     def settled(self) -> list[str]:
-        """Give all names in order; the list is ours and must not be changed."""
+        """Give all names in order; the list is ours, not to be changed."""
         if self._fresh:
             if len(self._fresh) < FEW:
                 for name in self._fresh:

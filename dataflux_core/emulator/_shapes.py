@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -36,7 +36,8 @@ class Grouped:
 
     def __init__(self, count: int, head: Callable[[int], str], tails: Sequence[Sequence[str]]) -> None:
         self.count = count
-        self._head = head
+        # A search by halves asks for the same few heads again and again.
+        self._head = lru_cache(maxsize=4096)(head)
         self._tails = tails
         self._group = len(tails[0])
         self._groups = range(-(-count // self._group))

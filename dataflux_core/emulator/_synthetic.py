@@ -27,7 +27,7 @@ SHAPE_NAMES: tuple[ShapeName, ...] = (
     "mixed",
 )
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20  # small enough to stay in the cache of a core
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,14 @@ CLOSED, RESUME = 499, 308
 
 def insert(store: Store, request: Request, target: Target) -> Reply:
     """Answer objects.insert in whichever way the bytes come."""
-    kind = request.query.get("uploadType", "media")
+    kind = request.query.get("uploadType")
     if kind == "resumable":
         return _begin(store, request, target)
     if kind == "multipart":
         settings, content = split_related(request)
+    elif kind is None:
+        # A resource alone makes an empty object.
+        settings, content = request.json(), b""
     else:
         settings, content = {}, request.body
         if b"content-type" in request.headers:

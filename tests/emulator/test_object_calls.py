@@ -216,6 +216,13 @@ def test_compose_deletes_its_sources_if_told_to() -> None:
     assert service.names() == ["joined"]
 
 
+def test_compose_changes_nothing_where_it_may_not_delete_as_told() -> None:
+    allowed = frozenset({"storage.objects.get", "storage.objects.create", "storage.objects.list"})
+    service = Service(Memory({"a": b"x"}, permissions=allowed))
+    assert compose(service, ["a"], deleteSourceObjects=True).status == 403
+    assert service.names() == ["a"]
+
+
 def test_synthetic_objects_compose() -> None:
     synthetic = Synthetic("imagenet", 100, object_bytes=(0, 50))
     service = Service(synthetic)

@@ -127,5 +127,11 @@ def test_conditions_are_held_when_an_upload_ends() -> None:
     assert service.read("a").body == b"faster"
 
 
+def test_a_resource_alone_makes_an_empty_object() -> None:
+    service = Service()
+    assert service.ask("POST", UPLOAD.removeprefix("/upload"), {"name": "a", "metadata": {"k": "v"}}).status == 200
+    assert (service.read("a").body, service.get("a").json["metadata"]) == (b"", {"k": "v"})
+
+
 def test_an_upload_needs_a_name() -> None:
     assert Service().ask("POST", f"{UPLOAD}?uploadType=media", b"x").status == 400
