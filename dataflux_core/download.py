@@ -14,6 +14,7 @@ from dataflux_core._data.directory_fetch import DirectoryProgress
 from dataflux_core._data.target_tree import FileNotWritten
 from dataflux_core._plan.columns import UNKNOWN_SIZE, ObjectColumns, Wanted, check_name, columns_of
 from dataflux_core._plan.groups import MAX_SOURCES
+from dataflux_core._plan.paths import name_of_path
 from dataflux_core._run.reader import DEFAULT_COMPOSITE_BYTES
 from dataflux_core._run.reader_calls import (
     Download,
@@ -50,6 +51,7 @@ __all__ = [
     "decompose",
     "download_single",
     "download_to_directory",
+    "name_of_path",
 ]
 
 MAX_NUM_OBJECTS_TO_COMPOSE = MAX_SOURCES

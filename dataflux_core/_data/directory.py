@@ -37,7 +37,7 @@ class DirectoryOptions:
     """How to download to a directory.
 
     `unsafe_names`: what becomes of names that are no path of their own: refuse the download, percent-encode them so
-    that `dataflux_core._plan.paths.name_of_path` finds them again, or skip them. `strip_prefix` is cut off every name.
+    that `name_of_path` finds them again, or skip them. `strip_prefix` is cut off every name.
     """
 
     unsafe_names: UnsafeNames = "refuse"

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflux_core._data import directory_fetch
-from dataflux_core._plan.paths import name_of_path
 from dataflux_core._run import pieces
 from dataflux_core.download import (
     DirectoryOptions,
     DirectoryProgress,
     FileNotWritten,
     download_to_directory,
+    name_of_path,
 )
 from dataflux_core.emulator import Emulator, Fault, Memory
 from dataflux_core.errors import (
