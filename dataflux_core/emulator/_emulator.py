@@ -43,6 +43,11 @@ STOP_S = 10.0
 FIRST_ERROR = 400
 
 
+def _import_paths() -> dict[str, str]:
+    """Let another interpreter import from where this one does, whatever its working directory."""
+    return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
+
+
 class Changes(TypedDict, total=False):
     """The settings that may change while the server runs."""
 
@@ -91,7 +96,7 @@ class Emulator:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, **KEEP_MEMORY},
+            env={**os.environ, **KEEP_MEMORY, **_import_paths()},
         )
         try:
             self._bound = self._introduce(self._process)
