@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 
 from benchmarking import _demo_million, _demo_small, _demo_tree
-from benchmarking._measure import QUIET
+from benchmarking._measure import QUIET, ClientFailed
 from benchmarking._story import Difference, Row, say, table_of
-from dataflux_core.emulator import Directory, Emulator, Latency, Synthetic
+from dataflux_core.emulator import Directory, Emulator, EmulatorError, Latency, Synthetic
+from dataflux_core.errors import DatafluxError
 
 INTRODUCTION = """\
 dataflux_core lists a bucket and downloads it. Nothing leaves this machine: an embedded server stands in for Google
@@ -34,8 +35,8 @@ def main() -> int:
     began_s = time.perf_counter()
     try:
         rows = show(options.tree.resolve(), options.output, smoke=options.smoke)
-    except Difference as difference:
-        print(f"\nFAILED: {difference}", file=sys.stderr)
+    except (Difference, ClientFailed, DatafluxError, EmulatorError) as error:
+        print(f"\nFAILED: {error}", file=sys.stderr)
         return 1
     say(table_of(rows))
     say(f"\nAll names and bytes were compared. {time.perf_counter() - began_s:.0f} s altogether.")

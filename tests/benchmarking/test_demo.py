@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarking import _demo_tree, demo
-from benchmarking._story import Difference, Row, Took, table_of
+from benchmarking import _demo_tree, _story, demo
+from benchmarking._story import Difference, Row, Took, table_of, watching
 from dataflux_core._data.listing import Listing
 from dataflux_core._wire.page import page_of
+from dataflux_core.emulator import Emulator
+
+if TYPE_CHECKING:
+    from dataflux_core.emulator import Requests
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,3 +77,18 @@ def test_the_table_gives_ratios_only_where_there_is_a_comparison() -> None:
     assert "4.5 x" in table
     assert "3 / 1,000" in table
     assert table.count(" x") == 1
+
+
+def test_a_bar_follows_the_servers_counters(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_story, "is_terminal", lambda: True)
+    looked = threading.Event()
+
+    def done(requests: Requests) -> int:
+        looked.set()
+        return requests.total
+
+    with Emulator() as gcs, watching(gcs, "some client", 10, done):
+        assert looked.wait(10)
+    assert "some client" in capsys.readouterr().err
