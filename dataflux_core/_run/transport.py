@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ _ENDED = select.POLLERR | select.POLLHUP
 _POLL_OF_CURL = {pycurl.POLL_IN: _READ, pycurl.POLL_OUT: _WRITE, pycurl.POLL_INOUT: _READ | _WRITE}
 # Nothing reached the server: the request may be sent again whatever it was.
 _UNREACHED = frozenset({pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY, pycurl.E_COULDNT_CONNECT})
+_CALLBACK_FAILED = 11  # CURLM_ABORTED_BY_CALLBACK, which pycurl does not name
 _BUFFER_BYTES = 256 * 1024
 
 
@@ -61,7 +63,9 @@ class Transport:
         self.process_id = os.getpid()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        # Not a function of ours: a Ctrl-C would be raised, then lost, in it.
+        self._timeouts_ms: list[int] = []
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timeouts_ms.append)
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_connections)
         self._poller = select.epoll() if hasattr(select, "epoll") else select.poll()
         self._timeout_unit = 1.0 if hasattr(select, "epoll") else 1000.0
@@ -95,7 +99,10 @@ class Transport:
         curl.setopt(pycurl.HEADERFUNCTION, exchange.head.append)
         curl.setopt(pycurl.WRITEFUNCTION, exchange.body.append)
         self._running[curl] = exchange
-        self._multi.add_handle(curl)
+        try:
+            self._multi.add_handle(curl)
+        except pycurl.error as error:
+            raise _cause(error) from error
 
     def watch(self, descriptor: int) -> None:
         """Let `wait` tell when `descriptor` becomes readable or its other end closes."""
@@ -112,7 +119,10 @@ class Transport:
         happened = Happened()
         ends_s = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            self._turn(ends_s, happened)
+            try:
+                self._turn(ends_s, happened)
+            except pycurl.error as error:
+                raise _cause(error) from error
             self._collect(happened)
             if happened.answers or happened.readable or (ends_s is not None and time.monotonic() >= ends_s):
                 return happened
@@ -120,7 +130,8 @@ class Transport:
     def close(self) -> None:
         """Drop every connection; requests in flight are abandoned."""
         for curl, exchange in self._running.items():
-            self._multi.remove_handle(curl)
+            with suppress(pycurl.error):  # a Ctrl-C came before it was added: that must not be masked here
+                self._multi.remove_handle(curl)
             self._spare.append(exchange)
         self._running.clear()
         for exchange in self._spare:
@@ -133,6 +144,10 @@ class Transport:
     def _turn(self, ends_s: float | None, happened: Happened) -> None:
         """Let libcurl work on the sockets that are ready, or on its timer."""
         now_s = time.monotonic()
+        if self._timeouts_ms:
+            timeout_ms = self._timeouts_ms[-1]
+            self._timeouts_ms.clear()
+            self._deadline_s = None if timeout_ms < 0 else now_s + timeout_ms / 1000
         limits_s = [limit_s - now_s for limit_s in (ends_s, self._deadline_s) if limit_s is not None]
         wait_s = max(0.0, min(limits_s)) if limits_s else -1.0
         events = self._poller.poll(wait_s * self._timeout_unit if wait_s > 0 else wait_s)
@@ -213,5 +228,7 @@ class Transport:
         except BaseException as interruption:  # noqa: BLE001 - raised again by _turn
             self._interruption = interruption
 
-    def _on_timer(self, timeout_ms: int) -> None:
-        self._deadline_s = None if timeout_ms < 0 else time.monotonic() + timeout_ms / 1000
+
+def _cause(error: pycurl.error) -> BaseException:
+    """Return what made libcurl fail: it drops a Ctrl-C that is raised in a callback, then says the callback failed."""
+    return KeyboardInterrupt() if error.args[0] == _CALLBACK_FAILED else RuntimeError(f"libcurl: {error}")
