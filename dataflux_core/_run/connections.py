@@ -28,7 +28,7 @@ def lease(endpoint: Endpoint) -> Iterator[Transport]:
     try:
         yield transport
     except BaseException:
-        transport.close()
+        _drop(transport)
         raise
     if transport.in_flight:
         transport.close()  # abandoned answers must not meet the next caller
@@ -38,6 +38,13 @@ def lease(endpoint: Endpoint) -> Iterator[Transport]:
         surplus = _idle.pop(0) if len(_idle) > _MAX_IDLE else None
     if surplus is not None:
         surplus.close()
+
+
+def _drop(transport: Transport) -> None:
+    if transport.process_id == os.getpid():
+        transport.close()
+    else:
+        _inherited.append(transport)  # a forked child lets go of its copy of a generator that borrowed it
 
 
 def _take(endpoint: Endpoint) -> Transport | None:

@@ -18,6 +18,9 @@ from google.cloud import storage
 from google.oauth2.credentials import Credentials
 
 from dataflux_core import download
+from dataflux_core._plan.columns import columns_of
+from dataflux_core._run.access import access_of
+from dataflux_core._run.reader import ReadOptions, read_objects
 from dataflux_core.emulator import Fault, Latency
 from tests.download.buckets import COMPOSED, DIRECT, Stocked, client_of, eager, lazy, parallel
 from tests.processes import children_of, wait_until
@@ -113,6 +116,23 @@ def test_a_fork_in_the_middle_of_a_lazy_download_disturbs_nothing(stocked: Stock
     found.extend(arriving)
     assert os.waitpid(child, 0) == (child, 0)
     assert found == bucket.expected
+    assert bucket.temporaries() == []
+
+
+@pytest.mark.parametrize("cap", [0, 100_000], ids=["direct", "composed"])
+def test_a_fork_in_the_middle_of_the_reader_disturbs_nothing(cap: int, stocked: Stock) -> None:
+    bucket = stocked([1000] * 640)
+    bucket.gcs.configure(latency=Latency(read_s=0.02, compose_s=0.02))
+    objects = columns_of(bucket.pairs)
+    arriving = read_objects(access_of(bucket.client()), bucket.name, objects, ReadOptions(cap, max_requests=20))
+    found = dict([next(arriving)])
+    child = os.fork()
+    if not child:
+        arriving.close()
+        os._exit(0)
+    assert os.waitpid(child, 0) == (child, 0)
+    found.update(arriving)
+    assert [found[position] for position in range(640)] == bucket.expected
     assert bucket.temporaries() == []
 
 
