@@ -135,7 +135,11 @@ class ComposedReads:
         if not answer.ok:
             self._on_refusal(composite, answer)
             return
-        composite.stored = stored = read_stored(answer)
+        try:
+            composite.stored = stored = read_stored(answer)
+        except msgspec.DecodeError:  # a proxy's own answer, or none of ours to understand
+            self._read_directly(composite)
+            return
         self._temporaries.made(composite.name, stored.generation)
         log.debug("read.composed name=%s objects=%d bytes=%d", composite.name, composite.group.sources, stored.size)
         if stored.size == composite.group.size:

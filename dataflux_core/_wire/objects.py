@@ -73,11 +73,9 @@ def compose_request(bucket: str, destination: str, sources: Iterable[tuple[str, 
     Source: https://cloud.google.com/storage/docs/json_api/v1/objects/compose
     """
     parts = [{"name": name, "generation": str(pin)} if pin else {"name": name} for name, pin in sources]
-    body = msgspec.json.encode(
-        {"sourceObjects": parts, "destination": {"contentType": "application/octet-stream"}},
-    )
-    target = f"{_objects_path(bucket)}{quote(destination, safe='')}/compose?ifGenerationMatch=0&fields=generation,size,crc32c"
-    return Request("POST", target, body, _JSON)
+    body = {"sourceObjects": parts, "destination": {"contentType": "application/octet-stream"}}
+    target = f"{_objects_path(bucket)}{quote(destination, safe='')}/compose?ifGenerationMatch=0&{_STORED_FIELDS}"
+    return Request("POST", target, msgspec.json.encode(body), _JSON)
 
 
 def delete_request(bucket: str, name: str, generation: int = 0) -> Request:

@@ -113,6 +113,13 @@ def test_a_refused_compose_is_replaced_by_direct_reads(
     assert ("read.composes_not" in caplog.text) is not stays
 
 
+def test_an_answer_to_a_compose_that_says_nothing_is_replaced_by_direct_reads() -> None:
+    reads = Reads(lambda request: Answer(200, (), b"1" if "/o/a?" in request.target else b"<html>"))
+    reads.composed.start(Group(0, 1, 1))
+    reads.service.run()
+    assert [parts for _, parts in reads.finished] == [[b"1"]]
+
+
 @pytest.mark.parametrize(("status", "error"), [(401, AccessDenied), (500, ServiceRefused), (429, ServiceRefused)])
 def test_a_compose_that_another_try_might_cure_is_an_error(status: int, error: type[Exception]) -> None:
     with pytest.raises(error):
