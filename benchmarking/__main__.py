@@ -13,7 +13,7 @@ GCS_LIST = ("--list-ms", "60", "--object-us", "50")
 QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("emulator_cost", ()),
     ("list_bucket", ()),
-    ("list_bucket", (*GCS_LIST, "--repetitions", "1")),
+    ("list_bucket", (*GCS_LIST, "--repetitions", "1", "--upstream-workers", "8,16,32,64")),
     ("list_bucket", ("--count", "10013", "--repetitions", "9", "--upstream-workers", "2,8")),
     ("list_bucket", ("--count", "10013", "--repetitions", "9", "--upstream-workers", "2,8", *GCS_LIST)),
     ("list_bucket", ("--count", "10", "--repetitions", "9", "--upstream-workers", "2", *GCS_LIST)),

@@ -38,7 +38,14 @@ def table_of(answer: dict[str, Any]) -> str:
     lines = [_row(label, took, answer) for label, took in answer["clients"].items()]
     host = answer["host"]
     origin = f"commit {host['commit']}, {host['cores']} cores, Python {host['python']}"
-    return f"`{answer['command']}` ({origin})\n\n{HEAD}{''.join(lines)}\n"
+    return f"### {title_of(answer)}\n\n`{answer['command']}` ({origin})\n\n{HEAD}{''.join(lines)}\n"
+
+
+def title_of(answer: dict[str, Any]) -> str:
+    """Say under which conditions the question was asked."""
+    wait_ms = max(answer[name] for name in ("list_ms", "read_ms") if name in answer)
+    kind = f"objects of {answer['object_bytes']:,} bytes" if "object_bytes" in answer else "names"
+    return f"{answer['objects']:,} {kind}, {'latency of Cloud Storage' if wait_ms else 'without latency'}"
 
 
 def _row(label: str, took: dict[str, Any], answer: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ def exact_run(seconds: float) -> Run:
 
 
 def answer_to(runs: dict[str, list[Run]], capsys: pytest.CaptureFixture[str]) -> tuple[bool, dict[str, Any]]:
-    fine = print_line("how long?", {"shape": "uuids"}, Contest(CLIENTS, Result(100, 0, "")), runs)
+    fine = print_line("how long?", {"shape": "uuids", "list_ms": 60}, Contest(CLIENTS, Result(100, 0, "")), runs)
     return fine, json.loads(capsys.readouterr().out)
 
 
