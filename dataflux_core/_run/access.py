@@ -114,8 +114,13 @@ def marked(user_agent: str | None) -> str:
 def mark_client(client: Any) -> None:  # noqa: ANN401 - a client or a fake of one
     """Let the service know, from all requests of `client`, that they are ours; a fake may have no connection."""
     connection = getattr(client, "_connection", None)
-    if connection is not None:
-        connection.user_agent = marked(getattr(connection, "user_agent", None))
+    if connection is None:
+        return
+    # What a real connection gives as its user agent has versions added to what was set: that must not be set again.
+    place = getattr(connection, "_client_info", None) or connection
+    present = getattr(place, "user_agent", None)
+    if not isinstance(present, str) or USER_AGENT not in present:
+        place.user_agent = marked(present if isinstance(present, str) else None)
 
 
 def access_of(client: Any) -> Access:  # noqa: ANN401 - google-cloud-storage ships no types

@@ -12,6 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from dataflux_core import download, errors
+from dataflux_core._run.access import access_of
 from dataflux_core.user_agent import add_dataflux_user_agent
 from tests.download.buckets import COMPOSED, DIRECT, DRIVERS, EMOJI_NAME, ODD_NAMES, Stocked, eager
 
@@ -172,6 +173,21 @@ def test_a_user_agent_is_made_where_there_is_none() -> None:
     client = SimpleNamespace(_connection=SimpleNamespace(user_agent=None))
     add_dataflux_user_agent(client)
     assert client._connection.user_agent == "dataflux/1.0"
+
+
+def test_a_real_clients_user_agent_is_marked_once_so_that_its_connections_serve_again(
+    stocked: Callable[[list[int]], Stocked],
+) -> None:
+    bucket = stocked([10] * 3)
+    client = bucket.client()
+    before = client._connection.user_agent
+    endpoints = set()
+    for _ in range(3):
+        eager(client, bucket.name, bucket.pairs)
+        add_dataflux_user_agent(client)
+        assert client._connection.user_agent.split() == ["dataflux/1.0", *before.split()]
+        endpoints.add(access_of(client).endpoint)
+    assert len(endpoints) == 1
 
 
 def test_single_objects_are_composed_decomposed_or_read() -> None:
