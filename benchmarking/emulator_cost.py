@@ -104,7 +104,7 @@ def main() -> None:
         result["page_memory_us"] = measure(gcs, [path] * pages).cpu_us
         result["read_memory_us"] = measure(gcs, read_paths(list(held) * 4)).cpu_us
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
-    result |= {"pages": pages, "reads": reads, "host": platform.platform(), "commit": commit.stdout.strip()}
+    result |= {"pages": pages, "reads": reads, "host": platform.system(), "commit": commit.stdout.strip()}
     print(json.dumps(result))
 
 
