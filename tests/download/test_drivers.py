@@ -7,11 +7,26 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dataflux_core import download
 from dataflux_core.emulator import Memory
 from dataflux_core.fast_list import ListingController
-from tests.download.buckets import COMPOSED, DIRECT, DRIVERS, EMOJI_NAME, ODD_NAMES, Stocked, eager, lazy, parallel
+from tests.download.buckets import (
+    COMPOSED,
+    DIRECT,
+    DRIVERS,
+    EMOJI_NAME,
+    ODD_NAMES,
+    Stocked,
+    eager,
+    lazy,
+    parallel,
+    stock,
+    threaded,
+)
+from tests.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +108,21 @@ def test_a_listing_is_accepted_as_objects(fields: tuple[str, ...], driver: Any, 
     assert driver(bucket.client(), bucket.name, controller.listing(fields=fields)) == bucket.expected
 
 
+@pytest.fixture(scope="module")
+def varied(server: Emulator) -> Stocked:
+    return stock(server, "varied", [0, 1, 2, 3, 50, 100, 101, 1000, 99_999] * 7)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_selection_under_any_cap_is_exact(data: st.DataObject, varied: Stocked) -> None:
+    chosen = data.draw(st.lists(st.sampled_from(varied.pairs), max_size=150))
+    params = download.DataFluxDownloadOptimizationParams(data.draw(st.sampled_from([0, 1, 100, 5000, 10**8])))
+    driver = data.draw(st.sampled_from([eager, threaded, lazy]))
+    got = driver(varied.client(), varied.name, chosen, params)
+    assert got == [varied.contents[name] for name, _ in chosen]
+
+
 @pytest.mark.parametrize(
     ("cap", "composes", "reads"),
     [
@@ -167,6 +197,14 @@ def test_lazy_reads_ahead_within_its_bound_and_no_further(stocked: Stock, monkey
         assert bucket.gcs.requests()["read"] <= held
         assert next(arriving) == content
     assert list(arriving) == []
+
+
+def test_lazy_reads_ahead_while_its_consumer_is_at_work(stocked: Stock) -> None:
+    bucket = stocked([10] * 100)
+    arriving = download.dataflux_download_lazy("p", bucket.name, bucket.pairs, bucket.client(), DIRECT)
+    next(arriving)
+    assert wait_until(lambda: bucket.gcs.requests()["read"] == 100)
+    assert list(arriving) == bucket.expected[1:]
 
 
 def test_lazy_asks_for_nothing_before_the_first_object_is_wanted(stocked: Stock) -> None:
