@@ -16,6 +16,8 @@ def main() -> None:
             raise
         sys.stderr.write("dataflux: the command needs an extra: pip install 'dataflux_core[cli]'\n")
         sys.exit(2)
+    except KeyboardInterrupt:  # while that was imported; `run` sees to the rest
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -32,6 +32,7 @@ class Options(CommonOptions):
     no_compose: bool
     parallelism: int
     unsafe_names: UnsafeNames
+    everything: bool
     dry_run: bool
 
 
@@ -57,6 +58,7 @@ class Options(CommonOptions):
     show_default=True,
     help="What to do with names that are no path of their own.",
 )
+@click.option("-a", "--all", "everything", is_flag=True, help="Also temporaries of downloads, names that end in '/'.")
 @click.option("--dry-run", is_flag=True, help="Print the files that would be written; write nothing.")
 def download(**options: Unpack[Options]) -> None:
     """Download every object whose name begins with PREFIX to a file below DIR.
@@ -73,7 +75,7 @@ def download(**options: Unpack[Options]) -> None:
     Names such as ../x, /x, a//b, or both a and a/b, are no paths of their own. 'refuse' stops before anything is
     written, 'encode' percent-encodes what is unsafe in them, 'skip' leaves them out with a message.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
-    from dataflux_core._cli.service import Query, listing, open_client  # noqa: PLC0415 - slow imports
+    from dataflux_core._cli.service import LISTING_PARALLELISM, Query, listing, open_client  # noqa: PLC0415 - slow imports
     from dataflux_core._data.directory import (  # noqa: PLC0415
         DirectoryOptions,
         directory_plan,
@@ -82,7 +84,8 @@ def download(**options: Unpack[Options]) -> None:
 
     place, shows_bar = options["place"], shows_progress(quiet=options["quiet"])
     client = open_client(options)
-    found = listing(client, Query(place, ("generation", "crc32c")), shows_bar=shows_bar)
+    fields, parallelism = ("generation", "crc32c"), min(options["parallelism"], LISTING_PARALLELISM)
+    found = listing(client, Query(place, fields, options["everything"], parallelism), shows_bar=shows_bar)
     how = DirectoryOptions(
         unsafe_names=options["unsafe_names"],
         strip_prefix=place.directory,

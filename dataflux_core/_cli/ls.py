@@ -66,6 +66,9 @@ def ls(**options: Unpack[Options]) -> None:
     from dataflux_core._cli.output import Rows, opened  # noqa: PLC0415 - slow imports
     from dataflux_core._cli.service import Query, open_client  # noqa: PLC0415
 
+    if options["format_"] == "parquet":
+        import dataflux_core._data.tables  # noqa: F401, PLC0415 - that an extra is missing is known before an hour is spent
+
     long_fields = _LONG_TEXT_FIELDS if options["format_"] == "text" else _LONG_FIELDS
     fields = long_fields if options["long"] else ()
     query = Query(options["place"], fields, options["everything"], options["parallelism"])

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-INTERRUPTED = 128 + signal.SIGINT
-
 # Named here with their one line of help, so that `dataflux --help` imports none of them.
 COMMANDS = {
     "ls": ("dataflux_core._cli.ls:ls", "List objects."),
@@ -72,13 +70,29 @@ def dataflux() -> None:
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
 
 
+class _Ending:
+    """Ends a command by whichever signal as Ctrl-C does: no half file, no temporary stays behind.
+
+    It remembers which signal that was. What a handler raises may land in a callback of libcurl, which loses it, and
+    the transport then raises KeyboardInterrupt: so that is what is raised for every signal.
+    """
+
+    def __init__(self) -> None:
+        self.number = signal.SIGINT
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.number = signal.Signals(number)
+        raise KeyboardInterrupt
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command; return its exit code."""
-    # `kill` ends a command as Ctrl-C does: no half file, no temporary stays behind.
+    ending = _Ending()
     with suppress(ValueError):  # not the main thread: signals are somebody else's
-        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGTERM, ending)
     try:
-        code = _outcome(arguments)
+        code = _outcome(arguments, ending)
         sys.stdout.flush()
     except BrokenPipeError:
         silence_stdout()
@@ -89,24 +103,21 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-def _outcome(arguments: Sequence[str]) -> int:
+def _outcome(arguments: Sequence[str], ending: _Ending) -> int:
     try:
         code: Any = dataflux.main(list(arguments), prog_name="dataflux", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.Abort as error:
-        interrupted = isinstance(error.__cause__ or error.__context__, KeyboardInterrupt)
-        _say("interrupted" if interrupted else "nothing was answered, so nothing was done")
-        return INTERRUPTED if interrupted else 1
+        if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            _say("nothing was answered, so nothing was done")
+            return 1
+        _say("interrupted" if ending.number == signal.SIGINT else f"ended by {ending.number.name}")
+        return 128 + ending.number
     return code if isinstance(code, int) else 0
 
 
 def _say(message: str) -> None:
     with suppress(OSError):  # nobody listens
         sys.stderr.write(f"dataflux: {message}\n")
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    del frame
-    sys.exit(128 + number)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from dataflux_core._wire.page import Page
 
 
+LISTING_PARALLELISM = 64  # ranges at once
+
+
 class NothingFound(DatafluxError):
     """No object has the prefix that was asked for."""
 
@@ -44,7 +47,7 @@ class Query:
     place: Place
     fields: Sequence[str] = ()
     everything: bool = False  # temporaries and names that end in "/" as well
-    parallelism: int = 64
+    parallelism: int = LISTING_PARALLELISM
 
     @property
     def scope(self) -> Scope:

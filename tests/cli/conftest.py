@@ -41,3 +41,8 @@ def gcs(shared_gcs: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emula
         monkeypatch.setenv(variable, value)
     yield shared_gcs
     shared_gcs.configure(latency=Latency(), faults=(), token=None)
+
+
+def asked(gcs: Emulator) -> set[str]:
+    """Tell what a command has asked for; guardians of interrupted ones may still delete."""
+    return set(gcs.requests().counts) - {"delete", "batch"}

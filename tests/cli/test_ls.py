@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataflux_core.fast_list import Listing, ListingController
-from tests.cli.conftest import CONTROL, OBJECTS
+from tests.cli.conftest import CONTROL, OBJECTS, asked
 from tests.cli.terminal import dataflux, dataflux_process, seen_at_terminal
 
 if TYPE_CHECKING:
@@ -156,12 +158,23 @@ def test_parquet_must_know_where_to_go() -> None:
         assert "--format parquet needs -o FILE, as well as -r" in ran.stderr
 
 
+def test_a_missing_extra_is_known_before_anything_is_asked(gcs: Emulator, tmp_path: Path) -> None:
+    gcs.reset_requests()
+    code = f"""import sys; sys.modules["pyarrow"] = None
+from dataflux_core._cli.root import run
+sys.exit(run(["ls", "-r", "--format", "parquet", "-o", {str(tmp_path / "x")!r}, "gs://mixed"]))"""
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "pip install 'dataflux_core[arrow]'" in ran.stderr
+    assert asked(gcs) == set()
+
+
 def test_a_directory_that_is_not_there_is_known_before_anything_is_asked(gcs: Emulator, tmp_path: Path) -> None:
     gcs.reset_requests()
     ran = dataflux("ls", "-o", str(tmp_path / "missing" / "list.txt"), "gs://mixed")
     assert ran.returncode == 2
     assert "missing is no directory to write to" in ran.stderr
-    assert gcs.requests().counts == {}
+    assert asked(gcs) == set()
 
 
 def test_a_prefix_without_objects_is_an_error_that_explains_patterns() -> None:
