@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from dataflux_core._data.directory import DirectoryDownload
     from dataflux_core._data.directory_plan import DirectoryPlan
     from dataflux_core._plan.paths import UnsafeNames
     from dataflux_core.errors import UnsafeName
@@ -96,7 +97,12 @@ def download(**options: Unpack[Options]) -> None:
     if options["dry_run"]:
         _print_plan(directory_plan(found, options["directory"], how), quiet=options["quiet"])
         return
-    done = download_to_directory(place.bucket, found, options["directory"], storage_client=client, options=how)
+    _report(
+        download_to_directory(place.bucket, found, options["directory"], storage_client=client, options=how), options
+    )
+
+
+def _report(done: DirectoryDownload, options: Options) -> None:
     _report_skipped(done.skipped)
     if not options["quiet"]:
         rate = human_bytes(done.written_bytes / done.elapsed_s) if done.elapsed_s else ""
