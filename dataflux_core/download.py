@@ -15,8 +15,7 @@ from dataflux_core._data.target_tree import FileNotWritten
 from dataflux_core._plan.columns import UNKNOWN_SIZE, ObjectColumns, Wanted, check_name, columns_of
 from dataflux_core._plan.groups import MAX_SOURCES
 from dataflux_core._plan.paths import name_of_path
-from dataflux_core._run.reader import DEFAULT_COMPOSITE_BYTES
-from dataflux_core._run.reader_calls import (
+from dataflux_core._run.reading.calls import (
     Download,
     client_of,
     read_all,
@@ -24,8 +23,9 @@ from dataflux_core._run.reader_calls import (
     read_on_processes,
     read_on_threads,
 )
-from dataflux_core._run.reader_leftovers import find_leftovers, remove_leftovers
-from dataflux_core._run.reader_stats import DownloadStats
+from dataflux_core._run.reading.leftovers import find_leftovers, remove_leftovers
+from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES
+from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._wire.listing import COMPOSED_PREFIX
 from dataflux_core.errors import InvalidArgument, ObjectChanged
 

@@ -8,10 +8,10 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from dataflux_core._data.listing import Listing, in_name_order, overlapping
 from dataflux_core._run.access import access_of, is_plain_client, new_client
-from dataflux_core._run.client_lister import ClientLister
-from dataflux_core._run.lister import Lister, ListingOptions
-from dataflux_core._run.observer import ListingStats, Observer, PageEvent
-from dataflux_core._run.progress import progress_bar
+from dataflux_core._run.listing.client_lister import ClientLister
+from dataflux_core._run.listing.lister import Lister, ListingOptions
+from dataflux_core._run.listing.observer import ListingStats, Observer, PageEvent
+from dataflux_core._run.listing.progress import progress_bar
 from dataflux_core._run.retries import rule_of
 from dataflux_core._wire.listing import COMPOSED_PREFIX, Scope
 from dataflux_core._wire.page import FIELDS

@@ -97,8 +97,8 @@ def _agreed(leftovers: Leftovers, *, yes: bool) -> bool:
 
 
 def _remove(client: Any, bucket: str, leftovers: Leftovers, *, quiet: bool) -> None:  # noqa: ANN401 - no types
-    from dataflux_core._run.reader_calls import client_of  # noqa: PLC0415 - slow imports
-    from dataflux_core._run.reader_leftovers import remove_leftovers  # noqa: PLC0415
+    from dataflux_core._run.reading.calls import client_of  # noqa: PLC0415 - slow imports
+    from dataflux_core._run.reading.leftovers import remove_leftovers  # noqa: PLC0415
     from dataflux_core.fast_list import MODIFIED_RETRY  # noqa: PLC0415
 
     removed = remove_leftovers(client_of(client, None, MODIFIED_RETRY), bucket, leftovers.objects)

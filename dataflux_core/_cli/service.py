@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.listing import Listing, in_name_order, overlapping
 from dataflux_core._run.access import access_of, new_client
-from dataflux_core._run.level_lister import list_level
-from dataflux_core._run.lister import Lister, ListingOptions
-from dataflux_core._run.observer import ListingStats
-from dataflux_core._run.progress import progress_bar
+from dataflux_core._run.listing.level_lister import list_level
+from dataflux_core._run.listing.lister import Lister, ListingOptions
+from dataflux_core._run.listing.observer import ListingStats
+from dataflux_core._run.listing.progress import progress_bar
 from dataflux_core._run.retries import rule_of
 from dataflux_core._wire.listing import COMPOSED_PREFIX, Scope
 from dataflux_core.errors import DatafluxError, ListingInexact

@@ -15,8 +15,8 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from dataflux_core._data.directory_fetch import DirectoryProgress, Fetching, fetch_missing
 from dataflux_core._data.directory_plan import DirectoryPlan, plan_directory
 from dataflux_core._plan.columns import Wanted, columns_of
-from dataflux_core._run.reader import DEFAULT_COMPOSITE_BYTES, MAX_REQUESTS, ReadOptions
-from dataflux_core._run.reader_calls import client_of
+from dataflux_core._run.reading.calls import client_of
+from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES, MAX_REQUESTS, ReadOptions
 from dataflux_core._run.retries import rule_of
 from dataflux_core.errors import InvalidArgument
 

@@ -13,10 +13,10 @@ from dataflux_core._data.large_files import LargeFiles
 from dataflux_core._data.target_tree import TargetTree
 from dataflux_core._data.writers import Writers
 from dataflux_core._plan.columns import ObjectColumns
-from dataflux_core._run.pieces import read_pieces
-from dataflux_core._run.reader import read_groups
-from dataflux_core._run.reader_client import ClientReader
-from dataflux_core._run.reader_stats import DownloadStats
+from dataflux_core._run.reading.client_reader import ClientReader
+from dataflux_core._run.reading.pieces import read_pieces
+from dataflux_core._run.reading.reader import read_groups
+from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._wire.objects import crc32c_number
 from dataflux_core.errors import ObjectChanged
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from dataflux_core._data.directory_plan import DirectoryPlan
-    from dataflux_core._run.reader import ReadOptions
-    from dataflux_core._run.reader_calls import Client
-    from dataflux_core._run.reader_direct import GroupBytes
+    from dataflux_core._run.reading.calls import Client
+    from dataflux_core._run.reading.direct import GroupBytes
+    from dataflux_core._run.reading.reader import ReadOptions
 
 LARGE_BYTES = 64 * 1024**2  # an object of more is never whole in memory
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dataflux_core._data.directory_plan import DirectoryPlan
     from dataflux_core._data.target_tree import NewFile, TargetTree
     from dataflux_core._data.writers import Writers
-    from dataflux_core._run.pieces import Piece
+    from dataflux_core._run.reading.pieces import Piece
 
 
 @dataclass(slots=True, eq=False)

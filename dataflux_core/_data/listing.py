@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from dataflux_core._run.observer import ListingStats
+    from dataflux_core._run.listing.observer import ListingStats
 
 
 class Listing(Sequence[tuple[str, int]]):

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflux_core._data import directory_fetch
-from dataflux_core._run import pieces
+from dataflux_core._run.reading import pieces
 from dataflux_core.download import (
     DirectoryOptions,
     DirectoryProgress,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from dataflux_core._run import reader_processes
+from dataflux_core._run.reading import reader_processes
 from dataflux_core.emulator import Emulator, Latency
 from tests.download.buckets import Stocked, stock
 

@@ -188,7 +188,7 @@ def test_a_call_logs_one_line_without_secrets(stocked: Stock, caplog: pytest.Log
 
 
 def test_lazy_reads_ahead_within_its_bound_and_no_further(stocked: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataflux_core._run.reader.held_bytes", lambda: 100_000)
+    monkeypatch.setattr("dataflux_core._run.reading.reader.held_bytes", lambda: 100_000)
     bucket = stocked([10_000] * 100)
     arriving = download.dataflux_download_lazy("p", bucket.name, bucket.pairs, bucket.client(), DIRECT)
     assert next(arriving) == bucket.expected[0]
@@ -240,7 +240,7 @@ def test_processes_send_empty_and_large_objects_alike(stocked: Stock) -> None:
 
 
 def test_an_object_larger_than_the_memory_bound_is_read(stocked: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataflux_core._run.reader.held_bytes", lambda: 1000)
+    monkeypatch.setattr("dataflux_core._run.reading.reader.held_bytes", lambda: 1000)
     bucket = stocked([10, 2_000_000, 10, 3_000_000])
     assert eager(bucket.client(), bucket.name, bucket.pairs) == bucket.expected
     assert lazy(bucket.client(), bucket.name, bucket.pairs) == bucket.expected

@@ -21,7 +21,7 @@ from google.oauth2.credentials import Credentials
 from dataflux_core import download
 from dataflux_core._plan.columns import columns_of
 from dataflux_core._run.access import access_of
-from dataflux_core._run.reader import ReadOptions, read_objects
+from dataflux_core._run.reading.reader import ReadOptions, read_objects
 from dataflux_core.emulator import Fault, Latency
 from tests.download.buckets import COMPOSED, DIRECT, Stocked, client_of, eager, lazy, parallel
 from tests.processes import children_of, wait_until

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from dataflux_core import download, errors
-from dataflux_core._run import temporaries
+from dataflux_core._run.reading import temporaries
 from dataflux_core.emulator import Emulator, Fault, Latency
 from tests.download.buckets import DRIVERS, Stocked, eager, stock
 from tests.download.certificates import certificate
@@ -39,7 +39,7 @@ calls = {
     "parallel": lambda: download.dataflux_download_parallel("p", sys.argv[2], objects, client, None, 4),
 }
 if sys.argv[1] == "parallel":
-    from dataflux_core._run import reader_processes
+    from dataflux_core._run.reading import reader_processes
     reader_processes._MIN_REQUESTS = 1
     reader_processes.spare_cores = lambda: 1
 print("ready", flush=True)

@@ -9,10 +9,10 @@ import pytest
 
 from dataflux_core._plan.columns import ObjectColumns
 from dataflux_core._plan.groups import Group
-from dataflux_core._run.reader_composed import ComposedReads, Ledger
-from dataflux_core._run.reader_deletions import Deletions
-from dataflux_core._run.reader_direct import DirectReads, GroupBytes, Source
-from dataflux_core._run.reader_stats import DownloadStats
+from dataflux_core._run.reading.composed import ComposedReads, Ledger
+from dataflux_core._run.reading.deletions import Deletions
+from dataflux_core._run.reading.direct import DirectReads, GroupBytes, Source
+from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._wire.message import Answer, Request
 from dataflux_core.errors import AccessDenied, ServiceRefused
 

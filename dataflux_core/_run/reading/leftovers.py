@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.pacing import Pace
 from dataflux_core._run.connections import lease
-from dataflux_core._run.reader_deletions import Deletions
-from dataflux_core._run.reader_stats import DownloadStats
+from dataflux_core._run.reading.deletions import Deletions
+from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.retries import rule_of
 from dataflux_core._run.service import Service
 from dataflux_core._wire.listing import COMPOSED_PREFIX
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from dataflux_core._run.access import Access
-    from dataflux_core._run.reader_calls import Client
+    from dataflux_core._run.reading.calls import Client
 
 _MAX_DELETES = 16  # batches in flight
 

@@ -6,7 +6,7 @@ import os
 import signal
 from multiprocessing.connection import Connection
 
-from dataflux_core._run.pages import serve
+from dataflux_core._run.listing.pages import serve
 
 
 def main(descriptor: int) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.listing import ListingPlan, NoProgress, PageFacts, Span
-from dataflux_core._run.observer import ListingStats, Observer, PageEvent
+from dataflux_core._run.listing.observer import ListingStats, Observer, PageEvent
 from dataflux_core._wire.listing import MAX_PAGE_OBJECTS, SAMPLED_NAMES, FetchedPage, Scope, page_of_items
 from dataflux_core.errors import ListingInexact
 

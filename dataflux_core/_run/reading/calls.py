@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._run.access import access_of, is_plain_client, mark_client, new_client
-from dataflux_core._run.reader import ReadOptions, read_groups
-from dataflux_core._run.reader_ahead import read_ahead
-from dataflux_core._run.reader_client import ClientReader
-from dataflux_core._run.reader_processes import read_in_processes
+from dataflux_core._run.reading.ahead import read_ahead
+from dataflux_core._run.reading.client_reader import ClientReader
+from dataflux_core._run.reading.reader import ReadOptions, read_groups
+from dataflux_core._run.reading.reader_processes import read_in_processes
 from dataflux_core._run.retries import rule_of
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._run.access import Access
-    from dataflux_core._run.reader_direct import GroupBytes
-    from dataflux_core._run.reader_stats import DownloadStats
+    from dataflux_core._run.reading.direct import GroupBytes
+    from dataflux_core._run.reading.stats import DownloadStats
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._plan.groups import Group
-    from dataflux_core._run.reader_stats import DownloadStats
+    from dataflux_core._run.reading.stats import DownloadStats
     from dataflux_core._run.service import Service
     from dataflux_core._wire.message import Answer
 

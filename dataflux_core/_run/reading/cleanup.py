@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.pacing import Pace
-from dataflux_core._run.reader_deletions import Deletions
-from dataflux_core._run.reader_stats import DownloadStats
+from dataflux_core._run.reading.deletions import Deletions
+from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.retries import RetryRule
 from dataflux_core._run.service import Service
 from dataflux_core._run.transport import Transport
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dataflux_core._run.access import Access
-    from dataflux_core._run.reader_composed import ComposedReads
-    from dataflux_core._run.temporaries import Temporaries
+    from dataflux_core._run.reading.composed import ComposedReads
+    from dataflux_core._run.reading.temporaries import Temporaries
     from dataflux_core._wire.message import Answer
 
 log = logging.getLogger(__name__)

@@ -12,15 +12,15 @@ from contextlib import closing, suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from dataflux_core._run.reader import Reading, ReadOptions, Stopped, lend
+from dataflux_core._run.reading.reader import Reading, ReadOptions, Stopped, lend
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._run.access import Access
-    from dataflux_core._run.reader_direct import GroupBytes
-    from dataflux_core._run.reader_stats import DownloadStats
+    from dataflux_core._run.reading.direct import GroupBytes
+    from dataflux_core._run.reading.stats import DownloadStats
 
 _JOIN_S = 2.5  # cleaning up takes less
 

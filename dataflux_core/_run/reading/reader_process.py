@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from dataflux_core._plan.columns import ObjectColumns
 from dataflux_core._run.access import Access
 from dataflux_core._run.processes import receive, send
-from dataflux_core._run.reader import Reading, ReadOptions, lend
-from dataflux_core._run.reader_ahead import Bell
-from dataflux_core._run.reader_messages import (
+from dataflux_core._run.reading.ahead import Bell
+from dataflux_core._run.reading.messages import (
     Finished,
     GroupsRead,
     Share,
@@ -26,11 +25,12 @@ from dataflux_core._run.reader_messages import (
     failed,
     tabled_rule,
 )
+from dataflux_core._run.reading.reader import Reading, ReadOptions, lend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dataflux_core._run.reader_direct import GroupBytes
+    from dataflux_core._run.reading.direct import GroupBytes
 
 _TOKEN_S = 60.0  # the parent renews minutes before a token expires
 _LEAVE_S = 1.8  # the parent kills after two

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dataflux_core._run.observer import Observer, PageEvent
+    from dataflux_core._run.listing.observer import Observer, PageEvent
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class RemoteLister:
 
     def __init__(self, endpoint: Endpoint, scope: Scope) -> None:
         self.asked: dict[int, Any] = {}
-        self._helper = HelperProcess("dataflux_core._run.lister_process")
+        self._helper = HelperProcess("dataflux_core._run.listing.lister_process")
         self.descriptor = self._helper.connection.fileno()
         self.pid = self._helper.pid
         self.alive = self._try(lambda: send(self._helper.connection, Start(endpoint, scope)))

@@ -9,7 +9,7 @@ import msgspec
 
 from dataflux_core import errors
 from dataflux_core._plan.retry import RETRIED_STATUSES, RetryPolicy
-from dataflux_core._run.reader_stats import DownloadStats
+from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.retries import RetryRule
 from dataflux_core._run.transport import Endpoint
 from dataflux_core._wire.message import Answer

@@ -10,7 +10,7 @@ from dataflux_core._wire.message import error_message
 from dataflux_core._wire.objects import MAX_BATCH_CALLS, batch_delete_request, delete_request, read_batch
 
 if TYPE_CHECKING:
-    from dataflux_core._run.reader_stats import DownloadStats
+    from dataflux_core._run.reading.stats import DownloadStats
     from dataflux_core._run.service import Service
     from dataflux_core._wire.message import Answer
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from dataflux_core._plan.listing import ListingPlan, NoProgress, PageFacts, Span
 from dataflux_core._plan.pacing import Pace
 from dataflux_core._run.connections import lease
-from dataflux_core._run.observer import ListingStats, Observer, PageEvent
-from dataflux_core._run.pages import Outcome, RemoteLister, outcome_of
+from dataflux_core._run.listing.observer import ListingStats, Observer, PageEvent
+from dataflux_core._run.listing.pages import Outcome, RemoteLister, outcome_of
 from dataflux_core._run.processes import spare_cores
 from dataflux_core._run.retries import Attempt, Retries, RetryRule
 from dataflux_core._wire.listing import FetchedPage, Scope, list_request

@@ -15,9 +15,8 @@ import msgspec
 from dataflux_core._plan.columns import ObjectColumns
 from dataflux_core._plan.groups import Group, group_for_compose, share_groups
 from dataflux_core._run.processes import HelperProcess, send, spare_cores
-from dataflux_core._run.reader import ReadOptions, read_objects
-from dataflux_core._run.reader_memory import held_bytes
-from dataflux_core._run.reader_messages import (
+from dataflux_core._run.reading.memory import held_bytes
+from dataflux_core._run.reading.messages import (
     Finished,
     FromReader,
     GroupsRead,
@@ -27,15 +26,16 @@ from dataflux_core._run.reader_messages import (
     TokenWanted,
     rule_message,
 )
+from dataflux_core._run.reading.reader import ReadOptions, read_objects
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from dataflux_core._run.access import Access
-    from dataflux_core._run.reader_stats import DownloadStats
+    from dataflux_core._run.reading.stats import DownloadStats
 
 log = logging.getLogger(__name__)
-_MODULE = "dataflux_core._run.reader_process"
+_MODULE = "dataflux_core._run.reading.reader_process"
 # A process takes about 80 ms of CPU to start: as much as reading this much costs.
 _MIN_REQUESTS = 2000
 _MIN_BYTES = 64 * 1024**2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import google_crc32c
 import msgspec
 
-from dataflux_core._run.reader_direct import GroupBytes
+from dataflux_core._run.reading.direct import GroupBytes
 from dataflux_core._wire.message import error_message
 from dataflux_core._wire.objects import (
     COMPOSE_PERMISSIONS,
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dataflux_core._plan.groups import Group
-    from dataflux_core._run.reader_deletions import Deletions
-    from dataflux_core._run.reader_direct import DirectReads, Source
-    from dataflux_core._run.reader_stats import DownloadStats
+    from dataflux_core._run.reading.deletions import Deletions
+    from dataflux_core._run.reading.direct import DirectReads, Source
+    from dataflux_core._run.reading.stats import DownloadStats
+    from dataflux_core._run.reading.temporaries import Temporaries
     from dataflux_core._run.service import Service
-    from dataflux_core._run.temporaries import Temporaries
     from dataflux_core._wire.message import Answer
 
 log = logging.getLogger(__name__)

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from dataflux_core._plan.groups import group_for_compose
 from dataflux_core._plan.pacing import Pace
 from dataflux_core._run.connections import lease
-from dataflux_core._run.reader_cleanup import clean_up
-from dataflux_core._run.reader_composed import ComposedReads, Ledger
-from dataflux_core._run.reader_deletions import Deletions
-from dataflux_core._run.reader_direct import DirectReads, GroupBytes, Source
-from dataflux_core._run.reader_memory import held_bytes
-from dataflux_core._run.reader_stats import DownloadStats
+from dataflux_core._run.reading.cleanup import clean_up
+from dataflux_core._run.reading.composed import ComposedReads, Ledger
+from dataflux_core._run.reading.deletions import Deletions
+from dataflux_core._run.reading.direct import DirectReads, GroupBytes, Source
+from dataflux_core._run.reading.memory import held_bytes
+from dataflux_core._run.reading.stats import DownloadStats
+from dataflux_core._run.reading.temporaries import Temporaries
 from dataflux_core._run.retries import RetryRule
 from dataflux_core._run.service import Service
-from dataflux_core._run.temporaries import Temporaries
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._plan.groups import Group
     from dataflux_core._run.access import Access
-    from dataflux_core._run.reader_ahead import Bell
+    from dataflux_core._run.reading.ahead import Bell
     from dataflux_core._run.transport import Transport
     from dataflux_core._wire.message import Answer
 

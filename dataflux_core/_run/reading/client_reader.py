@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.groups import group_for_compose
-from dataflux_core._run.reader_direct import GroupBytes
+from dataflux_core._run.reading.direct import GroupBytes
 from dataflux_core._wire.listing import COMPOSED_PREFIX
 from dataflux_core._wire.objects import COMPOSE_PERMISSIONS
 from dataflux_core.errors import AccessDenied, ObjectChanged, ObjectNotFound
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._plan.groups import Group
-    from dataflux_core._run.reader_stats import DownloadStats
+    from dataflux_core._run.reading.stats import DownloadStats
 
 log = logging.getLogger(__name__)
 

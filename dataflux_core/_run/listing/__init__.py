@@ -1,0 +1,1 @@
+"""List a scope: who fetches which page, who looks on."""

@@ -1,0 +1,1 @@
+"""Read objects: through temporary composites or one by one, with nothing left behind."""
