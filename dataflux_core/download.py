@@ -7,17 +7,14 @@ from datetime import timedelta
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from google.cloud.storage.retry import DEFAULT_RETRY
-
 from dataflux_core._data.directory import DirectoryDownload, DirectoryOptions, download_to_directory
 from dataflux_core._data.directory_fetch import DirectoryProgress
-from dataflux_core._data.target_tree import FileNotWritten
 from dataflux_core._plan.columns import UNKNOWN_SIZE, ObjectColumns, Wanted, check_name, columns_of
 from dataflux_core._plan.groups import MAX_SOURCES
 from dataflux_core._plan.paths import name_of_path
+from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.reading.calls import (
     Download,
-    client_of,
     read_all,
     read_lazily,
     read_on_processes,
@@ -27,7 +24,7 @@ from dataflux_core._run.reading.leftovers import find_leftovers, remove_leftover
 from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES
 from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._wire.listing import COMPOSED_PREFIX
-from dataflux_core.errors import InvalidArgument, ObjectChanged
+from dataflux_core.errors import FileNotWritten, InvalidArgument, ObjectChanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +52,6 @@ __all__ = [
 ]
 
 MAX_NUM_OBJECTS_TO_COMPOSE = MAX_SOURCES
-MODIFIED_RETRY = DEFAULT_RETRY.with_delay(initial=0.25, multiplier=2.0, maximum=45.0).with_timeout(300.0)
 
 
 @dataclass
@@ -227,7 +223,7 @@ def clean_composed_objects(
         raise InvalidArgument("older_than", repr(older_than), "a timedelta that is not negative")
     client = client_of(storage_client, None, retry_config)
     found = find_leftovers(client, bucket_name, older_than=older_than)
-    return [name for name, _ in found] if dry_run else remove_leftovers(client, bucket_name, found)
+    return [name for name, _ in found.objects] if dry_run else remove_leftovers(client, bucket_name, found.objects)
 
 
 def _download(  # noqa: PLR0913, PLR0917 - what the four share of upstream's interface

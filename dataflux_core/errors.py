@@ -11,6 +11,7 @@ __all__ = [
     "DatafluxError",
     "EndpointUnreachable",
     "ExtraMissing",
+    "FileNotWritten",
     "InvalidArgument",
     "ListingInexact",
     "ObjectChanged",
@@ -170,3 +171,14 @@ class UnsafeName(DatafluxError):
 
     def __str__(self) -> str:
         return f"{self.name!r}: {self.reason}"
+
+
+class FileNotWritten(DatafluxError):
+    """An object's bytes cannot be put where its name says."""
+
+    def __init__(self, name: str, path: str, reason: str) -> None:
+        super().__init__(name, path, reason)
+        self.name, self.path, self.reason = name, path, reason
+
+    def __str__(self) -> str:
+        return f"{self.name}: cannot write {self.path}: {self.reason}; the files that are there are whole"

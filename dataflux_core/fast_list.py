@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from google.cloud.storage.retry import DEFAULT_RETRY
-
-from dataflux_core._data.listing import Listing, in_name_order, overlapping
-from dataflux_core._run.access import access_of, is_plain_client, new_client
-from dataflux_core._run.listing.client_lister import ClientLister
-from dataflux_core._run.listing.lister import Lister, ListingOptions
+from dataflux_core._data.listing import Listing, whole_listing
+from dataflux_core._run.clients import MODIFIED_RETRY, client_of
+from dataflux_core._run.listing.calls import pages_of
 from dataflux_core._run.listing.observer import ListingStats, Observer, PageEvent
-from dataflux_core._run.listing.progress import progress_bar
-from dataflux_core._run.retries import rule_of
 from dataflux_core._wire.listing import COMPOSED_PREFIX, Scope
 from dataflux_core._wire.page import FIELDS
-from dataflux_core.errors import InvalidArgument, ListingInexact
+from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +28,6 @@ __all__ = [
 ]
 
 DEFAULT_ALLOWED_CLASS = ["STANDARD"]
-MODIFIED_RETRY = DEFAULT_RETRY.with_delay(initial=0.25, multiplier=2.0, maximum=45.0).with_timeout(300.0)
 
 
 class ListingController:
@@ -89,11 +83,8 @@ class ListingController:
         Fields: generation, metageneration, crc32c, md5, content_encoding, content_type, updated, storage_class,
         etag. Raises DatafluxError where the result cannot be exact.
         """
-        pages = in_name_order(list(self._pages(fields)))
-        twice = overlapping(pages)
-        if twice is not None:
-            raise ListingInexact(self.bucket, f"{twice!r} was listed twice")
-        return Listing(pages, tuple(fields), self.stats)
+        pages = list(self._pages(fields))
+        return whole_listing(self.bucket, pages, tuple(fields), self.stats)
 
     def stream(self, *, fields: Sequence[str] = ()) -> Iterator[Listing]:
         """Yield parts of the listing as they arrive, in no order, each sorted; memory stays bounded."""
@@ -105,7 +96,7 @@ class ListingController:
             raise InvalidArgument("fields", repr(unknown[0]), f"some of {', '.join(FIELDS)}")
         if isinstance(self.allowed_storage_classes, str):
             raise InvalidArgument("allowed_storage_classes", repr(self.allowed_storage_classes), "a list of classes")
-        client = self.client if self.client is not None else new_client(self.project)
+        client = client_of(self.client, self.project, self.retry_config)
         classes = self.allowed_storage_classes
         scope = Scope(
             self.bucket,
@@ -116,14 +107,11 @@ class ListingController:
             user_project=self.user_project or "",
         )
         self.stats = ListingStats()
-        return self._watched(client, scope)
-
-    def _watched(self, client: Any, scope: Scope) -> Iterator[Page]:  # noqa: ANN401 - a client or a fake of one
-        with progress_bar(self.bucket, self.observer, shown=self.progress) as observer:
-            if is_plain_client(client):
-                options = ListingOptions(self.max_parallelism, rule_of(self.retry_config), observer)
-                yield from Lister(access_of(client), scope, options, self.stats).pages()
-            else:
-                yield from ClientLister(client, scope, self.retry_config, observer, self.stats).pages(
-                    self.max_parallelism
-                )
+        return pages_of(
+            client,
+            scope,
+            self.stats,
+            parallelism=self.max_parallelism,
+            observer=self.observer,
+            shows_bar=self.progress,
+        )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dataflux_core._cli.arguments import AgeType, Place, PlaceType
-from dataflux_core._cli.command import CommonOptions, Failure, ServiceCommand, say, shows_progress
+from dataflux_core._cli.command import CommonOptions, Failure, ServiceCommand, say
 from dataflux_core._cli.text import counted, human_bytes, shown
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from typing_extensions import Unpack
 
-    from dataflux_core._data.listing import Listing
+    from dataflux_core._run.clients import Client
+    from dataflux_core._run.reading.leftovers import Leftovers
 
 
 class Options(CommonOptions):
@@ -26,15 +27,6 @@ class Options(CommonOptions):
     older_than: timedelta
     yes: bool
     dry_run: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Leftovers:
-    """Temporaries old enough to be nobody's."""
-
-    objects: list[tuple[str, int]]  # name, generation
-    bytes: int
-    younger: int  # objects that are left alone
 
 
 @click.command(cls=ServiceCommand)
@@ -57,13 +49,11 @@ def clean(**options: Unpack[Options]) -> None:
     dataflux clean --dry-run gs://my-bucket
     dataflux clean --older-than 7d --yes gs://my-bucket
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
-    from dataflux_core._cli.service import Query, listing, open_client  # noqa: PLC0415 - slow imports
-    from dataflux_core._wire.listing import COMPOSED_PREFIX  # noqa: PLC0415
+    from dataflux_core._cli.service import open_client  # noqa: PLC0415 - slow imports
+    from dataflux_core._run.reading.leftovers import find_leftovers  # noqa: PLC0415
 
     client, bucket = open_client(options), options["place"].bucket
-    query = Query(Place(bucket, COMPOSED_PREFIX), ("generation", "updated"), everything=True)
-    found = listing(client, query, shows_bar=shows_progress(quiet=options["quiet"]), may_be_empty=True)
-    leftovers = old_ones(found, before=datetime.now(timezone.utc) - options["older_than"])
+    leftovers = find_leftovers(client, bucket, older_than=options["older_than"])
     if not options["quiet"]:
         say(
             f"gs://{bucket}: {counted(len(leftovers.objects), 'old temporary object')}, "
@@ -76,18 +66,6 @@ def clean(**options: Unpack[Options]) -> None:
         _remove(client, bucket, leftovers, quiet=options["quiet"])
 
 
-def old_ones(found: Listing, *, before: datetime) -> Leftovers:
-    """Pick the objects that were written before a time."""
-    objects: list[tuple[str, int]] = []
-    size_sum = 0
-    rows = zip(found, found.column("generation"), found.column("updated"), strict=True)
-    for (name, size), generation, updated in rows:
-        if datetime.fromisoformat(str(updated).replace("Z", "+00:00")) < before:
-            objects.append((name, int(str(generation))))
-            size_sum += size
-    return Leftovers(objects, size_sum, len(found) - len(objects))
-
-
 def _agreed(leftovers: Leftovers, *, yes: bool) -> bool:
     if yes:
         return True
@@ -96,12 +74,10 @@ def _agreed(leftovers: Leftovers, *, yes: bool) -> bool:
     return click.confirm(f"Remove {counted(len(leftovers.objects), 'object')} for good?", err=True)
 
 
-def _remove(client: Any, bucket: str, leftovers: Leftovers, *, quiet: bool) -> None:  # noqa: ANN401 - no types
-    from dataflux_core._run.reading.calls import client_of  # noqa: PLC0415 - slow imports
-    from dataflux_core._run.reading.leftovers import remove_leftovers  # noqa: PLC0415
-    from dataflux_core.fast_list import MODIFIED_RETRY  # noqa: PLC0415
+def _remove(client: Client, bucket: str, leftovers: Leftovers, *, quiet: bool) -> None:
+    from dataflux_core._run.reading.leftovers import remove_leftovers  # noqa: PLC0415 - slow imports
 
-    removed = remove_leftovers(client_of(client, None, MODIFIED_RETRY), bucket, leftovers.objects)
+    removed = remove_leftovers(client, bucket, leftovers.objects)
     if not quiet:
         say(f"removed {counted(len(removed), 'object')}")
     kept = len(leftovers.objects) - len(removed)

@@ -98,7 +98,8 @@ def download(**options: Unpack[Options]) -> None:
         _print_plan(directory_plan(found, options["directory"], how), quiet=options["quiet"])
         return
     _report(
-        download_to_directory(place.bucket, found, options["directory"], storage_client=client, options=how), options
+        download_to_directory(place.bucket, found, options["directory"], storage_client=client.client, options=how),
+        options,
     )
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dataflux_core._data.listing import Listing, in_name_order, overlapping
-from dataflux_core._run.access import access_of, new_client
+from dataflux_core._data.listing import whole_listing
+from dataflux_core._run.access import new_client
+from dataflux_core._run.clients import MODIFIED_RETRY, client_of
+from dataflux_core._run.listing.calls import pages_of
 from dataflux_core._run.listing.level_lister import list_level
-from dataflux_core._run.listing.lister import Lister, ListingOptions
 from dataflux_core._run.listing.observer import ListingStats
-from dataflux_core._run.listing.progress import progress_bar
 from dataflux_core._run.retries import rule_of
 from dataflux_core._wire.listing import COMPOSED_PREFIX, Scope
-from dataflux_core.errors import DatafluxError, ListingInexact
-from dataflux_core.fast_list import MODIFIED_RETRY
+from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dataflux_core._cli.arguments import Place
     from dataflux_core._cli.command import CommonOptions
+    from dataflux_core._data.listing import Listing
+    from dataflux_core._run.clients import Client
     from dataflux_core._wire.level import LevelPage
     from dataflux_core._wire.page import Page
 
@@ -66,34 +67,31 @@ class Query:
         return prefix != COMPOSED_PREFIX or not self.scope.skip_composed
 
 
-def open_client(options: CommonOptions) -> Any:  # noqa: ANN401 - google-cloud-storage ships no types
+def open_client(options: CommonOptions) -> Client:
     """Make the client that the options ask for; raises CredentialsMissing."""
     client = new_client(options["project"])
     if options["billing_project"]:
         # A header rather than the parameter userProject: every request carries it then, reads as well as lists.
         headers = {"x-goog-user-project": options["billing_project"]}
         client._connection.extra_headers = headers  # noqa: SLF001 - where Client's own parameter puts them
-    return client
+    return client_of(client, None, MODIFIED_RETRY)
 
 
-def pages(client: Any, query: Query, *, shows_bar: bool) -> Iterator[Page]:  # noqa: ANN401 - as above
+def pages(client: Client, query: Query, *, shows_bar: bool) -> Iterator[Page]:
     """Yield the listing as it arrives, in no order."""
-    with progress_bar(query.place.bucket, None, shown=shows_bar) as observer:
-        options = ListingOptions(query.parallelism, rule_of(MODIFIED_RETRY), observer)
-        yield from Lister(access_of(client), query.scope, options, ListingStats()).pages()
+    return pages_of(client, query.scope, ListingStats(), parallelism=query.parallelism, shows_bar=shows_bar)
 
 
-def listing(client: Any, query: Query, *, shows_bar: bool, may_be_empty: bool = False) -> Listing:  # noqa: ANN401
-    """Return the listing in the order of names; raises NothingFound where a prefix has none that should."""
-    found = in_name_order(list(pages(client, query, shows_bar=shows_bar)))
-    twice = overlapping(found)
-    if twice is not None:
-        raise ListingInexact(query.place.bucket, f"{twice!r} was listed twice")
-    if query.place.prefix and not found and not may_be_empty:
+def listing(client: Client, query: Query, *, shows_bar: bool) -> Listing:
+    """Return the listing in the order of names; raises NothingFound where a prefix has none."""
+    found = list(pages(client, query, shows_bar=shows_bar))
+    if query.place.prefix and not any(page.count for page in found):
         raise NothingFound(str(query.place))
-    return Listing(found, tuple(query.fields))
+    return whole_listing(query.place.bucket, found, tuple(query.fields))
 
 
-def levels(client: Any, query: Query) -> Iterator[LevelPage]:  # noqa: ANN401 - as above
+def levels(client: Client, query: Query) -> Iterator[LevelPage]:
     """Yield one level of the bucket, in order."""
-    return list_level(access_of(client), query.scope, rule_of(MODIFIED_RETRY))
+    if client.access is None:
+        raise TypeError("a command's client is always a plain one")
+    return list_level(client.access, query.scope, rule_of(client.retry))

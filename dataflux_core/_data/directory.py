@@ -6,16 +6,14 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from google.cloud.storage.retry import DEFAULT_RETRY
 
 from dataflux_core._data.directory_fetch import DirectoryProgress, Fetching, fetch_missing
 from dataflux_core._data.directory_plan import DirectoryPlan, plan_directory
 from dataflux_core._plan.columns import Wanted, columns_of
-from dataflux_core._run.reading.calls import client_of
+from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES, MAX_REQUESTS, ReadOptions
 from dataflux_core._run.retries import rule_of
 from dataflux_core.errors import InvalidArgument
@@ -44,9 +42,7 @@ class DirectoryOptions:
     strip_prefix: str = ""
     max_composite_bytes: int = DEFAULT_COMPOSITE_BYTES  # 0: nothing is composed
     max_requests: int = MAX_REQUESTS  # in flight at once
-    retry_config: Any = field(
-        default_factory=lambda: DEFAULT_RETRY.with_delay(initial=0.25, multiplier=2.0, maximum=45.0).with_timeout(300.0)
-    )
+    retry_config: Any = MODIFIED_RETRY
     progress: bool = False  # a bar on stderr
     observer: Observer | None = None  # told, in the calling thread, as files are read
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from dataflux_core._data.directory_plan import DirectoryPlan
-    from dataflux_core._run.reading.calls import Client
+    from dataflux_core._run.clients import Client
     from dataflux_core._run.reading.direct import GroupBytes
     from dataflux_core._run.reading.reader import ReadOptions
 

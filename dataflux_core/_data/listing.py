@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, overload
 
-from dataflux_core._wire.page import TEXT_SEPARATOR, Page, int64s, page_of
+from dataflux_core._wire.page import Page, int64s, page_of
+from dataflux_core.errors import ListingInexact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +90,7 @@ class Listing(Sequence[tuple[str, int]]):
             raise KeyError(f"{field!r} is not in this listing; ask for it: listing(fields=({field!r},))")
         if any(field in page.numbers for page in self._pages):
             return list(chain.from_iterable(int64s(page.numbers[field]).tolist() for page in self._pages))
-        return list(chain.from_iterable(_texts(page, field) for page in self._pages))
+        return list(chain.from_iterable(page.text_list(field) for page in self._pages))
 
     def to_arrow(self) -> pa.Table:
         """Return a pyarrow Table: name (string), size (int64), then the optional columns; needs the extra `arrow`."""
@@ -136,6 +137,17 @@ class Listing(Sequence[tuple[str, int]]):
         return Listing(parts, self.fields)
 
 
+def whole_listing(
+    bucket: str, pages: Sequence[Page], fields: tuple[str, ...], stats: ListingStats | None = None
+) -> Listing:
+    """Put the pages of a finished run in order; raises ListingInexact where two of them overlap."""
+    ordered = in_name_order(pages)
+    twice = overlapping(ordered)
+    if twice is not None:
+        raise ListingInexact(bucket, f"{twice!r} was listed twice")
+    return Listing(ordered, fields, stats)
+
+
 def in_name_order(pages: Sequence[Page]) -> list[Page]:
     """Sort pages that are disjoint, each in order, by their first names: no object is touched."""
     return sorted((page for page in pages if page.count), key=_first_name)
@@ -158,10 +170,6 @@ def _first_name(page: Page) -> bytes:
 
 def _pairs(page: Page) -> Iterator[tuple[str, int]]:
     return zip(page.name_list(), page.size_list(), strict=True)
-
-
-def _texts(page: Page, field: str) -> list[str]:
-    return page.texts[field].decode().split(TEXT_SEPARATOR)
 
 
 def _picked(listing: Listing, rows: range) -> Listing:

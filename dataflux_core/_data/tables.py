@@ -36,7 +36,7 @@ def _batch(page: Page, fields: Sequence[str]) -> pa.RecordBatch:
         if field in NUMBER_FIELDS:
             columns.append(_numbers(page.numbers[field]))
         else:
-            columns.append(pa.array(page.texts[field].decode().split("\n"), pa.string()))
+            columns.append(pa.array(page.text_list(field), pa.string()))
     return pa.RecordBatch.from_arrays(columns, schema=schema_of(fields))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import google_crc32c
 
 from dataflux_core._wire.objects import crc32c_number
-from dataflux_core.errors import DatafluxError
+from dataflux_core.errors import FileNotWritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,17 +26,6 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK_BYTES = 1024**2
-
-
-class FileNotWritten(DatafluxError):
-    """An object's bytes cannot be put where its name says."""
-
-    def __init__(self, name: str, path: str, reason: str) -> None:
-        super().__init__(name, path, reason)
-        self.name, self.path, self.reason = name, path, reason
-
-    def __str__(self) -> str:
-        return f"{self.name}: cannot write {self.path}: {self.reason}; the files that are there are whole"
 
 
 class TargetTree:

@@ -46,6 +46,9 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     def size_list(self) -> list[int]:
         return int64s(self.sizes).tolist()
 
+    def text_list(self, field: str) -> list[str]:
+        return self.texts[field].decode().split(TEXT_SEPARATOR) if self.count else []
+
     def rows(self, start: int, stop: int) -> Page:
         """Return rows `start` to `stop` as a page of their own."""
         if start <= 0 and stop >= self.count:

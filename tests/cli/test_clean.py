@@ -6,8 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from dataflux_core._cli.clean import old_ones
-from dataflux_core._data.listing import Listing
+from dataflux_core._run.reading.leftovers import old_ones
 from dataflux_core._wire.page import page_of
 from dataflux_core.emulator import Emulator, Memory
 from dataflux_core.fast_list import ListingController
@@ -86,6 +85,5 @@ def test_age_is_counted_from_when_an_object_was_written() -> None:
         "generation": [1, 2, 3],
         "updated": ["2026-01-01T00:00:00.123Z", "2025-12-31T23:59:59Z", "2026-01-02T00:00:00Z"],
     }
-    listing = Listing([page_of(["a", "b", "c"], [1, 10, 100], columns)], ("generation", "updated"))
-    found = old_ones(listing, before=now - timedelta(days=1))
+    found = old_ones(page_of(["a", "b", "c"], [1, 10, 100], columns), before=now - timedelta(days=1))
     assert (found.objects, found.bytes, found.younger) == ([("b", 2)], 10, 2)

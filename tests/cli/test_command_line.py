@@ -194,7 +194,7 @@ def test_a_terminal_sees_a_bar_while_a_listing_runs() -> None:
 def test_the_payer_is_named_in_every_request(gcs: Emulator) -> None:
     del gcs
     from dataflux_core._cli.service import open_client  # noqa: PLC0415 - as the commands import it
-    from dataflux_core._run.access import access_of  # noqa: PLC0415
 
     client = open_client({"project": "p", "billing_project": "payer", "quiet": True})
-    assert "x-goog-user-project: payer" in access_of(client).endpoint.headers
+    assert client.access is not None
+    assert "x-goog-user-project: payer" in client.access.endpoint.headers

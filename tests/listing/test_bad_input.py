@@ -126,6 +126,7 @@ def test_what_a_predicate_covers_is_retried(controller: Make) -> None:
         errors.ChecksumMismatch("a", "b", "c"),
         errors.ListingInexact("a", "b"),
         errors.UnsafeName("a", "b"),
+        errors.FileNotWritten("a", "b", "c"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.listing import ListingPlan, NoProgress, PageFacts, Span
+from dataflux_core._run.crew import Crew
 from dataflux_core._run.listing.observer import ListingStats, Observer, PageEvent
 from dataflux_core._wire.listing import MAX_PAGE_OBJECTS, SAMPLED_NAMES, FetchedPage, Scope, page_of_items
 from dataflux_core.errors import ListingInexact
@@ -29,7 +32,10 @@ class _BlobItem:
         self.storageClass: str = getattr(blob, "storage_class", None) or "STANDARD"
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - blobs are untyped
-        return getattr(self._blob, _BLOB_ATTRIBUTES.get(name, name), None) or ("" if name in _BLOB_ATTRIBUTES else 0)
+        value = getattr(self._blob, _BLOB_ATTRIBUTES.get(name, name), None)
+        if isinstance(value, datetime):
+            return value.isoformat()
+        return value or ("" if name in _BLOB_ATTRIBUTES else 0)
 
 
 _BLOB_ATTRIBUTES = {
@@ -40,6 +46,13 @@ _BLOB_ATTRIBUTES = {
     "updated": "updated",
     "etag": "etag",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    span: Span
+    asked_s: float
+    page: FetchedPage
 
 
 class ClientLister:
@@ -69,21 +82,20 @@ class ClientLister:
         threads = min(parallelism, 32) if isinstance(self._client, storage.Client) else 1
         plan = ListingPlan(threads)
         began_s = time.perf_counter()
-        with ThreadPoolExecutor(threads) as pool:
-            asked: dict[Future[FetchedPage], tuple[Span, float]] = {}
+        with Crew[_Fetched](threads, "dataflux-list") as crew:
             while not plan.done:
-                for span in plan.next_spans(threads - len(asked)):
-                    asked[pool.submit(self._fetch, span)] = (span, time.perf_counter())
+                for span in plan.next_spans(threads - crew.running):
+                    crew.submit(partial(self._fetch, span))
                     self.stats.calls += 1
-                self.stats.peak_in_flight = max(self.stats.peak_in_flight, len(asked))
-                for future in wait(asked, return_when=FIRST_COMPLETED).done:
-                    page = self._learn(plan, *asked.pop(future), future.result())
-                    self.stats.objects += page.count
-                    yield page
+                self.stats.peak_in_flight = max(self.stats.peak_in_flight, crew.running)
+                page = self._learn(plan, crew.take())
+                self.stats.objects += page.count
+                yield page
         self.stats.splits, self.stats.empty_halves = plan.counts.splits, plan.counts.empty_halves
         self.stats.elapsed_s = time.perf_counter() - began_s
 
-    def _learn(self, plan: ListingPlan, span: Span, asked_s: float, fetched: FetchedPage) -> Page:
+    def _learn(self, plan: ListingPlan, answer: _Fetched) -> Page:
+        span, fetched = answer.span, answer.page
         facts = PageFacts(fetched.count, fetched.first, fetched.last, fetched.sample, fetched.next_token)
         try:
             kept = plan.receive(span, facts)
@@ -91,11 +103,14 @@ class ClientLister:
             raise ListingInexact(self._scope.bucket, str(error)) from error
         if self._observer is not None:
             now_s = time.perf_counter()
-            self._observer(PageEvent(span.range_id, 0, asked_s, now_s, fetched.count, fetched.first, fetched.last, 0))
+            self._observer(
+                PageEvent(span.range_id, 0, answer.asked_s, now_s, fetched.count, fetched.first, fetched.last, 0)
+            )
         return fetched.page.between(kept.after, kept.end)
 
-    def _fetch(self, span: Span) -> FetchedPage:
+    def _fetch(self, span: Span) -> _Fetched:
         """Ask for one page; where it is full there may be more, and its last name serves as the token."""
+        asked_s = time.perf_counter()
         blobs = self._client.bucket(self._scope.bucket).list_blobs(
             max_results=MAX_PAGE_OBJECTS,
             start_offset=span.token or span.start,
@@ -110,4 +125,5 @@ class ClientLister:
         token = items[-1].name if full and items else ""
         first, last = (items[0].name, items[-1].name) if items else ("", "")
         sample = tuple(item.name for item in items[:: max(1, len(items) // SAMPLED_NAMES)])
-        return FetchedPage(page_of_items(self._scope, items), len(items), first, last, sample, token, 0)
+        page = FetchedPage(page_of_items(self._scope, items), len(items), first, last, sample, token, 0)
+        return _Fetched(span, asked_s, page)

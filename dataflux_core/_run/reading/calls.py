@@ -6,9 +6,8 @@ import logging
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dataflux_core._run.access import access_of, is_plain_client, mark_client, new_client
 from dataflux_core._run.reading.ahead import read_ahead
 from dataflux_core._run.reading.client_reader import ClientReader
 from dataflux_core._run.reading.reader import ReadOptions, read_groups
@@ -19,29 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from dataflux_core._plan.columns import ObjectColumns
-    from dataflux_core._run.access import Access
+    from dataflux_core._run.clients import Client
     from dataflux_core._run.reading.direct import GroupBytes
     from dataflux_core._run.reading.stats import DownloadStats
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """The client of a call with its retry, as the caller gave them."""
-
-    client: Any
-    retry: Any  # a google.api_core Retry; None: never
-    access: Access | None  # None: through the client's public methods
-
-
-def client_of(given: Any, project: str | None, retry: Any) -> Client:  # noqa: ANN401 - google ships no types
-    """Take the caller's client, or make one; raises CredentialsMissing."""
-    client = new_client(project) if given is None else given
-    mark_client(client)
-    if is_plain_client(client):
-        return Client(client, retry, access_of(client))
-    return Client(client, retry, None)
 
 
 @dataclass(frozen=True, slots=True)

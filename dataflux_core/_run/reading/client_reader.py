@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import uuid
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.groups import group_for_compose
+from dataflux_core._run.crew import Crew
 from dataflux_core._run.reading.direct import GroupBytes
 from dataflux_core._wire.listing import COMPOSED_PREFIX
 from dataflux_core._wire.objects import COMPOSE_PERMISSIONS
@@ -53,16 +54,12 @@ class ClientReader:
     def _read_on_threads(
         self, objects: ObjectColumns, groups: list[Group], threads: int
     ) -> Generator[GroupBytes, None, None]:
-        with ThreadPoolExecutor(min(threads, len(groups)), "dataflux-read") as pool:
-            running = {pool.submit(self._read, objects, group) for group in groups}
-            try:
-                while running:
-                    finished, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        yield future.result()
-            finally:
-                # Those that run go to their end, each with its temporary; an error must not wait for the others.
-                pool.shutdown(wait=True, cancel_futures=True)
+        # On an error those that run go to their end, each with its temporary; the others are not begun.
+        with Crew[GroupBytes](min(threads, len(groups)), "dataflux-read") as crew:
+            for group in groups:
+                crew.submit(partial(self._read, objects, group))
+            while crew.running:
+                yield crew.take()
 
     def _may_compose(self) -> bool:
         ask = getattr(self._bucket, "test_iam_permissions", None)

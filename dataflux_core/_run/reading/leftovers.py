@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.pacing import Pace
 from dataflux_core._run.connections import lease
+from dataflux_core._run.listing.calls import pages_of
+from dataflux_core._run.listing.observer import ListingStats
 from dataflux_core._run.reading.deletions import Deletions
 from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.retries import rule_of
 from dataflux_core._run.service import Service
-from dataflux_core._wire.listing import COMPOSED_PREFIX
+from dataflux_core._wire.listing import COMPOSED_PREFIX, Scope
+from dataflux_core._wire.page import int64s
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from dataflux_core._run.access import Access
-    from dataflux_core._run.reading.calls import Client
+    from dataflux_core._run.clients import Client
+    from dataflux_core._wire.page import Page
 
 _MAX_DELETES = 16  # batches in flight
+_LISTED_RANGES = 16
 
 
 class _Removed:
@@ -36,11 +42,43 @@ class _Removed:
         """Leave it out; a warning has been logged."""
 
 
-def find_leftovers(client: Client, bucket: str, *, older_than: timedelta) -> list[tuple[str, int]]:
-    """Return (name, generation) of the temporaries made longer than `older_than` ago."""
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """Temporaries old enough to be nobody's."""
+
+    objects: list[tuple[str, int]]  # name, generation
+    bytes: int
+    younger: int  # objects that are left alone
+
+
+def find_leftovers(client: Client, bucket: str, *, older_than: timedelta) -> Leftovers:
+    """List the temporaries of a bucket, pick those made longer than `older_than` ago."""
     before = datetime.now(timezone.utc) - older_than
-    blobs = client.client.list_blobs(bucket, prefix=COMPOSED_PREFIX, retry=client.retry)
-    return [(blob.name, int(blob.generation)) for blob in blobs if blob.time_created and blob.time_created < before]
+    scope = Scope(
+        bucket,
+        COMPOSED_PREFIX,
+        fields=("generation", "updated"),
+        storage_classes=None,
+        skip_composed=False,
+        skip_directories=False,
+    )
+    objects: list[tuple[str, int]] = []
+    old_bytes = younger = 0
+    for page in pages_of(client, scope, ListingStats(), parallelism=_LISTED_RANGES):
+        old = old_ones(page, before=before)
+        objects += old.objects
+        old_bytes += old.bytes
+        younger += old.younger
+    return Leftovers(sorted(objects), old_bytes, younger)
+
+
+def old_ones(page: Page, *, before: datetime) -> Leftovers:
+    """Pick the objects of a page that were written before a time."""
+    names, sizes, generations = page.name_list(), page.size_list(), int64s(page.numbers["generation"])
+    written = [datetime.fromisoformat(text.replace("Z", "+00:00")) for text in page.text_list("updated")]
+    old = [row for row, when in enumerate(written) if when < before]
+    objects = [(names[row], generations[row]) for row in old]
+    return Leftovers(objects, sum(sizes[row] for row in old), page.count - len(old))
 
 
 def remove_leftovers(client: Client, bucket: str, found: list[tuple[str, int]]) -> list[str]:
