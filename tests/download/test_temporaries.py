@@ -15,8 +15,8 @@ import pytest
 from dataflux_core import download, errors
 from dataflux_core._run.reading import temporaries
 from dataflux_core.emulator import Emulator, Fault, Latency
+from tests.certificates import certificate
 from tests.download.buckets import DRIVERS, Stocked, eager, stock
-from tests.download.certificates import certificate
 from tests.processes import start_script, wait_until
 
 if TYPE_CHECKING:

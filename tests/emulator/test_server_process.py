@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
 from http.client import HTTPConnection, HTTPSConnection, IncompleteRead, RemoteDisconnected
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dataflux_core.emulator import Emulator, EmulatorError, Fault, Latency, Memory, Synthetic
+from tests.certificates import certificate
 from tests.emulator.asking import API, UPLOAD
 
 if TYPE_CHECKING:
@@ -330,33 +330,3 @@ def test_tls(tmp_path: Path) -> None:
         connection.close()
     assert [item["name"] for item in described["items"]] == ["a", "b"]
     assert described["items"][0]["selfLink"].startswith("https://")
-
-
-def certificate(directory: Path) -> tuple[Path, Path]:
-    """Write a certificate for 127.0.0.1 with its key."""
-    from ipaddress import ip_address  # noqa: PLC0415
-
-    from cryptography import x509  # noqa: PLC0415 - one test needs it
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(timezone.utc)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    certfile, keyfile = directory / "cert.pem", directory / "key.pem"
-    certfile.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    keyfile.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return certfile, keyfile

@@ -9,12 +9,12 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-import trustme
 
 from dataflux_core._run.connections import lease
 from dataflux_core._run.transport import Endpoint, Transport
 from dataflux_core._wire.message import Answer, Request
 from dataflux_core.emulator import Emulator, Fault, Latency, Memory
+from tests.certificates import certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,22 +156,12 @@ def test_a_forked_child_never_uses_its_parents_connections(gcs: Emulator) -> Non
 
 
 def test_a_server_certificate_is_verified(tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path)
-    with Emulator(buckets={"b": Memory(OBJECTS)}, certfile=certificate, keyfile=key) as gcs:
+    certfile, keyfile = certificate(tmp_path)
+    with Emulator(buckets={"b": Memory(OBJECTS)}, certfile=certfile, keyfile=keyfile) as gcs:
         endpoint = gcs.endpoint.replace("127.0.0.1", "localhost")
-        with lease(Endpoint(endpoint, ca_file=certificate)) as trusting:
+        with lease(Endpoint(endpoint, ca_file=str(certfile))) as trusting:
             assert fetch(trusting, ["5"])["5"].body == OBJECTS["5"]
         with lease(Endpoint(endpoint)) as doubting:
             answer = fetch(doubting, ["5"])["5"]
         assert not answer.ok
         assert "certificate" in answer.failure
-
-
-def make_certificate(directory: Path) -> tuple[str, str]:
-    """Make a certificate for localhost that nobody else trusts."""
-    authority = trustme.CA()
-    served = authority.issue_cert("localhost")
-    certificate, key = directory / "cert.pem", directory / "key.pem"
-    certificate.write_bytes(b"".join(blob.bytes() for blob in served.cert_chain_pems) + authority.cert_pem.bytes())
-    served.private_key_pem.write_to_path(str(key))
-    return str(certificate), str(key)
