@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line; end the process with its exit code."""
+    # Google's packages announce on stderr that they will drop Python 3.10; a command's stderr is for what it has to say.
+    warnings.filterwarnings("ignore", "You are using a (non-supported )?Python version", FutureWarning)
     try:
         from dataflux_core._cli.root import run  # noqa: PLC0415 - click is an extra
     except ModuleNotFoundError as error:

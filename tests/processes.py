@@ -49,7 +49,7 @@ def wait_until(true: Callable[[], bool]) -> bool:
 def start_script(script: str, environ: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
     """Start `script` as its own program, in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", script, *arguments],
+        [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", "-c", script, *arguments],
         env={**os.environ, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
