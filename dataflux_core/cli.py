@@ -10,7 +10,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; end the process with its exit code."""
-    # Google's packages announce on stderr that they will drop Python 3.10; a command's stderr is for what it has to say.
+    # Google's packages announce on stderr that they will drop Python 3.10; a command's stderr is for its own words.
     warnings.filterwarnings("ignore", "You are using a (non-supported )?Python version", FutureWarning)
     try:
         from dataflux_core._cli.root import run  # noqa: PLC0415 - click is an extra

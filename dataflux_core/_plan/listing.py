@@ -57,7 +57,7 @@ class _Range:
     first: str | None = None
     cursor: str | None = None  # the greatest name received
     token: str = ""
-    token_end: str | None = None  # a token goes on only under the end that it was given for
+    token_span: Span | None = None  # a token goes on only with the bounds that it was given for
     in_flight: bool = False
     page_first: str = ""  # of the latest page that brought any
     page_objects: int = 0
@@ -102,6 +102,7 @@ class ListingPlan:
 
     def next_spans(self, free: int) -> list[Span]:
         """Return up to `free` pages to ask for now: ranges go on first, then the largest are split."""
+        free = max(0, free)
         waiting = [live for live in self._live.values() if not live.in_flight]
         spans = [self._ask(live) for live in waiting[:free]]
         free = min(free - len(spans), self.parallelism - len(self._live))
@@ -128,9 +129,9 @@ class ListingPlan:
         if not facts.next_token or end is not None:
             del self._live[live.id]
         elif live.cursor is not None and live.end != span.end:
-            live.token, live.token_end = "", None  # cut meanwhile: ask again from the cursor, under the new end
+            live.token, live.token_span = "", None  # cut meanwhile: ask again from the cursor, under the new end
         else:
-            live.token, live.token_end = facts.next_token, span.end
+            live.token, live.token_span = facts.next_token, span
         return Kept(after, end)
 
     def _check(self, live: _Range, span: Span, facts: PageFacts) -> str | None:
@@ -167,9 +168,10 @@ class ListingPlan:
 
     def _ask(self, live: _Range) -> Span:
         live.in_flight = True
-        if live.token and (live.token_end == live.end or live.cursor is None):
-            return Span(live.id, live.start, live.token_end, live.token)
-        live.token = ""
+        asked = live.token_span
+        if asked is not None and (asked.end == live.end or live.cursor is None):
+            return Span(live.id, asked.start, asked.end, live.token)
+        live.token, live.token_span = "", None
         return Span(live.id, live.start if live.cursor is None else live.cursor, live.end)
 
     def _split(self, free: int) -> list[_Range]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
+import struct
 import subprocess
 import sys
+import threading
 from multiprocessing.connection import Connection, Pipe
-from typing import TYPE_CHECKING, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LEAVE_S = 2.0  # to end after the connection is closed; then it is killed
+_MESSAGE_S = 60  # from the first byte of a message to its last
+_LOOK_S = 2.0  # between two looks whether the parent is still there
 
 
 def spare_cores() -> int:
@@ -34,33 +40,81 @@ class HelperProcess:
 
     It is started by exec, not by multiprocessing.Process: fork is unsafe once threads run, and spawn imports the
     caller's `__main__` again, which a script without a guard does not survive. It ends with its parent, however the
-    parent ends, because the connection then closes.
+    parent ends: the connection then closes, or, where a fork of the parent holds it open, its parent is another.
     """
 
     def __init__(self, module: str) -> None:
         ours, theirs = Pipe()
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
+        # "" stands for the working directory, where a file may have the name of any module.
+        start = f"import sys; sys.path[:] = filter(None, sys.path); from {module} import main; main({theirs.fileno()})"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-c", f"from {module} import main; main({theirs.fileno()})"],
+                [sys.executable, "-c", start],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 env=environment,
+                start_new_session=True,  # Ctrl-C in the terminal is for the parent, which decides when this ends
             )
         self.connection = ours
+        self._owner_id = os.getpid()
+        self._bound_waits()
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def close(self) -> None:
-        """Close the connection, which ends the process, and wait for it."""
+        """Close the connection, which ends the process, and wait for it; a fork of the owner only lets go."""
         self.connection.close()
+        if os.getpid() != self._owner_id:
+            return
         try:
             self._process.wait(_LEAVE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does."""
+        self._process.kill()
+
+    def _bound_waits(self) -> None:
+        """Let no send or receive wait for ever on a process that is stopped in the middle of a message."""
+        limit = struct.pack("ll", _MESSAGE_S, 0)
+        with socket.socket(fileno=os.dup(self.connection.fileno())) as ours:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+class Inbox(Generic[T]):
+    """What a parent sends, received on a thread: the parent's sending never waits for our own, so neither does.
+
+    `descriptor` becomes readable when there is a message. The process ends when its parent is gone.
+    """
+
+    def __init__(self, connection: Connection, kind: type[T]) -> None:
+        self.descriptor, self._bell = os.pipe()
+        self._connection = connection
+        self._kind = kind
+        self._messages: SimpleQueue[T] = SimpleQueue()
+        self._parent_id = os.getppid()
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def take(self) -> list[T]:
+        """Return what has arrived."""
+        return [self._messages.get() for _ in os.read(self.descriptor, 4096)]
+
+    def _receive(self) -> None:
+        try:
+            while True:
+                while not self._connection.poll(_LOOK_S):
+                    if os.getppid() != self._parent_id:
+                        os._exit(0)
+                self._messages.put(receive(self._connection, self._kind))
+                os.write(self._bell, b"!")
+        except (EOFError, OSError):
+            os._exit(0)  # the parent has all it wanted: nothing is left to be cleaned up
 
 
 def send(connection: Connection, message: object) -> None:

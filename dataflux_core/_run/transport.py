@@ -17,7 +17,16 @@ _READ, _WRITE = select.POLLIN, select.POLLOUT
 _ENDED = select.POLLERR | select.POLLHUP
 _POLL_OF_CURL = {pycurl.POLL_IN: _READ, pycurl.POLL_OUT: _WRITE, pycurl.POLL_INOUT: _READ | _WRITE}
 # Nothing reached the server: the request may be sent again whatever it was.
-_UNREACHED = frozenset({pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY, pycurl.E_COULDNT_CONNECT})
+_UNREACHED = frozenset(
+    {
+        pycurl.E_COULDNT_RESOLVE_HOST,
+        pycurl.E_COULDNT_RESOLVE_PROXY,
+        pycurl.E_COULDNT_CONNECT,
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CACERT_BADFILE,
+    }
+)
 _CALLBACK_FAILED = 11  # CURLM_ABORTED_BY_CALLBACK, which pycurl does not name
 _BUFFER_BYTES = 256 * 1024
 
@@ -110,7 +119,8 @@ class Transport:
         self._poller.register(descriptor, _READ)
 
     def unwatch(self, descriptor: int) -> None:
-        if descriptor in self._watched:
+        """Watch no more; in a fork nothing happens, since the parent's poller would forget it too."""
+        if descriptor in self._watched and os.getpid() == self.process_id:
             self._watched.remove(descriptor)
             self._poller.unregister(descriptor)
 
@@ -206,7 +216,9 @@ class Transport:
         if self.endpoint.proxy is not None:
             curl.setopt(pycurl.PROXY, self.endpoint.proxy)
         if self.endpoint.ca_file is not None:
-            curl.setopt(pycurl.CAINFO, self.endpoint.ca_file)
+            # requests takes a directory of certificates as well as a file.
+            is_directory = os.path.isdir(self.endpoint.ca_file)  # noqa: PTH112 - a str all along
+            curl.setopt(pycurl.CAPATH if is_directory else pycurl.CAINFO, self.endpoint.ca_file)
         if not self.endpoint.verify:
             curl.setopt(pycurl.SSL_VERIFYPEER, 0)
             curl.setopt(pycurl.SSL_VERIFYHOST, 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import islice
+from operator import lt
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
@@ -79,7 +81,10 @@ def read_page(scope: Scope, body: bytes) -> FetchedPage:
     """Decode the body of a 200 answer; raises msgspec.DecodeError where it is no such thing."""
     token, items = _decoder(scope.fields)(body)
     sample = tuple(item.name for item in items[:: max(1, len(items) // SAMPLED_NAMES)])
-    first, last = (items[0].name, items[-1].name) if items else ("", "")
+    names = [item.name for item in items]
+    if not all(map(lt, names, islice(names, 1, None))):
+        raise msgspec.DecodeError("names are not in ascending order")
+    first, last = (names[0], names[-1]) if names else ("", "")
     return FetchedPage(page_of_items(scope, items), len(items), first, last, sample, token, len(body))
 
 

@@ -66,4 +66,4 @@ def retry_after_s(answer: Answer) -> float:
     Source: RFC 9110, 10.2.3; GCS sends seconds.
     """
     value = answer.header(b"retry-after")
-    return float(value) if value.isdigit() else 0.0
+    return float(value) if value.isascii() and value.isdecimal() else 0.0

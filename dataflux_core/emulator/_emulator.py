@@ -38,14 +38,16 @@ if TYPE_CHECKING:
 # Every page of a listing takes, then frees half a megabyte several times. By default the C library gives that back to
 # the system each time, so that each page pays for 300 page faults: 1.3 ms of CPU instead of 0.5.
 KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(128 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
+# Imports come from where the caller's do; "" would be the working directory, where a file may have any module's name.
+START = f"""
+import sys
+sys.path[:] = filter(None, sys.path)
+from runpy import run_module
+run_module("{__package__}", run_name="__main__", alter_sys=True)
+"""
 NEEDED = ("uvicorn", "httptools", "uvloop", "numpy")
 STOP_S = 10.0
 FIRST_ERROR = 400
-
-
-def _import_paths() -> dict[str, str]:
-    """Let another interpreter import from where this one does, whatever its working directory."""
-    return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
 
 
 class Changes(TypedDict, total=False):
@@ -92,11 +94,11 @@ class Emulator:
         self._settings = Settings(self.latency, tuple(self.faults), self.max_in_flight, self.token, self.seed)
         # A session of its own: Ctrl-C in the terminal reaches the caller, who ends the server when he is done with it.
         self._process = subprocess.Popen(  # noqa: S603 - our own module, by the interpreter that runs us
-            [sys.executable, "-m", __package__],
+            [sys.executable, "-c", START],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, **KEEP_MEMORY, **_import_paths()},
+            env={**os.environ, **KEEP_MEMORY, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         try:
             self._bound = self._introduce(self._process)

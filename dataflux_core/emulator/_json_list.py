@@ -65,10 +65,17 @@ def list_objects(bucket: Bucket, request: Request, max_page: int) -> Reply:
     return Reply(200, [JSON_TYPE], b"".join([b"{", *parts, b"}"]), objects=len(found.names))
 
 
+DEFAULT_PAGE = (
+    1000  # objects, where maxResults is not given: https://cloud.google.com/storage/docs/json_api/v1/objects/list
+)
+FULL_PAGE = 2000  # objects with their access controls
+
+
 def read_query(request: Request, max_page: int) -> Query:
     """Read what a listing asks for, defaults filled in."""
     query = request.query
-    limit = min(request.number("maxResults") or max_page, max_page)
+    most = min(max_page, FULL_PAGE) if query.get("projection") == "full" else max_page
+    limit = min(request.number("maxResults") or DEFAULT_PAGE, most)
     if limit < 0:
         raise ApiError(400, f"Invalid value for maxResults: {limit}", "invalidParameter")
     start = query.get("startOffset", "")

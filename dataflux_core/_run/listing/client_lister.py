@@ -34,7 +34,7 @@ class _BlobItem:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - blobs are untyped
         value = getattr(self._blob, _BLOB_ATTRIBUTES.get(name, name), None)
         if isinstance(value, datetime):
-            return value.isoformat()
+            return value.isoformat().replace("+00:00", "Z")
         return value or ("" if name in _BLOB_ATTRIBUTES else 0)
 
 
@@ -111,7 +111,8 @@ class ClientLister:
     def _fetch(self, span: Span) -> _Fetched:
         """Ask for one page; where it is full there may be more, and its last name serves as the token."""
         asked_s = time.perf_counter()
-        blobs = self._client.bucket(self._scope.bucket).list_blobs(
+        payer = {"user_project": self._scope.user_project} if self._scope.user_project else {}
+        blobs = self._client.bucket(self._scope.bucket, **payer).list_blobs(
             max_results=MAX_PAGE_OBJECTS,
             start_offset=span.token or span.start,
             end_offset=span.end or "",

@@ -64,6 +64,7 @@ class Lister:
         self._retries: Retries[_Question] = Retries(options.rule, access.authorization)
         self._queue: deque[Attempt[_Question]] = deque()
         self._remote: list[RemoteLister] = []
+        self._buried: list[RemoteLister] = []
         self._pages = 0
 
     def pages(self) -> Iterator[Page]:
@@ -124,7 +125,7 @@ class Lister:
         remote = min(
             (remote for remote in self._remote if remote.alive), key=lambda remote: len(remote.asked), default=None
         )
-        if remote is None or len(remote.asked) >= min(self._transport.in_flight + 1, remote.MAX_IN_FLIGHT):
+        if remote is None or len(remote.asked) > self._transport.in_flight:
             request = list_request(self._scope, question.span)
             self._transport.start(request, attempt, authorization=authorization)
             return
@@ -132,23 +133,41 @@ class Lister:
         remote.ask(self.stats.calls, question.span, authorization, attempt)
 
     def _wait(self) -> list[tuple[Attempt[_Question], Outcome]]:
-        happened = self._transport.wait(self._retries.next_due_s())
+        happened = self._transport.wait(self._patience_s())
         outcomes = [(attempt, outcome_of(self._scope, answer)) for attempt, answer in happened.answers]
         for remote in self._remote:
             if remote.descriptor in happened.readable:
                 told = remote.tell()
                 if told is not None:
                     outcomes.append(told)
-            if not remote.alive and remote.asked:
+            if remote.alive and self._silent_s(remote) > self._max_silence_s:
+                remote.kill()
+            if not remote.alive:
                 self._bury(remote)
         return outcomes
 
+    @property
+    def _max_silence_s(self) -> float:
+        """Return how long a lister process may owe a page: a stalled request ends sooner by itself."""
+        return self._access.endpoint.connect_timeout_s + 2.0 * self._access.endpoint.stall_timeout_s
+
+    def _silent_s(self, remote: RemoteLister) -> float:
+        asked_s = min((attempt.item.asked_s for attempt in remote.asked.values()), default=None)
+        return 0.0 if asked_s is None else time.perf_counter() - asked_s
+
+    def _patience_s(self) -> float | None:
+        limits_s = [self._max_silence_s - self._silent_s(remote) + 0.1 for remote in self._remote if remote.asked]
+        pause_s = self._retries.next_due_s()
+        return min(limits_s if pause_s is None else [*limits_s, pause_s], default=None)
+
     def _bury(self, remote: RemoteLister) -> None:
         """Take back the pages of a process that died: others fetch them."""
-        log.warning("list.process_died pid=%d pages=%d", remote.pid, len(remote.asked))
+        if remote not in self._buried:
+            log.warning("list.process_died pid=%d pages=%d", remote.pid, len(remote.asked))
+            self._buried.append(remote)
+            self._unwatch(remote)
         self._queue.extend(remote.asked.values())
         remote.asked.clear()
-        self._unwatch(remote)
 
     def _unwatch(self, remote: RemoteLister) -> None:
         self._transport.unwatch(remote.descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from multiprocessing.connection import Connection
 
 from dataflux_core._run.listing.pages import serve
@@ -11,8 +10,6 @@ from dataflux_core._run.listing.pages import serve
 
 def main(descriptor: int) -> None:
     """Serve the connection at `descriptor` until the parent closes it or is gone."""
-    # Ctrl-C reaches the whole process group; the parent decides when this process ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         serve(Connection(descriptor))
     except (EOFError, OSError):

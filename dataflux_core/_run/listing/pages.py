@@ -1,4 +1,4 @@
-"""Fetch pages of a listing: in this thread, in another process, or through a client's own methods."""
+"""Fetch pages of a listing in this process or another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dataflux_core._plan.listing import Span
-from dataflux_core._run.processes import HelperProcess, brief, receive, send
+from dataflux_core._run.processes import HelperProcess, Inbox, brief, receive, send
 from dataflux_core._run.transport import Endpoint, Transport
 from dataflux_core._wire.listing import FetchedPage, Scope, list_request, read_page
 from dataflux_core._wire.message import Answer
@@ -56,8 +56,6 @@ def outcome_of(scope: Scope, answer: Answer) -> Outcome:
 class RemoteLister:
     """A lister process as its parent sees it."""
 
-    MAX_IN_FLIGHT = 64  # questions that fit the connection's buffer, so that asking never waits for answers
-
     def __init__(self, endpoint: Endpoint, scope: Scope) -> None:
         self.asked: dict[int, Any] = {}
         self._helper = HelperProcess("dataflux_core._run.listing.lister_process")
@@ -83,6 +81,11 @@ class RemoteLister:
         self.alive = False
         self._helper.close()
 
+    def kill(self) -> None:
+        """End a process that does not answer any more."""
+        self.alive = False
+        self._helper.kill()
+
     def _try(self, step: Callable[[], None]) -> bool:
         try:
             step()
@@ -95,11 +98,11 @@ def serve(connection: Connection) -> None:
     """Fetch the pages asked for over `connection` until it closes: the whole life of a lister process."""
     start = receive(connection, Start)
     transport = Transport(start.endpoint)
-    transport.watch(connection.fileno())
+    inbox = Inbox(connection, Ask)
+    transport.watch(inbox.descriptor)
     while True:
         happened = transport.wait()
-        if happened.readable:
-            ask = receive(connection, Ask)
+        for ask in inbox.take() if happened.readable else ():
             transport.start(list_request(start.scope, ask.span), ask.key, authorization=ask.authorization)
         for key, answer in happened.answers:
             outcome = outcome_of(start.scope, answer)
