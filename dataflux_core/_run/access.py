@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import threading
+import time
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from dataflux_core._run.transport import Endpoint
 from dataflux_core.errors import CredentialsMissing
 
 USER_AGENT = "dataflux/1.0"
-_REFRESH_BEFORE_S = 240  # google-auth's own margin is 225 s; a page must not outlive its token
+_CONTENT_S = 15.0  # with a token that expires soon, before the next try to get a newer one
 
 
 class Authorization(Protocol):
@@ -40,11 +41,15 @@ class GoogleAuthorization:
     def __init__(self, credentials: Any) -> None:  # noqa: ANN401 - google.auth ships no types
         self._credentials = credentials
         self._lock = threading.Lock()
+        self._content_until_s = 0.0
 
     def header(self) -> str:
         with self._lock:
-            if not self._credentials.valid or self._expires_soon():
+            # google.auth calls a token invalid minutes before it expires. A source that caches may give the same one
+            # again: that is no reason to ask it before every request.
+            if not self._credentials.valid and time.monotonic() >= self._content_until_s:
                 self._refresh()
+                self._content_until_s = 0.0 if self._credentials.valid else time.monotonic() + _CONTENT_S
             return f"Bearer {self._credentials.token}"
 
     def renew(self, stale: str) -> bool:
@@ -53,21 +58,19 @@ class GoogleAuthorization:
                 self._refresh()
             return f"Bearer {self._credentials.token}" != stale
 
-    def _expires_soon(self) -> bool:
-        from google.auth import _helpers  # noqa: PLC0415 - only real clients need google.auth
-
-        expiry = getattr(self._credentials, "expiry", None)
-        return expiry is not None and (expiry - _helpers.utcnow()).total_seconds() < _REFRESH_BEFORE_S
-
     def _refresh(self) -> None:
-        import google.auth.exceptions  # noqa: PLC0415
+        import google.auth.exceptions  # noqa: PLC0415 - only real clients need google.auth
         import google.auth.transport.requests  # noqa: PLC0415
 
         try:
             self._credentials.refresh(google.auth.transport.requests.Request())
         except google.auth.exceptions.GoogleAuthError as error:
-            if not self._credentials.valid:
+            if not self._credentials.token or _is_over(self._credentials.expiry):
                 raise CredentialsMissing(str(error)) from error
+
+
+def _is_over(expiry: datetime | None) -> bool:
+    return expiry is not None and expiry <= datetime.now(timezone.utc).replace(tzinfo=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,13 @@ def is_plain_client(client: object) -> bool:
     if type(client) is not storage.Client:
         return False
     session = getattr(client, "_http_internal", None)
-    return session is None or type(session) is AuthorizedSession
+    return session is None or (type(session) is AuthorizedSession and _is_ordinary(session))
+
+
+def _is_ordinary(session: Any) -> bool:  # noqa: ANN401 - requests ships no types
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - slow import
+
+    return session.cert is None and all(type(adapter) is HTTPAdapter for adapter in session.adapters.values())
 
 
 def new_client(project: str | None) -> Any:  # noqa: ANN401 - google-cloud-storage ships no types
@@ -133,14 +142,15 @@ def access_of(client: Any) -> Access:  # noqa: ANN401 - google-cloud-storage shi
     quota_project = getattr(credentials, "quota_project_id", None)
     if quota_project:
         headers.append(f"x-goog-user-project: {quota_project}")
-    session = getattr(client, "_http_internal", None)
-    verify = True if session is None else session.verify
+    from requests.certs import where  # noqa: PLC0415 - slow import
+
     base_url = connection.API_BASE_URL.rstrip("/")
+    proxy, verify = _way_out(getattr(client, "_http_internal", None), base_url)
     endpoint = Endpoint(
         base_url,
         tuple(headers),
-        proxy=_proxy(session, base_url),
-        ca_file=verify if isinstance(verify, str) else _ca_file(),
+        proxy=proxy,
+        ca_file=verify if isinstance(verify, str) else where(),
         verify=bool(verify),
     )
     if credentials is None or isinstance(credentials, AnonymousCredentials):
@@ -148,21 +158,10 @@ def access_of(client: Any) -> Access:  # noqa: ANN401 - google-cloud-storage shi
     return Access(endpoint, GoogleAuthorization(credentials))
 
 
-def _proxy(session: Any, base_url: str) -> str | None:  # noqa: ANN401 - requests ships no types
-    """Return the proxy set on the client's session; None leaves it to the environment, as requests does."""
-    if session is None or not session.proxies:
-        return None
-    from requests.utils import select_proxy  # noqa: PLC0415 - slow import
+def _way_out(session: Any, base_url: str) -> tuple[str, bool | str]:  # noqa: ANN401 - requests ships no types
+    """Return the proxy ("": none) and the certificates that requests would use, the environment's included."""
+    from requests import Session  # noqa: PLC0415 - slow import
+    from requests.utils import select_proxy  # noqa: PLC0415
 
-    proxy: str | None = select_proxy(base_url, session.proxies)
-    return proxy
-
-
-def _ca_file() -> str:
-    """Return the certificates that requests would trust: the same variables, then certifi's."""
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if os.environ.get(variable):
-            return os.environ[variable]
-    import certifi  # noqa: PLC0415 - comes with requests
-
-    return certifi.where()
+    settings = (session or Session()).merge_environment_settings(base_url, {}, None, None, None)
+    return select_proxy(base_url, settings["proxies"]) or "", settings["verify"]

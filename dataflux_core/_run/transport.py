@@ -37,7 +37,7 @@ class Endpoint:
 
     base_url: str  # "https://storage.googleapis.com", no trailing slash
     headers: tuple[str, ...] = ()  # "Name: value" lines; never the token
-    proxy: str | None = None  # None: the environment decides, "" never
+    proxy: str = ""  # "": none, whatever the environment says
     ca_file: str | None = None  # None: libcurl's own
     verify: bool = True
     connect_timeout_s: int = 20
@@ -213,8 +213,7 @@ class Transport:
         curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
         curl.setopt(pycurl.LOW_SPEED_TIME, self.endpoint.stall_timeout_s)
         curl.setopt(pycurl.USERAGENT, "")  # the endpoint's headers name the client
-        if self.endpoint.proxy is not None:
-            curl.setopt(pycurl.PROXY, self.endpoint.proxy)
+        curl.setopt(pycurl.PROXY, self.endpoint.proxy)
         if self.endpoint.ca_file is not None:
             # requests takes a directory of certificates as well as a file.
             is_directory = os.path.isdir(self.endpoint.ca_file)  # noqa: PTH112 - a str all along

@@ -65,9 +65,24 @@ def test_a_token_is_fetched_once_for_all_threads_and_requests() -> None:
 
 
 def test_a_token_is_replaced_before_it_expires() -> None:
-    credentials = Renewed(lifetime=timedelta(seconds=200))
+    credentials = Renewed()
     authorization = GoogleAuthorization(credentials)
-    assert [authorization.header(), authorization.header()] == ["Bearer token-1", "Bearer token-2"]
+    assert authorization.header() == "Bearer token-1"
+    credentials.expiry = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(seconds=100)
+    assert authorization.header() == "Bearer token-2"
+
+
+def test_a_source_that_gives_short_lived_tokens_is_not_asked_before_every_request() -> None:
+    credentials = Renewed(lifetime=timedelta(seconds=100))
+    authorization = GoogleAuthorization(credentials)
+    assert [authorization.header() for _ in range(5)] == ["Bearer token-1"] * 5
+
+
+def test_a_token_that_still_holds_is_used_where_no_newer_one_can_be_had() -> None:
+    credentials = Broken()  # type: ignore[no-untyped-call]
+    credentials.token = "old"
+    credentials.expiry = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(seconds=100)
+    assert GoogleAuthorization(credentials).header() == "Bearer old"
 
 
 def test_a_refused_token_is_replaced_once_however_many_requests_it_was_refused_for() -> None:
@@ -135,6 +150,16 @@ def test_proxies_and_certificates_of_the_session() -> None:
         "/own/ca.pem",
         True,
     )
+
+
+def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.2")
+    assert access_of(client_with(Renewed(), "http://127.0.0.1:1")).endpoint.proxy == "http://127.0.0.1:3128"
+    assert access_of(client_with(Renewed(), "http://127.0.0.2:1")).endpoint.proxy == ""
+    trusting_nothing = client_with(Renewed(), "http://127.0.0.1:1")
+    trusting_nothing._http.trust_env = False
+    assert access_of(trusting_nothing).endpoint.proxy == ""
 
 
 def test_certificates_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,12 @@ kills that: the end of the host is the end of the pipe. It may use the standard 
 needs is imported when there is something to delete: most guardians have nothing to do.
 
 Lines, with fields between tabs:
-    @ key base_url proxy? proxy ca_file verify header…    an endpoint; `proxy?` is empty where the environment decides
-    ~ key authorization                                  its present token
-    + key bucket name                                    a temporary that is about to be made
-    = name generation                                    it was made
-    - name                                               it is gone
-    ! name                                               the host gives up: delete it now
+    @ key base_url proxy ca_file verify header…    an endpoint
+    ~ key authorization                            its present token
+    + key bucket name                              a temporary that is about to be made
+    = name generation                              it was made
+    - name                                         it is gone
+    ! name                                         the host gives up: delete it now
 """
 
 from __future__ import annotations
@@ -153,12 +153,12 @@ class Sweep:
             import ssl  # noqa: PLC0415 - see the module's docstring
             import urllib.request  # noqa: PLC0415
 
-            _, has_proxy, proxy, ca_file, verify, *_ = self._watch.endpoints[key]
+            _, proxy, ca_file, verify, *_ = self._watch.endpoints[key]
             context = ssl.create_default_context(cafile=ca_file or None)
             if not verify:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
-            proxies = ({"http": proxy, "https": proxy} if proxy else {}) if has_proxy else None
+            proxies = {"http": proxy, "https": proxy} if proxy else {}
             self._openers[key] = urllib.request.build_opener(
                 urllib.request.HTTPSHandler(context=context), urllib.request.ProxyHandler(proxies)
             )

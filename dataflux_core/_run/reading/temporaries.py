@@ -103,9 +103,8 @@ class _Guardian:
     def introduce(self, key: str, access: Access, authorization: str) -> None:
         """Tell where the requests of `key` go."""
         endpoint = access.endpoint
-        has_proxy = "" if endpoint.proxy is None else "1"
         verify = "1" if endpoint.verify else ""
-        fixed = (endpoint.base_url, has_proxy, endpoint.proxy or "", endpoint.ca_file or "", verify)
+        fixed = (endpoint.base_url, endpoint.proxy, endpoint.ca_file or "", verify)
         self.write("@", key, *fixed, *endpoint.headers)
         self.write("~", key, authorization)
 
