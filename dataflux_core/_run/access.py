@@ -142,7 +142,7 @@ def access_of(client: Any) -> Access:  # noqa: ANN401 - google-cloud-storage shi
     quota_project = getattr(credentials, "quota_project_id", None)
     if quota_project:
         headers.append(f"x-goog-user-project: {quota_project}")
-    from requests.certs import where  # noqa: PLC0415 - slow import
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 - slow import
 
     base_url = connection.API_BASE_URL.rstrip("/")
     proxy, verify = _way_out(getattr(client, "_http_internal", None), base_url)
@@ -150,7 +150,7 @@ def access_of(client: Any) -> Access:  # noqa: ANN401 - google-cloud-storage shi
         base_url,
         tuple(headers),
         proxy=proxy,
-        ca_file=verify if isinstance(verify, str) else where(),
+        ca_file=verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH,
         verify=bool(verify),
     )
     if credentials is None or isinstance(credentials, AnonymousCredentials):

@@ -80,7 +80,7 @@ def test_a_source_that_gives_short_lived_tokens_is_not_asked_before_every_reques
 
 def test_a_token_that_still_holds_is_used_where_no_newer_one_can_be_had() -> None:
     credentials = Broken()  # type: ignore[no-untyped-call]
-    credentials.token = "old"
+    credentials.token = "old"  # noqa: S105 - made up
     credentials.expiry = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(seconds=100)
     assert GoogleAuthorization(credentials).header() == "Bearer old"
 
@@ -139,7 +139,9 @@ def test_the_quota_project_is_billed() -> None:
     assert "x-goog-user-project: billed" in access_of(client_with(credentials)).endpoint.headers
 
 
-def test_proxies_and_certificates_of_the_session() -> None:
+def test_proxies_and_certificates_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)  # it would win, as it does with requests
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
     client = client_with(Renewed(), "https://storage.example.com")
     client._http.proxies = {"https": "http://127.0.0.1:3128"}
     client._http.verify = "/own/ca.pem"
