@@ -31,8 +31,11 @@ def spare_cores() -> int:
     """
     if multiprocessing.current_process().daemon or getattr(sys, "frozen", False) or not sys.executable:
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores - 1
+    return _cores() - 1
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class HelperProcess:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dataflux_core._run import processes
 from dataflux_core.emulator import Emulator, Memory, Synthetic
 from dataflux_core.fast_list import ListingController
 from tests.listing.namespaces import OBJECTS, ODD_NAMES, SHAPES, client_of
@@ -32,3 +33,9 @@ def controller() -> Make:
         return made
 
     return make
+
+
+@pytest.fixture
+def one_helper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a listing have one process beside this one, however many cores there are."""
+    monkeypatch.setattr(processes, "_cores", lambda: 2)

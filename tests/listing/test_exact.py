@@ -10,7 +10,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from dataflux_core._run import access
 from dataflux_core._run.transport import Endpoint
-from dataflux_core.emulator import Emulator, Fault, Memory, Synthetic
+from dataflux_core.emulator import Emulator, Fault, Latency, Memory, Synthetic
 from dataflux_core.fast_list import ListingController
 from tests.listing.namespaces import OBJECTS, ODD_NAMES, SHAPES, client_of
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dataflux_core.emulator import ShapeName
     from tests.listing.namespaces import Make
 
+SLOW = Latency(list_s=0.02)  # so that requests meet
 QUICK: Retry = DEFAULT_RETRY.with_delay(initial=0.01, multiplier=1.2, maximum=0.05).with_timeout(30.0)
 
 
@@ -133,9 +134,11 @@ def test_every_fault_at_once(controller: Make) -> None:
 
 
 def test_a_service_that_refuses_above_its_own_limit_is_obeyed(controller: Make) -> None:
-    with Emulator(buckets={"b": Synthetic("uuids", 60_000)}, max_in_flight=4, max_page=500) as gcs:
+    with Emulator(buckets={"b": Synthetic("uuids", 60_000)}, max_in_flight=4, max_page=500, latency=SLOW) as gcs:
         listing = controller(gcs, "b", 32, retry_config=QUICK)
         assert listing.run() == expected("uuids", 60_000)
+        # The first crowd is refused, then the pace finds the limit: trying on and on would be refused far more often.
+        assert gcs.requests().errors["429"] < listing.stats.calls / 2
 
 
 def test_a_stalled_answer_is_asked_for_again(controller: Make, monkeypatch: pytest.MonkeyPatch) -> None:

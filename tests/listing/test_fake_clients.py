@@ -81,6 +81,19 @@ def test_prefix_and_retry_are_passed_on() -> None:
     assert controller.client.fake_bucket.asked[0]["retry"] is retry
 
 
+def test_the_project_that_pays_is_passed_on_where_there_is_one() -> None:
+    class Billed(FakeClient):
+        def bucket(self, name: str, user_project: str = "") -> FakeBucket:
+            billed.append(user_project)
+            return super().bucket(name)
+
+    billed: list[str] = []
+    controller = ListingController(1, "p", "b", user_project="payer")
+    controller.client = Billed([FakeBlob("a", 1)])
+    assert controller.run() == [("a", 1)]
+    assert billed == ["payer"]
+
+
 def test_a_fake_that_goes_round_in_circles_is_an_error() -> None:
     class Circle(FakeBucket):
         def list_blobs(self, **_options: Any) -> list[FakeBlob]:  # type: ignore[override]

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflux_core._data.listing import Listing, in_name_order, overlapping
+from dataflux_core._data.listing import Listing, in_name_order, overlapping, whole_listing
 from dataflux_core._wire.page import Page, page_of
-from dataflux_core.errors import InvalidArgument
+from dataflux_core.errors import InvalidArgument, ListingInexact
 
 if TYPE_CHECKING:
     import random
@@ -77,6 +77,11 @@ def test_pages_are_put_in_order_without_touching_objects(
     ordered = in_name_order(pages)
     assert list(Listing(ordered)) == sorted(pairs, key=lambda pair: pair[0].encode())
     assert overlapping(ordered) is None
+
+
+def test_a_listing_whose_pages_overlap_is_refused() -> None:
+    with pytest.raises(ListingInexact, match="gs://b: .*'c' was listed twice"):
+        whole_listing("b", [page_of(["c", "d"], [1, 1]), page_of(["a", "c"], [1, 1])], ())
 
 
 def test_pages_that_overlap_are_found() -> None:

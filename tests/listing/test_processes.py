@@ -7,10 +7,14 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from google.auth.credentials import Credentials
 
+from dataflux_core._run import access
+from dataflux_core._run.transport import Endpoint, Happened, Transport
 from dataflux_core.emulator import Emulator, Latency, Synthetic
 from dataflux_core.fast_list import ListingController, PageEvent
 from tests.listing.namespaces import client_of
@@ -24,12 +28,16 @@ if TYPE_CHECKING:
 OBJECTS = 100_000
 
 LIST_AND_REPORT = """
-import sys
+from dataflux_core._run import processes
 from dataflux_core.fast_list import ListingController
+processes._cores = lambda: 2
 listing = ListingController(16, "p", "b")
 listing.observer = lambda event: print(event.lister, flush=True)
 print(len(listing.run()), flush=True)
 """
+
+
+pytestmark = pytest.mark.usefixtures("one_helper")
 
 
 @pytest.fixture
@@ -60,6 +68,81 @@ def test_a_lister_process_that_is_killed_gives_its_pages_back(
     names = [name for name, _ in listing.run()]
     assert killed
     assert names == list(Synthetic("uuids", OBJECTS).names(0, OBJECTS))
+
+
+def test_a_lister_process_that_dies_idle_costs_nothing(slow_gcs: Emulator, controller: Make) -> None:
+    waits: list[None] = []
+    listing = controller(slow_gcs, "b")
+    stream = listing.stream()
+    assert wait_until(lambda: bool(next(stream)) and bool(lister_processes(slow_gcs)))
+    for pid in lister_processes(slow_gcs):
+        os.kill(pid, signal.SIGKILL)
+    with pytest.MonkeyPatch.context() as patch:
+        whole = Transport.wait
+
+        def counted(transport: Transport, timeout_s: float | None = None) -> Happened:
+            waits.append(None)
+            return whole(transport, timeout_s)
+
+        patch.setattr(Transport, "wait", counted)
+        assert sum(len(part) for part in stream) > 0
+    assert len(waits) < 2 * listing.stats.calls
+
+
+def test_a_lister_process_that_is_stopped_is_given_up(
+    slow_gcs: Emulator, controller: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "Endpoint", partial(Endpoint, connect_timeout_s=1, stall_timeout_s=1))
+    listing = controller(slow_gcs, "b")
+    stopped: list[int] = []
+
+    def stop_the_helper(event: PageEvent) -> None:
+        if event.lister and not stopped:
+            stopped.extend(lister_processes(slow_gcs))
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+
+    listing.observer = stop_the_helper
+    assert len(listing.run()) == OBJECTS
+    assert stopped
+    assert not any(map(is_alive, stopped))
+
+
+def test_tokens_of_many_kilobytes_do_not_block_the_conversation_with_a_process(controller: Make) -> None:
+    made = Synthetic("uuids", 500_000)
+    with Emulator(buckets={"b": made}, latency=Latency(list_s=0.1), max_page=1000) as gcs:
+        listing = controller(gcs, "b", 256)
+        listing.client._credentials = LongToken()
+        assert len(listing.run()) == 500_000
+        assert listing.stats.processes == 2
+
+
+class LongToken(Credentials):
+    """Credentials with a token as long as those of workforce federation."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.token = "t" * 12_000
+
+    def refresh(self, request: object) -> None:
+        """Keep the token."""
+
+
+def test_a_forked_child_that_lets_go_of_a_stream_does_not_disturb_it(slow_gcs: Emulator, controller: Make) -> None:
+    stream = controller(slow_gcs, "b").stream()
+    listed = 0
+    forked = False
+    for part in stream:
+        listed += len(part)
+        if not forked and lister_processes(slow_gcs):
+            forked = True
+            child = os.fork()
+            if not child:
+                stream.close()  # type: ignore[attr-defined]
+                os._exit(0)
+            os.waitpid(child, 0)
+    assert forked
+    assert listed == OBJECTS
 
 
 def test_a_stopped_lister_process_does_not_outlive_the_listing(slow_gcs: Emulator, controller: Make) -> None:

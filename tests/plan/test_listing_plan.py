@@ -176,6 +176,22 @@ def test_contradictory_answers_are_refused(second: tuple[list[str], str], said: 
         plan.receive(span, facts_of(*second))
 
 
+def test_a_token_goes_on_with_the_bounds_that_it_was_given_for() -> None:
+    plan = ListingPlan(4)
+    (first,) = plan.next_spans(1)
+    plan.receive(first, facts_of([f"{number:04d}" for number in range(10)], "t1"))
+    under_way, *_ = plan.next_spans(4)
+    plan.receive(under_way, facts_of(["0010", "0011"], "t2"))
+    again = next(span for span in plan.next_spans(4) if span.range_id == under_way.range_id)
+    plan.receive(again, facts_of(["0012"], "t3"))
+    onwards = next(span for span in plan.next_spans(4) if span.range_id == under_way.range_id)
+    assert (onwards.token, onwards.start, onwards.end) == ("t3", again.start, again.end)
+
+
+def test_no_page_is_asked_for_where_there_is_no_room() -> None:
+    assert ListingPlan(4).next_spans(-2) == []
+
+
 def test_empty_pages_with_the_same_token_are_borne_for_a_while() -> None:
     plan = ListingPlan(1)
     (span,) = plan.next_spans(1)

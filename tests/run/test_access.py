@@ -12,6 +12,7 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 from google.cloud import storage
 
 from dataflux_core import errors
+from dataflux_core._run import processes
 from dataflux_core._run.access import GoogleAuthorization, access_of, is_plain_client
 from dataflux_core.emulator import Emulator, Latency, Synthetic
 from dataflux_core.fast_list import ListingController
@@ -98,7 +99,8 @@ def test_credentials_that_cannot_be_refreshed_are_named() -> None:
         GoogleAuthorization(Broken()).header()  # type: ignore[no-untyped-call]
 
 
-def test_a_token_that_expires_midway_is_renewed_for_every_process() -> None:
+def test_a_token_that_expires_midway_is_renewed_for_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_cores", lambda: 2)
     with Emulator(
         buckets={"b": Synthetic("uuids", OBJECTS)},
         latency=Latency(list_s=0.02),

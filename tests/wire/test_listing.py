@@ -62,6 +62,16 @@ def test_a_page_without_items_is_empty(body: bytes) -> None:
     assert (fetched.count, fetched.page.count, fetched.next_token) == (0, 0, "")
 
 
+@pytest.mark.parametrize("names", [["b", "a"], ["a", "a"], ["a", "c", "b", "d"]])
+def test_names_that_do_not_ascend_are_no_page(names: list[str]) -> None:
+    with pytest.raises(msgspec.DecodeError, match="ascending"):
+        page(Scope("b"), [item(name) for name in names])
+
+
+def test_the_project_that_pays_is_named() -> None:
+    assert query_of(Scope("b", user_project="payer"), Span(0, "", None))["userProject"] == ["payer"]
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"items":[{"name":5}]}', b'{"items":[{"size":"x","name":"a"}]}'])
 def test_what_is_no_page_is_an_error(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
