@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+_ROWS = 5000  # of a page that is read back, as of one that is listed
+
+
 def schema_of(fields: Sequence[str]) -> pa.Schema:
     columns = [("name", pa.string()), ("size", pa.int64())]
     columns += [(field, pa.int64() if field in NUMBER_FIELDS else pa.string()) for field in fields]
@@ -61,12 +64,17 @@ def read_parquet(path: str | Path) -> tuple[list[Page], tuple[str, ...]]:
         if not {"name", "size"}.issubset(present):
             raise InvalidArgument("path", str(path), "a Parquet file with the columns name and size")
         fields = tuple(field for field in FIELDS if field in present)
-        pages = [
-            page_of(
-                batch.column("name").to_pylist(),
-                batch.column("size").to_pylist(),
-                {field: batch.column(field).to_pylist() for field in fields},
-            )
-            for batch in file.iter_batches(batch_size=65536, columns=["name", "size", *fields])
-        ]
+        name, size = (file.schema_arrow.field(column).type for column in ("name", "size"))
+        if not (pa.types.is_string(name) or pa.types.is_large_string(name)) or not pa.types.is_integer(size):
+            raise InvalidArgument("path", str(path), f"names as strings, sizes as integers, not {name}, {size}")
+        batches = file.iter_batches(batch_size=_ROWS, columns=["name", "size", *fields])
+        pages = [_page(batch, fields, str(path)) for batch in batches]
     return pages, fields
+
+
+def _page(batch: pa.RecordBatch, fields: Sequence[str], path: str) -> Page:
+    names, sizes = batch.column("name").to_pylist(), batch.column("size").to_pylist()
+    bad = next((name for name in names if not name or "\n" in name), "")
+    if bad != "" or None in sizes:
+        raise InvalidArgument("path", path, f"names of objects with their sizes, not {bad!r}")
+    return page_of(names, sizes, {field: batch.column(field).to_pylist() for field in fields})

@@ -78,6 +78,9 @@ class PlanCounts:
 class ListingPlan:
     """The live key ranges of one listing: always disjoint, together with the finished ones always the whole scope.
 
+    A *victim* is a range that is cut; a *thief* is the part beyond the cut, an idle lister's. A range is *blind* while
+    nobody knows whether names reach up to its end, a cut *futile* when nothing lay beyond it.
+
     A page is a probe that brings objects: an idle lister takes the far part of the range with most left, by asking
     for the page at the cut. Where nothing lies there the answer says so, for the price of a probe.
     """

@@ -132,6 +132,21 @@ def test_a_parquet_file_of_something_else_is_refused(tmp_path: Path) -> None:
         Listing.from_parquet(tmp_path / "other.parquet")
 
 
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        pytest.param({"name": ["a\nb"], "size": [1]}, "not 'a", id="a name with a line break"),
+        pytest.param({"name": pa.array([None], pa.string()), "size": [1]}, "not None", id="no name"),
+        pytest.param({"name": ["a"], "size": pa.array([None], pa.int64())}, "with their sizes", id="no size"),
+        pytest.param({"name": ["a"], "size": ["1"]}, "not string, string", id="sizes as text"),
+    ],
+)
+def test_a_parquet_file_that_holds_no_listing_is_refused(columns: dict[str, object], said: str, tmp_path: Path) -> None:
+    pq.write_table(pa.table(columns, schema=None), tmp_path / "l.parquet")
+    with pytest.raises(InvalidArgument, match=said):
+        Listing.from_parquet(tmp_path / "l.parquet")
+
+
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "l.parquet"
     target.write_bytes(b"old")
