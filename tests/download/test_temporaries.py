@@ -184,6 +184,34 @@ def test_an_exception_of_the_consumer_leaves_nothing(stocked: Stock) -> None:
     assert wait_until(lambda: bucket.temporaries() == [])
 
 
+LEFT_OPEN = """
+import atexit, os, signal, sys
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+from dataflux_core import download
+from dataflux_core._run.reading import reader
+reader._FIRST_REQUESTS = 32  # the rest is composed while the interpreter ends
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+atexit.register(signal.sigwait, [signal.SIGUSR1])
+client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": os.environ["ENDPOINT"]})
+objects = [(f"data/{number:05d}", 100) for number in range(2000)]
+arriving = download.dataflux_download_lazy("p", sys.argv[1], objects, client)
+next(arriving)
+"""
+
+
+def test_an_interpreter_that_ends_with_an_open_iterator_leaves_nothing(stocked: Stock) -> None:
+    bucket = stocked([100] * 2000)
+    bucket.gcs.reset_requests()
+    slow(bucket, compose_s=1.8)  # longer than the end of a call waits for composes
+    with start_script(LEFT_OPEN, {"ENDPOINT": bucket.gcs.endpoint}, bucket.name) as program:
+        assert wait_until(lambda: bucket.gcs.requests()["compose"] == 63)
+        program.send_signal(signal.SIGUSR1)
+        _, err = program.communicate()
+    assert (err, program.returncode) == ("", 0)
+    assert wait_until(lambda: bucket.temporaries() == [])
+
+
 def test_a_guardian_that_dies_is_replaced(stocked: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(temporaries, "_starts", 1)
     bucket = stocked([100] * 200)
@@ -193,7 +221,6 @@ def test_a_guardian_that_dies_is_replaced(stocked: Stock, monkeypatch: pytest.Mo
     lost.is_lost = True
     eager(bucket.client(), bucket.name, bucket.pairs)
     assert temporaries._present is not lost
-    lost.close()
 
 
 def test_without_an_interpreter_for_a_guardian_a_warning_is_logged(

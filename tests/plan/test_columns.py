@@ -38,6 +38,18 @@ def test_a_listings_generations_are_kept() -> None:
     assert columns.rows(1, 2) == ObjectColumns(["b"], [2], [8])
 
 
+def test_a_listings_checksums_are_kept() -> None:
+    listing = Listing([page_of(["a", "b"], [1, 2], {"crc32c": ["AAAAAA==", ""]})], ("crc32c",))
+    columns = columns_of(listing)
+    assert columns.checksums == ["AAAAAA==", ""]
+    assert columns.rows(0, 1) == ObjectColumns(["a"], [1], None, ["AAAAAA=="])
+
+
+def test_without_their_columns_nothing_is_known_of_generations_or_checksums() -> None:
+    columns = columns_of(Listing([page_of(["a"], [1])]))
+    assert (columns.generations, columns.checksums) == (None, None)
+
+
 def test_a_long_wrong_value_is_shown_in_part() -> None:
     with pytest.raises(InvalidArgument) as caught:
         columns_of([("a" * 1000, -1)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import sys
@@ -40,23 +39,22 @@ class Temporaries:
 
     def plan(self) -> str:
         """Choose an unguessable name and write it down; raises CredentialsMissing."""
-        guardian = self._guardian()
         authorization = self._access.authorization.header()
         if authorization != self._authorization:
             self._authorization = authorization
-            guardian.write("~", self._key, authorization)
+            self._tell("~", self._key, authorization)
         name = f"{COMPOSED_PREFIX}{uuid.uuid4().hex}"
-        guardian.write("+", self._key, self.bucket, name)
+        self._tell("+", self._key, self.bucket, name)
         self._live[name] = _NOT_MADE
         return name
 
     def made(self, name: str, generation: int) -> None:
         self._live[name] = generation
-        self._guardian().write("=", name, str(generation))
+        self._tell("=", name, str(generation))
 
     def gone(self, name: str) -> None:
         if self._live.pop(name, None) is not None:
-            self._guardian().write("-", name)
+            self._tell("-", name)
 
     def kept(self, name: str) -> None:
         """Learn that the service refuses to delete a temporary: the guardian would be refused as well."""
@@ -69,9 +67,16 @@ class Temporaries:
     def give_up(self) -> None:
         """Leave what is left to the guardian, which goes on after this call has ended."""
         for name in list(self._live):
-            self._guardian().write("!", name)
+            self._tell("!", name)
             log.debug("temporaries.given_up bucket=%s name=%s", self.bucket, name)
         self._live.clear()
+
+    def _tell(self, *fields: str) -> None:
+        """Have one line written down, by a new guardian where the one before turns out to be lost."""
+        guardian = self._guardian()
+        guardian.write(*fields)
+        if guardian.is_lost:
+            self._guardian().write(*fields)  # no line does harm when it is said twice
 
     def _guardian(self) -> _Guardian:
         """Return the guardian; one that took the place of a lost one is told everything again."""
@@ -87,7 +92,10 @@ class Temporaries:
 
 
 class _Guardian:
-    """A process that outlives this one, at the other end of a pipe; see guardian.py."""
+    """A process that outlives this one, at the other end of a pipe; see guardian.py.
+
+    Nothing closes the pipe but the end of this process: a hook at exit would run while threads still make temporaries.
+    """
 
     def __init__(self) -> None:
         self.process_id = os.getpid()
@@ -109,7 +117,10 @@ class _Guardian:
         self.write("~", key, authorization)
 
     def write(self, *fields: str) -> None:
-        """Send one line: when this returns it is out of reach of whatever ends this process."""
+        """Send one line: when this returns it is out of reach of whatever ends this process.
+
+        Where there is no pipe, a warning has said so when it was lost.
+        """
         line = memoryview(("\t".join(fields) + "\n").encode())
         with self._lock:
             try:
@@ -119,13 +130,7 @@ class _Guardian:
                 log.warning(_UNGUARDED, error)
                 self.is_lost = True
                 self._close_pipe()
-            self._reap(os.WNOHANG)
-
-    def close(self) -> None:
-        """Let the guardian see the end of its host."""
-        with self._lock:
-            self._close_pipe()
-            self._reap(0)  # the process that was started ends as soon as it has started the guardian proper
+            self._reap()
 
     def let_go(self) -> None:
         """In a forked child: drop the parent's end of the pipe, which must close when the parent ends."""
@@ -155,10 +160,11 @@ class _Guardian:
             os.close(self._pipe)
             self._pipe = -1
 
-    def _reap(self, options: int) -> None:
+    def _reap(self) -> None:
+        """Let no zombie stay: the process that was started ends as soon as it has started the guardian proper."""
         if self._starter:
             with suppress(ChildProcessError):  # a host program may wait for all its children itself
-                if os.waitpid(self._starter, options) == (0, 0):
+                if os.waitpid(self._starter, os.WNOHANG) == (0, 0):
                     return
             self._starter = 0
 
@@ -174,20 +180,14 @@ def _guardian_of_process() -> _Guardian:
     with _lock:
         if _present is None or (_present.is_lost and _starts < _MAX_STARTS):
             if _starts == 0:
-                atexit.register(_close_present)
                 os.register_at_fork(after_in_child=_forget_parents)
             _starts += 1
             _present = _Guardian()
         return _present
 
 
-def _close_present() -> None:
-    if _present is not None and _present.process_id == os.getpid():
-        _present.close()
-
-
 def _forget_parents() -> None:
-    """In a forked child: start over; the hooks are in place."""
+    """In a forked child: start over; the hook is in place."""
     global _lock, _present, _starts  # noqa: PLW0603 - see _guardian_of_process
     _lock = threading.Lock()
     _starts = 1
