@@ -15,6 +15,7 @@ from dataflux_core._plan.paths import name_of_path
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.reading.calls import (
     Download,
+    check_listed,
     read_all,
     read_lazily,
     read_on_processes,
@@ -195,15 +196,21 @@ def decompose(  # noqa: PLR0913, PLR0917 - upstream's interface
     storage_client: Any = None,  # noqa: ANN401 - as above
     retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
 ) -> list[bytes]:
-    """Read a composite, split it into the bytes of `objects`; raises ObjectChanged where their sizes disagree."""
-    sizes = columns_of(objects).sizes
+    """Read a composite, split it into the bytes of `objects`.
+
+    Raises ObjectChanged where their sizes, or the crc32c that a listing has of them, disagree.
+    """
+    columns = columns_of(objects)
+    sizes = columns.sizes
     _check_bucket(bucket_name)
     client = client_of(storage_client, project_name, retry_config).client
     content = download_single(client, bucket_name, composite_object_name, retry_config)
     if sum(sizes) != len(content):
         raise ObjectChanged(composite_object_name, sum(sizes), len(content))
     ends = list(accumulate(sizes, initial=0))
-    return [content[start:end] for start, end in pairwise(ends)]
+    parts = [content[start:end] for start, end in pairwise(ends)]
+    check_listed(columns, 0, parts)
+    return parts
 
 
 def clean_composed_objects(

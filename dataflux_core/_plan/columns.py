@@ -21,6 +21,7 @@ class ObjectColumns:
     names: Sequence[str]
     sizes: Sequence[int]  # bytes, or UNKNOWN_SIZE
     generations: Sequence[int] | None = None
+    checksums: Sequence[str] | None = None  # crc32c as the service writes it, "" where an object has none
 
     def __len__(self) -> int:
         return len(self.names)
@@ -31,7 +32,8 @@ class ObjectColumns:
 
     def rows(self, start: int, stop: int) -> ObjectColumns:
         generations = None if self.generations is None else self.generations[start:stop]
-        return ObjectColumns(self.names[start:stop], self.sizes[start:stop], generations)
+        checksums = None if self.checksums is None else self.checksums[start:stop]
+        return ObjectColumns(self.names[start:stop], self.sizes[start:stop], generations, checksums)
 
 
 class Columnar(Protocol):
@@ -60,7 +62,13 @@ def columns_of(objects: Wanted) -> ObjectColumns:
     """
     if _is_columnar(objects):
         generations = objects.column("generation") if "generation" in objects.fields else None
-        return ObjectColumns(objects.names, objects.sizes, cast("list[int] | None", generations))
+        checksums = objects.column("crc32c") if "crc32c" in objects.fields else None
+        return ObjectColumns(
+            objects.names,
+            objects.sizes,
+            cast("list[int] | None", generations),
+            cast("list[str] | None", checksums),
+        )
     if not isinstance(objects, Iterable) or isinstance(objects, (str, bytes, Mapping, AbstractSet)):
         raise InvalidArgument("objects", _shown(objects), "a sequence of (name, size) pairs or a listing")
     names: list[str] = []
