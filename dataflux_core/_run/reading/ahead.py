@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import atexit
 import os
-import select
-import socket
 import threading
 import weakref
-from contextlib import closing, suppress
+from contextlib import closing
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from dataflux_core._run.reading.bell import Bell
 from dataflux_core._run.reading.reader import Reading, ReadOptions, Stopped, lend
 
 if TYPE_CHECKING:
@@ -23,34 +22,6 @@ if TYPE_CHECKING:
     from dataflux_core._run.reading.stats import DownloadStats
 
 _JOIN_S = 2.5  # cleaning up takes less
-
-
-class Bell:
-    """Wakes a thread that waits on sockets."""
-
-    def __init__(self) -> None:
-        self._near, self._far = socket.socketpair()
-        self._near.setblocking(False)
-        self._far.setblocking(False)
-
-    def fileno(self) -> int:
-        return self._near.fileno()
-
-    def ring(self) -> None:
-        with suppress(OSError):  # full: it is ringing; closed: nobody waits
-            self._far.send(b"\0")
-
-    def hush(self) -> None:
-        with suppress(BlockingIOError):
-            while len(self._near.recv(4096)) == 4096:  # noqa: PLR2004 - as asked for
-                pass
-
-    def wait(self) -> None:
-        select.select([self._near], [], [])
-
-    def close(self) -> None:
-        self._near.close()
-        self._far.close()
 
 
 class ReadAhead:

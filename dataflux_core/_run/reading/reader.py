@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._plan.groups import Group
     from dataflux_core._run.access import Access
-    from dataflux_core._run.reading.ahead import Bell
+    from dataflux_core._run.reading.bell import Bell
     from dataflux_core._run.transport import Transport
     from dataflux_core._wire.message import Answer
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dataflux_core._plan.columns import ObjectColumns
 from dataflux_core._run.access import Access
 from dataflux_core._run.processes import receive, send
-from dataflux_core._run.reading.ahead import Bell
+from dataflux_core._run.reading.bell import Bell
 from dataflux_core._run.reading.messages import (
     Finished,
     GroupsRead,
