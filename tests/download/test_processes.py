@@ -18,7 +18,7 @@ import pytest
 from google.cloud import storage
 from google.oauth2.credentials import Credentials
 
-from dataflux_core import download
+from dataflux_core import download, errors
 from dataflux_core._plan.columns import columns_of
 from dataflux_core._run.access import access_of
 from dataflux_core._run.reading.reader import ReadOptions, read_objects
@@ -210,3 +210,14 @@ def test_processes_try_again_as_the_caller_says(stocked: Stock, quick_retry: Any
     got = parallel(bucket.client(), bucket.name, bucket.pairs, DIRECT, retry_config=quick_retry, stats=stats)
     assert got == bucket.expected
     assert stats.retries >= 40
+
+
+@pytest.mark.usefixtures("many_processes")
+def test_a_process_that_reports_a_broken_connection_is_not_taken_for_dead(
+    stocked: Stock, quick_retry: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket = stocked([1000] * 300)
+    bucket.gcs.configure(faults=[Fault("read", "reset")])
+    with pytest.raises(errors.ConnectionBroken, match="data/"), caplog.at_level(logging.WARNING):
+        parallel(bucket.client(), bucket.name, bucket.pairs, DIRECT, retry_config=quick_retry.with_timeout(0.2))
+    assert caplog.records == []

@@ -122,11 +122,7 @@ class _Crew:
         while self._children:
             by_connection = {child.helper.connection: child for child in self._children}
             for ready in wait(list(by_connection)):
-                child = by_connection[ready]  # type: ignore[index]
-                try:
-                    yield from self._take(child)
-                except (EOFError, OSError):
-                    self._lose(child)
+                yield from self._take(by_connection[ready])  # type: ignore[index]
 
     def close(self) -> None:
         """End every process; they clean up after themselves at the same time."""
@@ -152,26 +148,34 @@ class _Crew:
         )
 
     def _take(self, child: _Child) -> Generator[tuple[int, bytes], None, None]:
-        """Act on one message; raises EOFError or OSError where the process has died."""
-        connection = child.helper.connection
-        message = _decoder.decode(connection.recv_bytes())
+        """Act on one message; raises the error that it reports."""
+        # What a process reports may be an OSError too, so only the socket's own are taken for its death.
+        try:
+            message = _decoder.decode(child.helper.connection.recv_bytes())
+            groups = _receive_groups(child, message) if isinstance(message, GroupsRead) else []
+        except (EOFError, OSError):
+            self._lose(child)
+            return
         if isinstance(message, GroupsRead):
-            with socket.socket(fileno=os.dup(connection.fileno())) as incoming:
-                for start, sizes in zip(message.starts, message.sizes, strict=True):
-                    # Each object's bytes straight into a value of its own.
-                    parts = [_receive_exactly(incoming, size) for size in sizes]
-                    group = child.owed.pop(child.first + start)
-                    yield from enumerate(parts, group.start)
+            for start, parts in groups:
+                yield from enumerate(parts, child.owed.pop(start).start)
         elif isinstance(message, TokenWanted):
-            authorization = self._access.authorization
-            if message.stale:
-                authorization.renew(message.stale)
-            send(connection, Token(authorization.header()))
+            self._answer(child, message)
         elif isinstance(message, Finished):
             self._stats.add(message.stats)
             self._dismiss(child)
         else:
             raise message.as_error()
+
+    def _answer(self, child: _Child, wanted: TokenWanted) -> None:
+        authorization = self._access.authorization
+        if wanted.stale:
+            authorization.renew(wanted.stale)
+        token = Token(authorization.header())
+        try:
+            send(child.helper.connection, token)
+        except OSError:
+            self._lose(child)
 
     def _dismiss(self, child: _Child) -> None:
         self._children.remove(child)
@@ -185,6 +189,16 @@ class _Crew:
             len(child.owed),
         )
         self._dismiss(child)
+
+
+def _receive_groups(child: _Child, message: GroupsRead) -> list[tuple[int, list[bytes]]]:
+    """Receive the bytes that follow `message`: (start of a group, its objects). Raises EOFError or OSError."""
+    with socket.socket(fileno=os.dup(child.helper.connection.fileno())) as incoming:
+        return [
+            # Each object's bytes straight into a value of its own.
+            (child.first + start, [_receive_exactly(incoming, size) for size in sizes])
+            for start, sizes in zip(message.starts, message.sizes, strict=True)
+        ]
 
 
 def _receive_exactly(incoming: socket.socket, size: int) -> bytes:
