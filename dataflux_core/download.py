@@ -223,7 +223,8 @@ def clean_composed_objects(
 ) -> list[str]:
     """Remove temporaries that were made longer than `older_than` ago; return their names.
 
-    Choose an age beyond that of any download that may still run. With `dry_run` they are only named.
+    Choose an age beyond that of any download that may still run. With `dry_run` they are only named. Objects under
+    COMPOSED_PREFIX whose names no download makes are left alone.
     """
     _check_bucket(bucket_name)
     if not isinstance(older_than, timedelta) or older_than < timedelta(0):

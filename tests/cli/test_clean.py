@@ -12,8 +12,12 @@ from dataflux_core.emulator import Emulator, Memory
 from dataflux_core.fast_list import ListingController
 from tests.cli.terminal import dataflux, seen_at_terminal
 
-LEFT = {f"dataflux-composed-objects/{number}": b"12" for number in range(5)}
-KEPT = {"dataflux-composed-objects": b"a name of its own", "mine": b"!"}
+LEFT = {f"dataflux-composed-objects/{number:032x}": b"12" for number in range(5)}
+KEPT = {
+    "dataflux-composed-objects": b"a name of its own",
+    "dataflux-composed-objects/README.txt": b"no download made this",
+    "mine": b"!",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -85,5 +89,5 @@ def test_age_is_counted_from_when_an_object_was_written() -> None:
         "generation": [1, 2, 3],
         "updated": ["2026-01-01T00:00:00.123Z", "2025-12-31T23:59:59Z", "2026-01-02T00:00:00Z"],
     }
-    found = old_ones(page_of(["a", "b", "c"], [1, 10, 100], columns), before=now - timedelta(days=1))
-    assert (found.objects, found.bytes, found.younger) == ([("b", 2)], 10, 2)
+    found = old_ones(page_of(list(LEFT)[:3], [1, 10, 100], columns), before=now - timedelta(days=1))
+    assert (found.objects, found.bytes, found.younger) == ([(list(LEFT)[1], 2)], 10, 2)

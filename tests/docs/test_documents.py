@@ -36,7 +36,7 @@ def blocks(path: Path, language: str) -> list[str]:
 @pytest.fixture(scope="module")
 def gcs() -> Iterator[Emulator]:
     """The bucket `demo` that the pages speak of, with a left-over temporary to clean."""
-    left_over = Memory({"dataflux-composed-objects/left-over": b"x"})
+    left_over = Memory({f"dataflux-composed-objects/{'0' * 32}": b"x"})
     with Emulator(buckets={"demo": Synthetic("imagenet", 1000), "left-over": left_over}) as running:
         yield running
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 _MAX_DELETES = 16  # batches in flight
 _LISTED_RANGES = 16
+# What a download makes: our uuid4 in 32 digits, or upstream's in its usual form. Anything else that lies under the
+# prefix was put there by somebody who may want it.
+_TEMPORARY = re.compile(
+    re.escape(COMPOSED_PREFIX) + r"(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+)
 
 
 class _Removed:
@@ -48,7 +54,8 @@ class Leftovers:
 
     objects: list[tuple[str, int]]  # name, generation
     bytes: int
-    younger: int  # objects that are left alone
+    younger: int  # temporaries that are left alone
+    strangers: int  # objects under the prefix that no download made: left alone, whatever their age
 
 
 def find_leftovers(client: Client, bucket: str, *, older_than: timedelta) -> Leftovers:
@@ -63,22 +70,25 @@ def find_leftovers(client: Client, bucket: str, *, older_than: timedelta) -> Lef
         skip_directories=False,
     )
     objects: list[tuple[str, int]] = []
-    old_bytes = younger = 0
+    old_bytes = younger = strangers = 0
     for page in pages_of(client, scope, ListingStats(), parallelism=_LISTED_RANGES):
         old = old_ones(page, before=before)
         objects += old.objects
         old_bytes += old.bytes
         younger += old.younger
-    return Leftovers(sorted(objects), old_bytes, younger)
+        strangers += old.strangers
+    return Leftovers(sorted(objects), old_bytes, younger, strangers)
 
 
 def old_ones(page: Page, *, before: datetime) -> Leftovers:
-    """Pick the objects of a page that were written before a time."""
+    """Pick the temporaries of a page that were written before a time."""
     names, sizes, generations = page.name_list(), page.size_list(), int64s(page.numbers["generation"])
-    written = [datetime.fromisoformat(text.replace("Z", "+00:00")) for text in page.text_list("updated")]
-    old = [row for row, when in enumerate(written) if when < before]
+    written = page.text_list("updated")
+    temporaries = [row for row, name in enumerate(names) if _TEMPORARY.fullmatch(name)]
+    old = [row for row in temporaries if datetime.fromisoformat(written[row].replace("Z", "+00:00")) < before]
     objects = [(names[row], generations[row]) for row in old]
-    return Leftovers(objects, sum(sizes[row] for row in old), page.count - len(old))
+    size_sum = sum(sizes[row] for row in old)
+    return Leftovers(objects, size_sum, len(temporaries) - len(old), page.count - len(temporaries))
 
 
 def remove_leftovers(client: Client, bucket: str, found: list[tuple[str, int]]) -> list[str]:
