@@ -7,6 +7,7 @@ import os
 import secrets
 import stat
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ _CHUNK_BYTES = 1024**2
 
 
 class TargetTree:
-    """A directory to write below, by any number of threads.
+    """A directory to write below, by any number of threads; when it is left, what is unfinished goes away.
 
     Every step below it is taken relative to an open directory, follows no symbolic link. A link is refused even
     where it leads back inside: two names would share a file.
@@ -40,6 +41,7 @@ class TargetTree:
         self._root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # the user's own, link or not
         self._token = secrets.token_hex(8)
         self._numbers = count()
+        self._unfinished: dict[str, NewFile] = {}  # by the name aside
 
     def __enter__(self) -> Self:
         return self
@@ -47,7 +49,11 @@ class TargetTree:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._root)
+        try:
+            for file in list(self._unfinished.values()):
+                file.discard()
+        finally:
+            os.close(self._root)
 
     def has(self, name: str, path: str, size: int, crc32c: str) -> bool:
         """Tell whether `path` is a file of these bytes, by size where `crc32c` is ""; raises FileNotWritten."""
@@ -65,19 +71,16 @@ class TargetTree:
         """Begin a file; it is not at `path` before it is committed. Raises FileNotWritten."""
         with _blamed(name, self.directory / path):
             parent, last = self._enter(path, make=True)
-            return NewFile(
-                name, self.directory / path, parent, last, f".dataflux-{self._token}-{next(self._numbers)}.part"
-            )
+            aside = f".dataflux-{self._token}-{next(self._numbers)}.part"
+            file = NewFile(Place(name, self.directory / path, parent, last), aside, self._unfinished)
+            file.open()
+            return file
 
     def write(self, name: str, path: str, content: bytes) -> None:
         """Make `path` a file of `content`, whole or not at all; raises FileNotWritten."""
         file = self.create(name, path)
-        try:
-            file.write_at(0, content)
-            file.commit()
-        except BaseException:
-            file.discard()
-            raise
+        file.write_at(0, content)
+        file.commit()
 
     def _enter(self, path: str, *, make: bool) -> tuple[int, bytes]:
         """Open the directory of `path`, a step at a time; return it with the last component."""
@@ -92,44 +95,58 @@ class TargetTree:
         return parent, last
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file of an object belongs."""
+
+    name: str  # of the object
+    path: Path
+    parent: int  # descriptor of the directory
+    last: bytes  # component of the path
+
+
 class NewFile:
     """A file beside its place; its methods raise FileNotWritten."""
 
-    def __init__(self, name: str, path: Path, parent: int, last: bytes, aside: str) -> None:
-        self._name = name
-        self._path = path
-        self._parent = parent
-        self._last = last
+    def __init__(self, place: Place, aside: str, unfinished: dict[str, NewFile]) -> None:
+        self._place = place
         self._aside = aside
-        try:
-            self.descriptor = os.open(aside, _NEW_FILE, 0o666, dir_fd=parent)
-        except BaseException:
-            os.close(parent)
-            raise
+        self._unfinished = unfinished
+        self.descriptor = -1
+        # Noted before it is there: an interruption can come as soon as the system has made it.
+        unfinished[aside] = self
+
+    def open(self) -> None:
+        """Make the file."""
+        self.descriptor = os.open(self._aside, _NEW_FILE, 0o666, dir_fd=self._place.parent)
 
     def write_at(self, start: int, content: bytes) -> None:
         """Write bytes at a place in the file."""
         view = memoryview(content)
-        with _blamed(self._name, self._path):
+        with _blamed(self._place.name, self._place.path):
             while view:
                 written = os.pwrite(self.descriptor, view, start)
                 view, start = view[written:], start + written
 
     def commit(self) -> None:
         """Put the file in its place, over one that is there."""
-        with _blamed(self._name, self._path):
-            os.rename(self._aside, self._last, src_dir_fd=self._parent, dst_dir_fd=self._parent)
+        parent = self._place.parent
+        with _blamed(self._place.name, self._place.path):
+            os.rename(self._aside, self._place.last, src_dir_fd=parent, dst_dir_fd=parent)
         self._close()
 
     def discard(self) -> None:
         """Remove the file."""
         with suppress(OSError):
-            os.unlink(self._aside, dir_fd=self._parent)
+            os.unlink(self._aside, dir_fd=self._place.parent)
         self._close()
 
     def _close(self) -> None:
-        os.close(self.descriptor)
-        os.close(self._parent)
+        if self._unfinished.pop(self._aside, None) is None:
+            return  # closed, perhaps up to where an interruption came: its descriptors may be another's by now
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+        os.close(self._place.parent)
 
 
 @contextmanager
