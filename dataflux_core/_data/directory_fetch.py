@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dataflux_core._run.clients import Client
     from dataflux_core._run.reading.direct import GroupBytes
     from dataflux_core._run.reading.reader import ReadOptions
+    from dataflux_core.errors import ChecksumMismatch
 
 LARGE_BYTES = 64 * 1024**2  # an object of more is never whole in memory
 
@@ -89,21 +90,35 @@ class _Fetch:
                 self.report()
 
     def write_large(self, positions: Sequence[int]) -> None:
-        """Write each object a piece at a time."""
-        fetching, objects = self._fetching, _picked(self._plan.objects, positions)
-        options = fetching.options
+        """Write each object a piece at a time; read once more what has come damaged."""
+        damaged = self._write_pieces(positions, self._count)
+        if damaged and not self._fetching.options.rule.never:
+            damaged = self._write_pieces(sorted(damaged), _ignore)
+        for error in damaged.values():
+            raise error
+
+    def _write_pieces(self, positions: Sequence[int], count: Callable[[bytes], None]) -> dict[int, ChecksumMismatch]:
+        """Write the objects at `positions`; return what is wrong with those that came damaged, by position."""
+        fetching, plan = self._fetching, self._plan
         pieces = read_pieces(
             fetching.client.access,  # type: ignore[arg-type] # large objects are told apart only where there is one
             fetching.bucket,
-            objects,
-            options.rule,
-            max_requests=options.max_requests,
+            _picked(plan.objects, positions),
+            [plan.checksums[position] for position in positions],
+            fetching.options.rule,
+            max_requests=fetching.options.max_requests,
         )
-        with closing(pieces), LargeFiles(self._plan, self._tree, self._writers) as files:
+        files = LargeFiles(plan, self._tree, self._writers)
+        with closing(pieces):
             for piece in pieces:
                 files.write(positions[piece.position], piece)
-                self._received_bytes += len(piece.content)
+                count(piece.content)
                 self.report()
+        self._writers.finish()
+        return files.damaged
+
+    def _count(self, content: bytes) -> None:
+        self._received_bytes += len(content)
 
     def report(self) -> None:
         """Tell the observer how far it is."""
@@ -127,6 +142,10 @@ class _Fetch:
                 raise ObjectChanged(name, crc32c_number(listed), google_crc32c.value(content))
             self._tree.write(name, path or "", content)
         return len(parts)
+
+
+def _ignore(content: bytes) -> None:
+    del content  # received before, so it would be counted twice
 
 
 def _picked(objects: ObjectColumns, positions: Sequence[int]) -> ObjectColumns:

@@ -11,10 +11,6 @@ from dataflux_core._wire.objects import crc32c_number, crc32c_text
 from dataflux_core.errors import ChecksumMismatch
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
-
     from dataflux_core._data.directory_plan import DirectoryPlan
     from dataflux_core._data.target_tree import NewFile, TargetTree
     from dataflux_core._data.writers import Writers
@@ -28,27 +24,14 @@ class _Growing:
 
 
 class LargeFiles:
-    """Files of which some pieces are there; those that are not whole in the end go away."""
+    """Files of which some pieces are there; those that are not whole in the end go away with their tree."""
 
     def __init__(self, plan: DirectoryPlan, tree: TargetTree, writers: Writers) -> None:
+        self.damaged: dict[int, ChecksumMismatch] = {}  # by position: came whole, but not as they are stored
         self._plan = plan
         self._tree = tree
         self._writers = writers
         self._growing: dict[int, _Growing] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                self._writers.finish()
-        finally:
-            self._writers.stop()
-            for growing in self._growing.values():
-                growing.file.discard()
 
     def write(self, position: int, piece: Piece) -> None:
         """Put a piece in its place; after the last one the file is checked on another thread."""
@@ -59,12 +42,13 @@ class LargeFiles:
         growing.file.write_at(piece.start, piece.content)
         growing.left_bytes -= len(piece.content)
         if not growing.left_bytes:
-            self._writers.submit(partial(self._finish, position, self._plan.checksums[position] or piece.crc32c), 0)
+            del self._growing[position]
+            self._writers.submit(partial(self._finish, position, growing.file, piece.crc32c), 0)
 
-    def _finish(self, position: int, crc32c: str) -> int:
-        file = self._growing[position].file
+    def _finish(self, position: int, file: NewFile, crc32c: str) -> int:
         if crc32c and (found := checksum_of(file.descriptor)) != crc32c_number(crc32c):
-            raise ChecksumMismatch(self._plan.objects.names[position], crc32c, crc32c_text(found))
+            file.discard()
+            self.damaged[position] = ChecksumMismatch(self._plan.objects.names[position], crc32c, crc32c_text(found))
+            return 0
         file.commit()
-        del self._growing[position]
         return 1

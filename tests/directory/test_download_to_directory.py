@@ -69,8 +69,13 @@ class OtherClient(storage.Client):  # type: ignore[misc] # google-cloud-storage 
     """A client that may have ways of its own, so only its public methods are used."""
 
 
+every_set_of_fields = pytest.mark.parametrize(
+    "fields", [(), ("crc32c",), ("generation",), ("generation", "crc32c")], ids="+".join
+)
+
+
 @pytest.mark.usefixtures("size_of_reads")
-@pytest.mark.parametrize("fields", [(), ("crc32c",), ("generation",), ("generation", "crc32c")], ids="+".join)
+@every_set_of_fields
 def test_every_object_becomes_a_file_of_its_bytes(gcs: Emulator, tmp_path: Path, fields: tuple[str, ...]) -> None:
     found = listed(gcs, OBJECTS, fields=fields)
     done = download_to_directory("b", found, tmp_path / "new" / "target")
@@ -235,19 +240,32 @@ def test_a_target_that_is_a_file_is_refused(gcs: Emulator, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("size_of_reads")
-@pytest.mark.parametrize("fields", [(), ("crc32c",), ("generation", "crc32c")], ids="+".join)
+@every_set_of_fields
 def test_an_object_of_another_size_is_named_and_leaves_whole_files(
     gcs: Emulator, tmp_path: Path, fields: tuple[str, ...]
 ) -> None:
     found = listed(gcs, OBJECTS, fields=fields)
     gcs.put("b", "train/3/33.bin", b"longer than it was, by far")
-    with pytest.raises((ObjectChanged, ObjectNotFound), match="train/3/33.bin"):
+    with pytest.raises(ObjectChanged, match="train/3/33.bin: listed 33, found 26"):
         download_to_directory("b", found, tmp_path)
     assert files_of(tmp_path).items() <= OBJECTS.items()
 
 
-def test_an_object_replaced_by_one_of_the_same_size_is_found_by_its_checksum(gcs: Emulator, tmp_path: Path) -> None:
-    found = listed(gcs, OBJECTS, fields=("crc32c",))
+@pytest.mark.usefixtures("size_of_reads")
+@every_set_of_fields
+def test_an_object_that_was_deleted_is_named(gcs: Emulator, tmp_path: Path, fields: tuple[str, ...]) -> None:
+    found = listed(gcs, OBJECTS, fields=fields)
+    storage.Client(project="p").bucket("b").blob("train/3/33.bin").delete()
+    with pytest.raises(ObjectNotFound, match="gs://b/train/3/33.bin"):
+        download_to_directory("b", found, tmp_path, options=DirectoryOptions(max_composite_bytes=0))
+
+
+@pytest.mark.usefixtures("size_of_reads")
+@pytest.mark.parametrize("fields", [("crc32c",), ("generation",), ("generation", "crc32c")], ids="+".join)
+def test_an_object_replaced_by_one_of_the_same_size_is_found_by_what_is_listed(
+    gcs: Emulator, tmp_path: Path, fields: tuple[str, ...]
+) -> None:
+    found = listed(gcs, OBJECTS, fields=fields)
     gcs.put("b", "train/3/33.bin", b"?" * 33)
     with pytest.raises(ObjectChanged, match="train/3/33.bin"):
         download_to_directory("b", found, tmp_path)
@@ -264,16 +282,44 @@ def test_what_passes_is_retried(gcs: Emulator, tmp_path: Path, kind: Any) -> Non
     assert files_of(tmp_path) == {"a": b"a" * 50, "b": b"b" * 50}
 
 
-def test_a_large_object_damaged_on_the_way_is_not_kept(
-    gcs: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def one_large_object(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Take 50 bytes for a large object, one byte for a small one."""
     monkeypatch.setattr(directory_fetch, "LARGE_BYTES", 10)
     monkeypatch.setattr(pieces, "PIECE_BYTES", 7)
-    found = listed(gcs, {"large": b"x" * 50, "small": b"y"}, fields=())
-    gcs.configure(faults=[Fault("read", "checksum", match="large", times=1)])
+    return {"large": b"x" * 50, "small": b"y"}
+
+
+@every_set_of_fields
+def test_a_large_object_damaged_on_the_way_is_not_kept(
+    gcs: Emulator, tmp_path: Path, one_large_object: dict[str, bytes], fields: tuple[str, ...]
+) -> None:
+    found = listed(gcs, one_large_object, fields=fields)
+    gcs.configure(faults=[Fault("read", "checksum", match="large")])
     with pytest.raises(ChecksumMismatch, match="large"):
         download_to_directory("b", found, tmp_path)
     assert files_of(tmp_path) == {"small": b"y"}
+
+
+@every_set_of_fields
+def test_a_large_object_damaged_once_is_read_again(
+    gcs: Emulator, tmp_path: Path, one_large_object: dict[str, bytes], fields: tuple[str, ...]
+) -> None:
+    found = listed(gcs, one_large_object, fields=fields)
+    gcs.configure(faults=[Fault("read", "checksum", match="large", times=1)])
+    seen: list[DirectoryProgress] = []
+    download_to_directory("b", found, tmp_path, options=DirectoryOptions(observer=seen.append))
+    assert files_of(tmp_path) == one_large_object
+    assert seen[-1] == DirectoryProgress(2, 51, 2, 51)
+
+
+def test_a_large_object_damaged_once_is_not_read_again_where_nothing_is_retried(
+    gcs: Emulator, tmp_path: Path, one_large_object: dict[str, bytes]
+) -> None:
+    found = listed(gcs, one_large_object)
+    gcs.configure(faults=[Fault("read", "checksum", match="large", times=1)])
+    with pytest.raises(ChecksumMismatch, match="large"):
+        download_to_directory("b", found, tmp_path, options=DirectoryOptions(retry_config=None))
 
 
 def test_a_missing_bucket_is_named(gcs: Emulator, tmp_path: Path) -> None:
