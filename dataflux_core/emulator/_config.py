@@ -6,7 +6,7 @@ import json
 from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from dataflux_core.emulator._synthetic import Synthetic
 
@@ -34,36 +34,8 @@ Kind = Literal[
     "checksum",
     "hash_header",
 ]
-OPERATIONS: tuple[Operation, ...] = (
-    "list",
-    "get",
-    "read",
-    "insert",
-    "compose",
-    "delete",
-    "rewrite",
-    "patch",
-    "bucket",
-    "iam",
-    "batch",
-    "any",
-)
-KINDS: tuple[Kind, ...] = (
-    "401",
-    "408",
-    "429",
-    "500",
-    "502",
-    "503",
-    "504",
-    "reset",
-    "lost",
-    "truncate",
-    "stall",
-    "empty_page",
-    "checksum",
-    "hash_header",
-)
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)

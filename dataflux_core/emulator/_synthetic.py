@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 from zlib import crc32
 
 if TYPE_CHECKING:
@@ -15,17 +15,7 @@ if TYPE_CHECKING:
     from dataflux_core.emulator._shapes import Shape
 
 ShapeName = Literal["sequential", "unpadded", "uuids", "imagenet", "hive", "skewed", "deep", "unicode", "mixed"]
-SHAPE_NAMES: tuple[ShapeName, ...] = (
-    "sequential",
-    "unpadded",
-    "uuids",
-    "imagenet",
-    "hive",
-    "skewed",
-    "deep",
-    "unicode",
-    "mixed",
-)
+SHAPE_NAMES: tuple[ShapeName, ...] = get_args(ShapeName)
 
 BLOCK_BYTES = 1 << 20  # small enough to stay in the cache of a core
 

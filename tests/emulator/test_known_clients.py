@@ -52,7 +52,7 @@ def client(gcs: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[storage.C
 
 
 def test_storage_lists(gcs: Emulator, client: Any) -> None:
-    blobs = list(client.list_blobs("made"))
+    blobs = list(client.list_blobs("made", page_size=5000))
     assert [blob.name for blob in blobs] == SYNTHETIC.names()
     assert [blob.size for blob in blobs] == SYNTHETIC.sizes()
     assert gcs.requests().counts == {"list": 2}

@@ -23,7 +23,9 @@ def test_twenty_million_objects_of_every_shape_fit_into_half_a_gigabyte() -> Non
             synthetic = Synthetic(shape, COUNT)
             for position in (0, COUNT // 3, COUNT - 1):
                 name = synthetic.name_at(position)
-                connection.request("GET", f"/storage/v1/b/{shape}/o?fields={FIELDS}&startOffset={quote(name)}")
+                connection.request(
+                    "GET", f"/storage/v1/b/{shape}/o?maxResults=5000&fields={FIELDS}&startOffset={quote(name)}"
+                )
                 page = connection.getresponse().read().decode()
                 assert page.count('"name"') == min(5000, COUNT - position)
                 assert f'"name":"{name}"' in page
@@ -43,7 +45,7 @@ def test_a_namespace_is_listed_to_its_end(shape: ShapeName) -> None:
         from google.cloud import storage  # noqa: PLC0415
 
         client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": gcs.endpoint})
-        listed = [blob.name for blob in client.list_blobs("box", fields="items(name),nextPageToken")]
+        listed = [blob.name for blob in client.list_blobs("box", page_size=5000, fields="items(name),nextPageToken")]
         client.close()
         assert gcs.requests()["list"] == 3
     assert listed == synthetic.names()
