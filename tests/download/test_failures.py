@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import socket
+import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -214,6 +215,17 @@ def test_deletes_that_fail_are_no_error_and_left_to_the_guardian(stocked: Stock)
     assert eager(bucket.client(), bucket.name, bucket.pairs, retry_config=None) == bucket.expected
     assert wait_until(lambda: bucket.gcs.requests()["delete"] > 3)  # faults stay: temporaries() would lift them
     assert wait_until(lambda: bucket.temporaries() == [])
+
+
+def test_deletes_that_fail_for_ever_hold_no_finished_download_up(driver: Any, stocked: Stock) -> None:
+    bucket = stocked([100] * 200)
+    bucket.gcs.configure(faults=[Fault("batch", "503"), Fault("delete", "503")])
+    stats = download.DownloadStats()
+    began_s = time.monotonic()
+    assert driver(bucket.client(), bucket.name, bucket.pairs, stats=stats) == bucket.expected
+    assert time.monotonic() - began_s < 10  # the retry of a delete would take two minutes
+    assert stats.temporaries_kept == stats.groups_composed == 7
+    assert wait_until(lambda: bucket.temporaries() == [])  # the faults are lifted: the guardian goes on
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ _DESCRIPTOR_SHARE = 4  # of the open files allowed, one part for connections: th
 # Source: https://cloud.google.com/storage/docs/request-rate
 _FIRST_REQUESTS = 350
 _CHECKSUM_TRIES = 4
+_DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
 DEFAULT_COMPOSITE_BYTES = 100_000_000
 
 
@@ -113,7 +114,7 @@ class Reading:
     def run(self) -> Generator[GroupBytes, None, None]:
         """Yield each group when it is finished, or in its turn; the caller `release`s what it has taken.
 
-        Whatever ends this, temporaries are removed: after an error within about two seconds, or by the guardian.
+        Whatever ends this, temporaries are removed: within about two seconds, or by the guardian.
         """
         process_id = os.getpid()
         began_s = time.monotonic()
@@ -126,9 +127,7 @@ class Reading:
                     yield self._finished.popleft()
                 else:
                     self._advance()
-            self._deletions.flush()
-            while self._deletions.outstanding:
-                self._advance()
+            self._drain()
         except BaseException:
             if os.getpid() == process_id:  # a forked child that drops its copy must not touch its parent's
                 clean_up(self._access, self._service, self._composed, self._temporaries, self._answers)
@@ -180,12 +179,20 @@ class Reading:
             return False
         return True
 
-    def _advance(self) -> None:
-        """Wait for answers; let each take its group one step on."""
+    def _drain(self) -> None:
+        """Wait a little for temporaries to go: the caller, who has every byte, is not kept for as long as a retry."""
+        ends_s = time.monotonic() + _DRAIN_S
+        self._deletions.flush()
+        while self._deletions.outstanding and (left_s := ends_s - time.monotonic()) > 0:
+            self._advance(left_s)
+        self.stats.temporaries_kept += len(self._temporaries.left())
+
+    def _advance(self, timeout_s: float | None = None) -> None:
+        """Wait for answers, at most `timeout_s`; let each take its group one step on."""
         if not self._service.pending:
             self._deletions.flush()
         if self._service.pending:
-            self._answers.extend(self._service.wait())
+            self._answers.extend(self._service.wait(timeout_s))
             while self._answers:
                 (handle, subject), answer = self._answers.popleft()
                 handle(subject, answer)
