@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from dataflux_core._data.directory_fetch import DirectoryProgress, Fetching, fet
 from dataflux_core._data.directory_plan import DirectoryPlan, plan_directory
 from dataflux_core._plan.columns import Wanted, columns_of
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
-from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES, MAX_REQUESTS, ReadOptions
+from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES, ReadOptions
 from dataflux_core._run.retries import rule_of
 from dataflux_core.errors import InvalidArgument
 
@@ -41,7 +41,7 @@ class DirectoryOptions:
     unsafe_names: UnsafeNames = "refuse"
     strip_prefix: str = ""
     max_composite_bytes: int = DEFAULT_COMPOSITE_BYTES  # 0: nothing is composed
-    max_requests: int = MAX_REQUESTS  # in flight at once
+    max_requests: int | None = None  # in flight at once; None: 512, or as many as the limit of open files allows
     retry_config: Any = MODIFIED_RETRY
     progress: bool = False  # a bar on stderr
     observer: Observer | None = None  # told, in the calling thread, as files are read
@@ -79,9 +79,9 @@ def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
         raise InvalidArgument("bucket_name", repr(bucket_name), "the name of a bucket, without gs:// or a path")
     began_s = time.monotonic()
     plan = directory_plan(objects, directory, chosen)
-    read_options = ReadOptions(
-        chosen.max_composite_bytes, rule_of(chosen.retry_config), max_requests=chosen.max_requests
-    )
+    read_options = ReadOptions(chosen.max_composite_bytes, rule_of(chosen.retry_config))
+    if chosen.max_requests is not None:
+        read_options = replace(read_options, max_requests=chosen.max_requests)
     client = client_of(storage_client, project_name, chosen.retry_config)
     with _watched(bucket_name, plan, chosen) as observer:
         fetch_missing(Fetching(client, bucket_name, plan, read_options, observer))
@@ -96,7 +96,7 @@ def directory_plan(objects: Wanted, directory: str | os.PathLike[str], options: 
     """Decide what would be written where, writing nothing; raises UnsafeName, FileNotWritten, InvalidArgument."""
     if options.max_composite_bytes < 0:
         raise InvalidArgument("max_composite_bytes", repr(options.max_composite_bytes), "0 or more bytes")
-    if options.max_requests < 1:
+    if options.max_requests is not None and options.max_requests < 1:
         raise InvalidArgument("max_requests", repr(options.max_requests), "at least 1")
     columns = columns_of(objects)
     return plan_directory(

@@ -408,3 +408,27 @@ def test_a_disk_that_is_full_is_named_with_the_object_and_the_path(
     )
     assert ran.stdout == f"too-large {tmp_path / 'too-large'} File too large\n"
     assert files_of(tmp_path).items() <= {("small", b"x" * 10)}
+
+
+MANY = """
+import sys
+from dataflux_core.download import DirectoryOptions, download_to_directory
+pairs = [(str(number), 3) for number in range(6000)]
+done = download_to_directory("b", pairs, sys.argv[1], options=DirectoryOptions(max_composite_bytes=0))
+print(done.written)
+"""
+
+
+def test_connections_leave_room_among_the_open_files_that_are_allowed(gcs: Emulator, tmp_path: Path) -> None:
+    objects = {str(number): b"abc" for number in range(6000)}
+    gcs.create_bucket("b", Memory(objects))
+    ran = subprocess.run(
+        [sys.executable, "-c", MANY, str(tmp_path)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ran.stdout, ran.returncode) == ("6000\n", 0), ran.stderr
+    assert files_of(tmp_path) == objects
