@@ -144,7 +144,8 @@ def dataflux_download_lazy(  # noqa: PLR0913, PLR0917 - upstream's interface
     """Yield what `dataflux_download` returns, while the next objects are read ahead in bounded memory.
 
     Arguments are checked at once; the first request goes out when the first object is asked for. Closing the
-    iterator, or dropping it, ends the reading and removes its temporaries.
+    iterator, or dropping it, ends the reading and removes its temporaries. Nothing is read ahead with a client that is
+    not a plain storage.Client.
     """
     params = dataflux_download_optimization_params
     download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)

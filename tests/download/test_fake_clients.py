@@ -6,13 +6,18 @@ import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import google_crc32c
 import pytest
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from dataflux_core import download, errors
+from dataflux_core._data.listing import Listing
 from dataflux_core._run.access import access_of
+from dataflux_core._wire.objects import crc32c_text
+from dataflux_core._wire.page import page_of
+from dataflux_core.fast_list import ListingController
 from dataflux_core.user_agent import add_dataflux_user_agent
 from tests.download.buckets import COMPOSED, DIRECT, DRIVERS, EMOJI_NAME, ODD_NAMES, Stocked, eager
 
@@ -150,6 +155,64 @@ def test_an_object_that_was_deleted_is_named_and_nothing_is_left(driver: Any, pa
     assert len(client.fake_bucket.contents) == 99
 
 
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        pytest.param(exceptions.Forbidden("no"), errors.AccessDenied, id="a permission that is missing"),
+        pytest.param(exceptions.Unauthorized("who?"), errors.AccessDenied, id="credentials that are missing"),
+        pytest.param(exceptions.NotFound("The bucket does not exist"), errors.BucketNotFound, id="a missing bucket"),
+        pytest.param(exceptions.ServiceUnavailable("later"), errors.ServiceRefused, id="a service that is down"),
+        pytest.param(
+            exceptions.RetryError("gave up", exceptions.TooManyRequests("slowly")),
+            errors.ServiceRefused,
+            id="retries used up on refusals",
+        ),
+        pytest.param(
+            exceptions.RetryError("gave up", ConnectionResetError("reset")),
+            errors.ConnectionBroken,
+            id="retries used up on connections",
+        ),
+    ],
+)
+@pytest.mark.parametrize("params", [COMPOSED, DIRECT], ids=["composed", "direct"])
+def test_a_clients_errors_are_ours(
+    raised: Exception, expected: type[errors.DatafluxError], params: Any, driver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: FakeBlob, retry: object) -> bytes:  # noqa: ARG001 - as the method
+        raise raised
+
+    monkeypatch.setattr(FakeBlob, "download_as_bytes", refuse)
+    client = FakeClient([10] * 3)
+    with pytest.raises(errors.DatafluxError) as caught:
+        driver(client, "b", client.pairs, params)
+    assert type(caught.value) is expected
+    assert caught.value.__cause__ is raised
+    assert client.fake_bucket.contents == client.originals
+
+
+def test_a_delete_that_fails_takes_no_bytes_away(
+    driver: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: FakeBlob, retry: object) -> None:  # noqa: ARG001 - as the method
+        raise OSError("the network is down")
+
+    monkeypatch.setattr(FakeBlob, "delete", fail)
+    client, stats = FakeClient([10] * 40), download.DownloadStats()
+    assert driver(client, "b", client.pairs, stats=stats) == client.expected
+    assert stats.temporaries_kept == 2
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["temporaries.kept"] * 2
+
+
+def test_other_bytes_of_the_same_size_are_a_change_where_checksums_are_known(driver: Any) -> None:
+    client = FakeClient([10] * 40)
+    checksums = [crc32c_text(google_crc32c.value(content)) for content in client.expected]
+    listing = Listing([page_of(list(client.originals), [10] * 40, {"crc32c": checksums})], ("crc32c",))
+    assert driver(client, "b", listing) == client.expected
+    client.fake_bucket.contents["o0020"] = b"x" * 10
+    with pytest.raises(errors.ObjectChanged, match="o0020"):
+        driver(client, "b", listing)
+
+
 def test_an_interrupt_leaves_no_temporary(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(self: FakeBlob, retry: object) -> bytes:  # noqa: ARG001 - as the method
         raise KeyboardInterrupt
@@ -232,6 +295,33 @@ def test_a_subclass_of_the_client_is_used_through_its_methods(
     client = OwnTransport(bucket.gcs.endpoint)
     assert driver(client, bucket.name, bucket.pairs, params) == bucket.expected
     assert client.buckets_asked_for
+    assert bucket.temporaries() == []
+
+
+def listing_with_generations(bucket: Stocked) -> Listing:
+    controller = ListingController(4, "p", bucket.name)
+    controller.client = bucket.client()
+    return controller.listing(fields=["generation"])
+
+
+@pytest.mark.parametrize("params", [COMPOSED, DIRECT], ids=["composed", "direct"])
+def test_a_subclass_reads_the_generations_that_were_listed(
+    driver: Any, params: Any, stocked: Callable[[list[int]], Stocked]
+) -> None:
+    bucket = stocked([100] * 10)
+    listing = listing_with_generations(bucket)
+    client = OwnTransport(bucket.gcs.endpoint)
+    assert driver(client, bucket.name, listing, params) == bucket.expected
+    generation = bucket.put("data/00004", b"x" * 100)
+    with pytest.raises(errors.ObjectChanged) as caught:
+        driver(client, bucket.name, listing, params)
+    assert (caught.value.name, caught.value.read) == ("data/00004", generation)
+    bucket.put("data/00004", b"x" * 101)
+    with pytest.raises(errors.ObjectChanged, match="data/00004: listed 100, found 101"):
+        driver(client, bucket.name, listing, params)
+    bucket.client().bucket(bucket.name).blob("data/00004").delete()
+    with pytest.raises(errors.ObjectNotFound, match="data/00004"):
+        driver(client, bucket.name, listing, params)
     assert bucket.temporaries() == []
 
 

@@ -7,13 +7,17 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.groups import group_for_compose
 from dataflux_core._run.crew import Crew
 from dataflux_core._run.reading.direct import GroupBytes
 from dataflux_core._wire.listing import COMPOSED_PREFIX
+from dataflux_core._wire.message import Answer
 from dataflux_core._wire.objects import COMPOSE_PERMISSIONS
-from dataflux_core.errors import AccessDenied, ObjectChanged, ObjectNotFound
+from dataflux_core._wire.refusal import object_error
+from dataflux_core.errors import ObjectChanged, ObjectNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,20 +25,27 @@ if TYPE_CHECKING:
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._plan.groups import Group
     from dataflux_core._run.reading.stats import DownloadStats
+    from dataflux_core.errors import DatafluxError
 
 log = logging.getLogger(__name__)
 
 
 class ClientReader:
-    """Groups read as the engine reads them, with the same checks, but one request at a time in each thread.
+    """Groups read as the engine reads them, but one request at a time in each thread.
 
     A fake, or a client with a transport of its own, may have no more than `bucket`, `blob`, `compose`,
-    `download_as_bytes`, `delete`, `test_iam_permissions`, each with a name, sources or a retry.
+    `download_as_bytes`, `delete`, `test_iam_permissions`, each with a name, sources or a retry. What the engine does
+    beyond that is missing here: nothing is read ahead of a lazy download's user; no guardian removes the temporaries
+    of a process that is killed; only blobs of a storage.Bucket are pinned to their generations, or compared with the
+    service's checksum, by themselves; errors that are none of google.api_core's come as the client raises them.
     """
 
     def __init__(self, client: Any, bucket: str, retry: Any, stats: DownloadStats) -> None:  # noqa: ANN401 - anything
+        from google.cloud import storage  # noqa: PLC0415 - slow import
+
         self._bucket_name = bucket
         self._bucket = client.bucket(bucket)
+        self._is_real = isinstance(self._bucket, storage.Bucket)  # a fake need not know of every option
         self._retry = retry
         self._stats = stats
 
@@ -89,8 +100,9 @@ class ClientReader:
 
     def _read_composed(self, objects: ObjectColumns, group: Group) -> list[bytes] | None:
         """Return the parts; None where an object must be to blame, which reading each alone finds."""
-        composite = self._bucket.blob(f"{COMPOSED_PREFIX}{uuid.uuid4().hex}")
-        sources = [self._bucket.blob(name) for name in objects.names[group.start : group.stop]]
+        name = f"{COMPOSED_PREFIX}{uuid.uuid4().hex}"
+        composite = self._bucket.blob(name)
+        sources = [self._blob(objects, at) for at in range(group.start, group.stop)]
         self._stats.asked("compose")
         try:
             composite.compose(sources, retry=self._retry)
@@ -99,7 +111,7 @@ class ClientReader:
             log.debug("read.compose_failed bucket=%s reason=%s", self._bucket_name, error)
             return None
         finally:
-            self._delete(composite)
+            self._delete(composite, name)
         if len(content) != group.size:
             return None
         self._stats.groups_composed += 1
@@ -111,31 +123,50 @@ class ClientReader:
         return parts
 
     def _read_object(self, objects: ObjectColumns, position: int) -> bytes:
-        from google.api_core import exceptions  # noqa: PLC0415 - slow import
-
         name, listed = objects.names[position], objects.sizes[position]
         try:
-            content = self._download(self._bucket.blob(name))
-        except exceptions.NotFound as error:
-            raise ObjectNotFound(self._bucket_name, name) from error
-        except (exceptions.Forbidden, exceptions.Unauthorized) as error:
-            raise AccessDenied(f"gs://{self._bucket_name}/{name}", error.code, error.message) from error
+            content = self._download(self._blob(objects, position))
+        except _google_error() as error:
+            raise self._named_error(error, objects, position) from error
         if listed not in (len(content), UNKNOWN_SIZE):
             raise ObjectChanged(name, listed, len(content))
         self._stats.objects_direct += 1
         return content
 
+    def _named_error(self, error: Exception, objects: ObjectColumns, position: int) -> DatafluxError:
+        """Say what a failed read means; where a pinned generation is gone, ask first what took its place."""
+        name, size, generation = objects.names[position], objects.sizes[position], objects.generation(position)
+        named = client_error(error, self._bucket_name, name)
+        if not (isinstance(named, ObjectNotFound) and generation and self._is_real):
+            return named
+        self._stats.asked("stat")
+        try:
+            found = self._bucket.get_blob(name, retry=self._retry)
+        except _google_error() as another:
+            return client_error(another, self._bucket_name, name)
+        if found is None:
+            return named
+        if found.size != size:
+            return ObjectChanged(name, size, found.size)
+        return ObjectChanged(name, generation, found.generation)
+
+    def _blob(self, objects: ObjectColumns, position: int) -> Any:  # noqa: ANN401 - the client's own kind of blob
+        name, generation = objects.names[position], objects.generation(position)
+        if generation and self._is_real:
+            return self._bucket.blob(name, generation=generation)
+        return self._bucket.blob(name)
+
     def _download(self, blob: Any) -> bytes:  # noqa: ANN401 - anything with download_as_bytes
         from google.cloud import storage  # noqa: PLC0415 - slow import
 
         self._stats.asked("read")
-        # A real blob would decompress what is stored compressed; a fake need not know of the option.
+        # A real blob, also a wrapped bucket's, would decompress what is stored compressed.
         raw = {"raw_download": True} if isinstance(blob, storage.Blob) else {}
         content: bytes = blob.download_as_bytes(retry=self._retry, **raw)
         self._stats.received_bytes += len(content)
         return content
 
-    def _delete(self, composite: Any) -> None:  # noqa: ANN401 - anything with delete
+    def _delete(self, composite: Any, name: str) -> None:  # noqa: ANN401 - anything with delete
         from google.api_core import exceptions  # noqa: PLC0415 - slow import
 
         self._stats.asked("delete")
@@ -143,12 +174,26 @@ class ClientReader:
             composite.delete(retry=self._retry)
         except exceptions.NotFound:
             pass  # it was not made
-        except _google_error() as error:
+        except Exception as error:  # noqa: BLE001 - whatever the client raises, the bytes that were read are right
             self._stats.temporaries_kept += 1
-            log.warning("temporaries.kept bucket=%s name=%s reason=%s", self._bucket_name, composite.name, error)
+            log.warning("temporaries.kept bucket=%s name=%s reason=%r", self._bucket_name, name, error)
+
+
+def client_error(error: Exception, bucket: str, name: str) -> DatafluxError:
+    """Name what a google.api_core error about one object means."""
+    from google.api_core.exceptions import GoogleAPICallError, RetryError  # noqa: PLC0415 - slow import
+
+    cause = error.cause if isinstance(error, RetryError) else error
+    if isinstance(cause, GoogleAPICallError) and cause.code:
+        # In the service's own form, so that one place says what a status means.
+        body = msgspec.json.encode({"error": {"message": str(cause.message)}})
+        answer = Answer(int(cause.code), (), body)
+    else:
+        answer = Answer(0, (), b"", str(cause) or repr(cause))
+    return object_error(answer, bucket=bucket, name=name, endpoint="")
 
 
 def _google_error() -> type[Exception]:
-    from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415 - slow import
+    from google.api_core.exceptions import GoogleAPIError  # noqa: PLC0415 - slow import
 
-    return GoogleAPICallError
+    return GoogleAPIError
