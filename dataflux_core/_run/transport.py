@@ -29,6 +29,7 @@ _UNREACHED = frozenset(
 )
 _CALLBACK_FAILED = 11  # CURLM_ABORTED_BY_CALLBACK, which pycurl does not name
 _BUFFER_BYTES = 256 * 1024
+MAX_CONNECTIONS = 512  # kept for later requests, unless said otherwise: libcurl's own default drops some in each lull
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +68,16 @@ class _Exchange:
 class Transport:
     """Own the connections of one thread to one endpoint; never used in another process than its maker's."""
 
-    def __init__(self, endpoint: Endpoint, *, max_connections: int = 512) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.most_in_flight = 0  # so many connections may be open, each answer's kept for the next request
         self.process_id = os.getpid()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         # Not a function of ours: a Ctrl-C would be raised, then lost, in it.
         self._timeouts_ms: list[int] = []
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timeouts_ms.append)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, max_connections)
+        self.keep_connections(MAX_CONNECTIONS)
         self._poller = select.epoll() if hasattr(select, "epoll") else select.poll()
         self._timeout_unit = 1.0 if hasattr(select, "epoll") else 1000.0
         self._deadline_s: float | None = None
@@ -88,6 +90,10 @@ class Transport:
     @property
     def in_flight(self) -> int:
         return len(self._running)
+
+    def keep_connections(self, count: int) -> None:
+        """Keep up to `count` connections for later requests."""
+        self._multi.setopt(pycurl.M_MAXCONNECTS, count)
 
     def start(self, request: Request, tag: Any, *, authorization: str = "") -> None:  # noqa: ANN401 - handed back as is
         """Send `request`; `wait` will hand back `tag` with its answer."""
@@ -108,6 +114,7 @@ class Transport:
         curl.setopt(pycurl.HEADERFUNCTION, exchange.head.append)
         curl.setopt(pycurl.WRITEFUNCTION, exchange.body.append)
         self._running[curl] = exchange
+        self.most_in_flight = max(self.most_in_flight, len(self._running))
         try:
             self._multi.add_handle(curl)
         except pycurl.error as error:

@@ -81,7 +81,7 @@ class ReadAhead:
 
     def _read(self) -> None:
         bucket, objects, options = self._target
-        with lend(self._access) as lent:
+        with lend(self._access, options) as lent:
             reading = self._reading = Reading(lent, bucket, objects, options, self._bell)
             if self._is_closed:
                 return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import sys
 import time
 from collections import deque
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dataflux_core._plan.groups import group_for_compose
 from dataflux_core._plan.pacing import Pace
-from dataflux_core._run.connections import lease
+from dataflux_core._run.connections import grant, lease
 from dataflux_core._run.reading.cleanup import clean_up
 from dataflux_core._run.reading.composed import ComposedReads, Ledger
 from dataflux_core._run.reading.deletions import Deletions
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_REQUESTS = 512
-_DESCRIPTOR_SHARE = 4  # of the open files allowed, one part for connections: the host has files of its own
 # A cold bucket takes 1000 writes a second; composes answer after about 0.35 s, so that many in flight are within it,
 # as are reads: 350 that answer after 0.06 s are 5800 a second. Beyond that the pace finds out.
 # Source: https://cloud.google.com/storage/docs/request-rate
@@ -46,12 +44,6 @@ _FIRST_REQUESTS = 350
 _CHECKSUM_TRIES = 4
 _DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
 DEFAULT_COMPOSITE_BYTES = 100_000_000
-
-
-def _max_requests() -> int:
-    """Return how many requests, each with its connection, this process may have in flight."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MAX_REQUESTS if allowed < 0 else max(16, min(MAX_REQUESTS, allowed // _DESCRIPTOR_SHARE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +54,7 @@ class ReadOptions:
     rule: RetryRule = field(default_factory=RetryRule)
     max_groups: int = sys.maxsize  # in flight at once
     max_processes: int = 1
-    max_requests: int = field(default_factory=_max_requests)  # in flight at once
+    max_requests: int = MAX_REQUESTS  # in flight at once; fewer where other readers of the process leave fewer
     max_held_bytes: int | None = None  # None: a share of the memory available
     order: Literal["completed", "listed"] = "completed"
 
@@ -81,8 +73,8 @@ class Reading:
         self, lent: Lent, bucket: str, objects: ObjectColumns, options: ReadOptions, bell: Bell | None = None
     ) -> None:
         access = lent.access
-        first = max(1, min(_FIRST_REQUESTS, options.max_requests))
-        service = Service(access, lent.transport, options.rule, Pace(ceiling=options.max_requests, start=first))
+        first = min(_FIRST_REQUESTS, lent.max_requests)
+        service = Service(access, lent.transport, options.rule, Pace(ceiling=lent.max_requests, start=first))
         source = Source(access.endpoint.base_url, bucket, objects, 1 if options.rule.never else _CHECKSUM_TRIES)
         self.stats = DownloadStats()
         self._access = access
@@ -223,7 +215,7 @@ def read_groups(
     In `options.order`; what is yielded counts as held until the next is asked for. Close it where it is not read to
     its end. Raises the errors of dataflux_core.errors.
     """
-    with lend(access) as lent:
+    with lend(access, options) as lent:
         reading = Reading(lent, bucket, objects, options)
         try:
             with closing(reading.run()) as finished:
@@ -250,10 +242,14 @@ class Lent:
 
     access: Access
     transport: Transport
+    max_requests: int
 
 
 @contextmanager
-def lend(access: Access) -> Iterator[Lent]:
+def lend(access: Access, options: ReadOptions) -> Iterator[Lent]:
     """Lend connections for one call."""
-    with lease(access.endpoint) as transport:
-        yield Lent(access, transport)
+    with (
+        grant(options.max_requests) as max_requests,
+        lease(access.endpoint, max_connections=max_requests) as transport,
+    ):
+        yield Lent(access, transport, max_requests)

@@ -85,7 +85,7 @@ class Reader:
             max_held_bytes=share.max_held_bytes,
         )
         objects = ObjectColumns(share.names, share.sizes, share.generations)
-        with lend(Access(share.endpoint, self._authorization)) as lent:
+        with lend(Access(share.endpoint, self._authorization), options) as lent:
             reading = self._reading = Reading(lent, share.bucket, objects, options, self._bell)
             if self._is_orphan:
                 return
