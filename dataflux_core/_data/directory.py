@@ -78,7 +78,7 @@ def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
     if not isinstance(bucket_name, str) or not bucket_name or "/" in bucket_name:
         raise InvalidArgument("bucket_name", repr(bucket_name), "the name of a bucket, without gs:// or a path")
     began_s = time.monotonic()
-    plan = directory_plan(objects, directory, chosen)
+    plan = directory_plan(objects, directory, chosen, may_probe=True)
     read_options = ReadOptions(chosen.max_composite_bytes, rule_of(chosen.retry_config))
     if chosen.max_requests is not None:
         read_options = replace(read_options, max_requests=chosen.max_requests)
@@ -92,8 +92,13 @@ def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
     return done
 
 
-def directory_plan(objects: Wanted, directory: str | os.PathLike[str], options: DirectoryOptions) -> DirectoryPlan:
-    """Decide what would be written where, writing nothing; raises UnsafeName, FileNotWritten, InvalidArgument."""
+def directory_plan(
+    objects: Wanted, directory: str | os.PathLike[str], options: DirectoryOptions, *, may_probe: bool = False
+) -> DirectoryPlan:
+    """Decide what would be written where; raises UnsafeName, FileNotWritten, InvalidArgument.
+
+    Nothing is written, so whether the file system folds case is told by names that are there, unless it `may_probe`.
+    """
     if options.max_composite_bytes < 0:
         raise InvalidArgument("max_composite_bytes", repr(options.max_composite_bytes), "0 or more bytes")
     if options.max_requests is not None and options.max_requests < 1:
@@ -105,6 +110,7 @@ def directory_plan(objects: Wanted, directory: str | os.PathLike[str], options: 
         Path(directory),
         unsafe_names=options.unsafe_names,
         strip_prefix=options.strip_prefix,
+        may_probe=may_probe,
     )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dataflux_core._data.target_tree import TargetTree
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core.errors import UnsafeName
+
+_LOOKED_AT = 1000  # names: a directory of numbers alone may be long
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +44,19 @@ class DirectoryPlan:
         return sum(self.objects.sizes[position] for position in self.missing)
 
 
-def plan_directory(
+def plan_directory(  # noqa: PLR0913 - what, what is known of it, whereto, how
     objects: ObjectColumns,
     checksums: Sequence[str],
     directory: Path,
     *,
     unsafe_names: UnsafeNames = "refuse",
     strip_prefix: str = "",
+    may_probe: bool = False,
 ) -> DirectoryPlan:
-    """Give each object a path, see which files are there; nothing is written. Raises UnsafeName, FileNotWritten.
+    """Give each object a path, see which files are there. Raises UnsafeName, FileNotWritten.
 
-    A file is there where its size is the listed one, as well as its crc32c where that is listed.
+    A file is there where its size is the listed one, as well as its crc32c where that is listed. Nothing is written,
+    unless it `may_probe` the file system by a file that is removed at once.
     """
     directory = directory.absolute()
     if directory.exists() and not directory.is_dir():
@@ -58,7 +65,7 @@ def plan_directory(
         _stripped(objects.names, strip_prefix),
         unsafe=unsafe_names,
         max_path_bytes=min(MAX_PATH_BYTES, _max_path_bytes(directory)) - len(os.fsencode(directory)) - 1,
-        folds_case=_folds_case(directory),
+        folds_case=_folds_case(directory, may_probe=may_probe),
     )
     missing = _missing(objects, checksums, directory, found)
     return DirectoryPlan(directory, objects, checksums, found.paths, missing, found.skipped)
@@ -95,11 +102,39 @@ def _max_path_bytes(directory: Path) -> int:
     return os.pathconf(_nearest(directory), "PC_PATH_MAX") - 1  # its final NUL
 
 
-def _folds_case(directory: Path) -> bool:
-    """Tell whether the file system takes one case for the other, by a name that is there; nothing is written."""
+def _folds_case(directory: Path, *, may_probe: bool) -> bool:
+    """Tell whether the file system that files go to takes one case for the other.
+
+    That is the one of the nearest directory that is there. It may be mounted, unlike the directory above it, so only
+    names inside it are sure to tell: those of a file that is made and removed again.
+    """
     nearest = _nearest(directory).resolve()
-    for path in (nearest, *nearest.parents):
-        swapped = path.with_name(path.name.swapcase()) if path.name else path
-        if swapped != path:
-            return swapped.exists() and swapped.samefile(path)
+    if may_probe:
+        with suppress(OSError):  # where nothing may be written: perhaps all is there already
+            return _probed(nearest)
+    return _seen(nearest)
+
+
+def _probed(directory: Path) -> bool:
+    probe = directory / f".dataflux-{secrets.token_hex(8)}.part"
+    try:
+        probe.touch(exist_ok=False)
+        return _twin(probe).exists()
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _seen(directory: Path) -> bool:
+    """Tell it from the first name inside that has two cases; where there is none, from those above."""
+    inside: list[Path] = []
+    with suppress(PermissionError):  # a directory may be open to those who know its names
+        inside.extend(islice(directory.iterdir(), _LOOKED_AT))
+    for path in (*inside, directory, *directory.parents):
+        twin = _twin(path)
+        if twin != path:
+            return twin.exists() and twin.samefile(path)
     return False
+
+
+def _twin(path: Path) -> Path:
+    return path.with_name(path.name.swapcase()) if path.name else path
