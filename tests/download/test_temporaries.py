@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
-from pathlib import Path
+import uuid
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -17,11 +16,13 @@ from dataflux_core._run.reading import temporaries
 from dataflux_core.emulator import Emulator, Fault, Latency
 from tests.certificates import certificate
 from tests.download.buckets import DRIVERS, Stocked, eager, stock
+from tests.download.guardians import MARK, command_line, guardians
 from tests.processes import start_script, wait_until
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 Stock: TypeAlias = "Callable[[list[int]], Stocked]"
 
@@ -60,7 +61,7 @@ def server() -> Iterator[Emulator]:
 
 def started(bucket: Stocked, driver: str) -> subprocess.Popen[str]:
     """Start a download in a program of its own; return it while composites are being made or read."""
-    program = start_script(DOWNLOAD, {"ENDPOINT": bucket.gcs.endpoint}, driver, bucket.name)
+    program = start_script(DOWNLOAD, {"ENDPOINT": bucket.gcs.endpoint, MARK: bucket.name}, driver, bucket.name)
     assert program.stdout is not None
     assert program.stdout.readline() == "ready\n"
     return program
@@ -111,24 +112,10 @@ def test_a_process_that_is_killed_leaves_nothing(
 
 def test_a_download_that_ends_well_leaves_no_process_behind(stocked: Stock) -> None:
     bucket = stocked([100] * 2000)
-    before = guardians()
     with started(bucket, "eager") as program:
         out, err = program.communicate()
     assert (out, err, program.returncode) == ("done\n", "", 0)
-    assert wait_until(lambda: guardians() <= before)
-
-
-def guardians() -> set[int]:
-    return {session for session, line in running() if "guardian" in line}
-
-
-def running() -> Iterator[tuple[int, str]]:
-    """Yield session and command line of every process."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().rstrip()
-                yield int((entry / "stat").read_text().rpartition(")")[2].split()[3]), line
+    assert wait_until(lambda: guardians(bucket.name) == [])
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.__name__)
@@ -139,7 +126,7 @@ def test_an_error_leaves_nothing_though_composes_are_in_flight(driver: Any, stoc
     bucket.put("data/00700", b"x")
     with pytest.raises(errors.ObjectChanged, match="data/00700"):
         driver(bucket.client(), bucket.name, bucket.pairs)
-    assert bucket.temporaries() == []
+    assert wait_until(lambda: bucket.temporaries() == [])
 
 
 GUARDED = """
@@ -147,27 +134,30 @@ import os, sys
 from google.cloud import storage
 from google.oauth2.credentials import Credentials
 from dataflux_core import download
-client = storage.Client("p", Credentials("secret"), client_options={"api_endpoint": os.environ["ENDPOINT"]})
+token = Credentials(os.environ["TOKEN"])
+client = storage.Client("p", token, client_options={"api_endpoint": os.environ["ENDPOINT"]})
 objects = [(f"data/{number:05d}", 100) for number in range(200)]
-print("ready", flush=True)
 download.dataflux_download("p", sys.argv[1], objects, client)
 """
 
 
-def test_a_guardian_speaks_tls_with_the_hosts_token_and_authority(tmp_path: Path) -> None:
+def test_a_guardian_speaks_tls_with_the_hosts_token_and_authority_and_shows_neither(tmp_path: Path) -> None:
     certfile, keyfile = certificate(tmp_path)
+    token = uuid.uuid4().hex
     with Emulator(certfile=certfile, keyfile=keyfile) as gcs:
         bucket = stock(gcs, "b", [100] * 200)
-        gcs.configure(latency=Latency(read_s=60.0), token="secret")  # noqa: S106 - the emulator's
-        environ = {"ENDPOINT": gcs.endpoint, "REQUESTS_CA_BUNDLE": str(certfile)}
+        gcs.configure(latency=Latency(read_s=60.0), token=token)
+        environ = {"ENDPOINT": gcs.endpoint, "REQUESTS_CA_BUNDLE": str(certfile), "TOKEN": token, MARK: token}
         with start_script(GUARDED, environ, bucket.name) as program:
             assert wait_until(lambda: gcs.requests()["read"] >= 7)
-            lines = [line for _, line in running()]
+            guarding = [command_line(pid) for pid in guardians(token)]
             program.kill()
             program.communicate()
-        assert not [line for line in lines if "secret" in line and "Credentials" not in line]
+        assert len(guarding) == 1
+        assert token not in guarding[0]
         assert wait_until(lambda: gcs.requests()["delete"] == 7)
-        assert wait_until(lambda: gcs.requests().errors == {})
+        assert wait_until(lambda: guardians(token) == [])
+        assert gcs.requests().errors == {}
 
 
 def test_an_exception_of_the_consumer_leaves_nothing(stocked: Stock) -> None:
@@ -212,15 +202,20 @@ def test_an_interpreter_that_ends_with_an_open_iterator_leaves_nothing(stocked: 
     assert wait_until(lambda: bucket.temporaries() == [])
 
 
-def test_a_guardian_that_dies_is_replaced(stocked: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(temporaries, "_starts", 1)
-    bucket = stocked([100] * 200)
-    eager(bucket.client(), bucket.name, bucket.pairs)
-    lost = temporaries._present
-    assert lost is not None
-    lost.is_lost = True
-    eager(bucket.client(), bucket.name, bucket.pairs)
-    assert temporaries._present is not lost
+def test_a_guardian_that_dies_is_replaced_by_one_that_knows_of_everything(stocked: Stock) -> None:
+    bucket = stocked([100] * 2000)
+    bucket.gcs.reset_requests()
+    slow(bucket, compose_s=1.0, read_s=60.0)
+    with started(bucket, "eager") as program:
+        assert wait_until(lambda: bucket.gcs.requests()["compose"] == 63)
+        (lost,) = guardians(bucket.name)
+        os.kill(lost, signal.SIGKILL)
+        assert wait_until(lambda: bucket.gcs.requests()["read"] == 63)
+        (present,) = guardians(bucket.name)
+        program.kill()
+        program.communicate()
+    assert present != lost
+    assert wait_until(lambda: bucket.temporaries() == [])
 
 
 def test_without_an_interpreter_for_a_guardian_a_warning_is_logged(
@@ -232,9 +227,3 @@ def test_without_an_interpreter_for_a_guardian_a_warning_is_logged(
     with caplog.at_level("WARNING"):
         assert eager(bucket.client(), bucket.name, bucket.pairs) == bucket.expected
     assert [record.getMessage().split()[0] for record in caplog.records] == ["temporaries.unguarded"]
-
-
-def test_a_guardians_command_line_holds_no_secret(stocked: Stock) -> None:
-    bucket = stocked([100] * 40)
-    eager(bucket.client(), bucket.name, bucket.pairs)
-    assert any(line.endswith("guardian.py") for _, line in running())

@@ -138,7 +138,7 @@ class Sweep:
         import urllib.parse  # noqa: PLC0415 - see the module's docstring
         import urllib.request  # noqa: PLC0415
 
-        base_url, _, _, _, _, *headers = self._watch.endpoints[ward.key]
+        base_url, _, _, _, *headers = self._watch.endpoints[ward.key]
         bucket, name = urllib.parse.quote(ward.bucket, safe=""), urllib.parse.quote(ward.name, safe="")
         pin = f"?generation={ward.generation}" if ward.generation else ""
         fields = dict(header.split(": ", 1) for header in headers if ": " in header)

@@ -1,0 +1,31 @@
+"""Find the guardian processes of one test among all that run."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+MARK = "DATAFLUX_TEST_MARK"  # in the environment of the programs of one test, which their guardians inherit
+
+
+def guardians(mark: str) -> list[int]:
+    """Return the guardians of programs that were started with `mark` in their environment."""
+    return [pid for pid in _numbers() if "guardian.py" in command_line(pid) and f"{MARK}={mark}" in _environment(pid)]
+
+
+def command_line(pid: int) -> str:
+    return " ".join(_entries(pid, "cmdline"))
+
+
+def _numbers() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _environment(pid: int) -> list[str]:
+    return _entries(pid, "environ")
+
+
+def _entries(pid: int, file: str) -> list[str]:
+    with suppress(OSError):  # it has just ended
+        return Path(f"/proc/{pid}/{file}").read_bytes().decode(errors="replace").split("\0")
+    return []
