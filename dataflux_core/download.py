@@ -28,7 +28,7 @@ from dataflux_core._wire.listing import COMPOSED_PREFIX
 from dataflux_core.errors import FileNotWritten, InvalidArgument, ObjectChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 __all__ = [
     "COMPOSED_PREFIX",
@@ -140,7 +140,7 @@ def dataflux_download_lazy(  # noqa: PLR0913, PLR0917 - upstream's interface
     retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
     *,
     stats: DownloadStats | None = None,
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Yield what `dataflux_download` returns, while the next objects are read ahead in bounded memory.
 
     Arguments are checked at once; the first request goes out when the first object is asked for. Closing the
@@ -149,7 +149,7 @@ def dataflux_download_lazy(  # noqa: PLR0913, PLR0917 - upstream's interface
     """
     params = dataflux_download_optimization_params
     download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
-    return iter(()) if download is None else read_lazily(download)
+    return _nothing() if download is None else read_lazily(download)
 
 
 def download_single(
@@ -254,7 +254,14 @@ def _download(  # noqa: PLR0913, PLR0917 - what the four share of upstream's int
     if not len(columns):
         return None
     sink = DownloadStats() if stats is None else stats
-    return Download(client_of(client, project, retry), bucket, columns, cap, sink)
+    download = Download(client_of(client, project, retry), bucket, columns, cap, sink)
+    download.check_retry()
+    return download
+
+
+def _nothing() -> Generator[bytes, None, None]:
+    # A generator as any other lazy download is: its user may close it.
+    yield from ()
 
 
 def _check_bucket(bucket: str) -> None:

@@ -218,7 +218,7 @@ def test_lazy_closed_early_leaves_no_thread_or_temporary(stocked: Stock) -> None
     bucket = stocked([1000] * 3000)
     arriving = download.dataflux_download_lazy("p", bucket.name, bucket.pairs, bucket.client())
     assert next(arriving) == bucket.expected[0]
-    arriving.close()  # type: ignore[attr-defined] # a generator
+    arriving.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "dataflux-read-ahead"]
     assert bucket.temporaries() == []
 

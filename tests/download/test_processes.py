@@ -114,7 +114,7 @@ def test_a_fork_in_the_middle_of_a_lazy_download_disturbs_nothing(stocked: Stock
         with suppress(RuntimeError):  # it goes on in its own process alone
             found.extend(arriving)
             status = 2
-        arriving.close()  # type: ignore[attr-defined] # the child drops its copy
+        arriving.close()
         del arriving
         gc.collect()
         os._exit(status)

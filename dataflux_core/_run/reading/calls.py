@@ -19,7 +19,7 @@ from dataflux_core._wire.objects import crc32c_number
 from dataflux_core.errors import ObjectChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._run.clients import Client
@@ -43,6 +43,11 @@ class Download:
     def options(self) -> ReadOptions:
         """How a plain client's objects are read; another client's retry is nothing that we could read."""
         return ReadOptions(self.max_composite_bytes, rule_of(self.client.retry))
+
+    def check_retry(self) -> None:
+        """Raise InvalidArgument where a plain client's retry means nothing: a lazy read would find it out late."""
+        if self.client.access is not None:
+            rule_of(self.client.retry)
 
 
 def read_all(download: Download) -> list[bytes]:
@@ -86,7 +91,7 @@ def read_on_processes(download: Download, *, processes: int) -> list[bytes]:
     return contents
 
 
-def read_lazily(download: Download) -> Iterator[bytes]:
+def read_lazily(download: Download) -> Generator[bytes, None, None]:
     """Yield the bytes of every object, in order, while the next ones are read."""
     began_s = time.monotonic()
     access = download.client.access
