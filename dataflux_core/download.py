@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.directory import DirectoryDownload, DirectoryOptions, download_to_directory
@@ -12,6 +11,7 @@ from dataflux_core._data.directory_fetch import DirectoryProgress
 from dataflux_core._plan.columns import UNKNOWN_SIZE, ObjectColumns, Wanted, check_name, columns_of
 from dataflux_core._plan.groups import MAX_SOURCES
 from dataflux_core._plan.paths import name_of_path
+from dataflux_core._plan.split import split
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.reading.calls import (
     Download,
@@ -208,8 +208,7 @@ def decompose(  # noqa: PLR0913, PLR0917 - upstream's interface
     content = download_single(client, bucket_name, composite_object_name, retry_config)
     if sum(sizes) != len(content):
         raise ObjectChanged(composite_object_name, sum(sizes), len(content))
-    ends = list(accumulate(sizes, initial=0))
-    parts = [content[start:end] for start, end in pairwise(ends)]
+    parts = split(content, sizes)
     check_listed(columns, 0, parts)
     return parts
 

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,6 +23,7 @@ from dataflux_core import download, errors
 from dataflux_core._plan.columns import columns_of
 from dataflux_core._run.access import access_of
 from dataflux_core._run.reading.reader import ReadOptions, read_objects
+from dataflux_core._run.reading.reader_processes import read_in_processes
 from dataflux_core.emulator import Fault, Latency
 from tests.download.buckets import COMPOSED, DIRECT, Stocked, client_of, eager, lazy, parallel
 from tests.processes import children_of, wait_until
@@ -114,7 +116,7 @@ def test_a_fork_in_the_middle_of_a_lazy_download_disturbs_nothing(stocked: Stock
         with suppress(RuntimeError):  # it goes on in its own process alone
             found.extend(arriving)
             status = 2
-        arriving.close()
+        arriving.close()  # the child drops its copy
         del arriving
         gc.collect()
         os._exit(status)
@@ -164,6 +166,27 @@ def test_processes_that_are_killed_have_their_groups_read_all_the_same(
     assert [record.getMessage().split()[0] for record in caplog.records] == ["read.process_lost"] * victims
     bucket.gcs.configure(latency=Latency())
     assert wait_until(lambda: bucket.temporaries() == [])
+    assert reader_processes() == []
+
+
+@pytest.mark.usefixtures("many_processes")
+def test_a_process_that_is_stopped_for_good_has_its_groups_read_all_the_same(stocked: Stock) -> None:
+    bucket = stocked([1000] * 700)
+    bucket.gcs.configure(latency=Latency(read_s=0.5))
+    access = access_of(bucket.client())
+    impatient = replace(access, endpoint=replace(access.endpoint, connect_timeout_s=1, stall_timeout_s=1))
+    options = ReadOptions(0, max_processes=2, max_requests=100)
+
+    def stop() -> None:
+        assert wait_until(lambda: bucket.gcs.requests()["read"] > 20)
+        os.kill(reader_processes()[0], signal.SIGSTOP)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    arriving = read_in_processes(impatient, bucket.name, columns_of(bucket.pairs), options, download.DownloadStats())
+    found = dict(arriving)
+    stopper.join()
+    assert [found[position] for position in range(700)] == bucket.expected
     assert reader_processes() == []
 
 

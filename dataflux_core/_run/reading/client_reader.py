@@ -11,6 +11,7 @@ import msgspec
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.groups import group_for_compose
+from dataflux_core._plan.split import split
 from dataflux_core._run.crew import Crew
 from dataflux_core._run.reading.direct import GroupBytes
 from dataflux_core._wire.listing import COMPOSED_PREFIX
@@ -115,12 +116,7 @@ class ClientReader:
         if len(content) != group.size:
             return None
         self._stats.groups_composed += 1
-        parts: list[bytes] = []
-        start = 0
-        for size in objects.sizes[group.start : group.stop]:
-            parts.append(content[start : start + size])
-            start += size
-        return parts
+        return split(content, objects.sizes[group.start : group.stop])
 
     def _read_object(self, objects: ObjectColumns, position: int) -> bytes:
         name, listed = objects.names[position], objects.sizes[position]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import google_crc32c
 import msgspec
 
+from dataflux_core._plan.split import split
 from dataflux_core._run.reading.direct import GroupBytes
 from dataflux_core._wire.message import error_message
 from dataflux_core._wire.objects import (
@@ -170,24 +171,19 @@ class ComposedReads:
         body = answer.body
         expected = composite.stored.crc32c or crc32c_header(answer)
         if len(body) == composite.group.size and (not expected or google_crc32c.value(body) == crc32c_number(expected)):
-            self._split(composite, body)
+            self._on_whole(composite, body)
         elif composite.tries < self._source.max_tries:
             self._stats.retries += 1
             self._ask(composite)
         else:
             self._read_directly(composite)  # the object whose bytes suffer is found, by name
 
-    def _split(self, composite: _Composite, body: bytes) -> None:
+    def _on_whole(self, composite: _Composite, body: bytes) -> None:
         group = composite.group
         self._deletions.add(composite.name, composite.stored.generation)
         self._stats.received_bytes += len(body)
         self._stats.groups_composed += 1
-        parts: list[bytes] = []
-        start = 0
-        for size in self._source.objects.sizes[group.start : group.stop]:
-            parts.append(body[start : start + size])
-            start += size
-        self._finish(GroupBytes(group, parts))
+        self._finish(GroupBytes(group, split(body, self._source.objects.sizes[group.start : group.stop])))
 
     def _read_directly(self, composite: _Composite) -> None:
         # Deleted even where it was refused: an earlier try, whose answer was lost, may have made it.
