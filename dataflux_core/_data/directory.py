@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from dataflux_core._data.directory_fetch import DirectoryProgress, Fetching, fetch_missing
 from dataflux_core._data.directory_plan import DirectoryPlan, plan_directory
 from dataflux_core._plan.columns import Wanted, columns_of
+from dataflux_core._plan.paths import UnsafeNames
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES, ReadOptions
 from dataflux_core._run.retries import rule_of
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
-    from dataflux_core._plan.paths import UnsafeNames
     from dataflux_core.errors import UnsafeName
 
 log = logging.getLogger(__name__)
@@ -99,10 +100,7 @@ def directory_plan(
 
     Nothing is written, so whether the file system folds case is told by names that are there, unless it `may_probe`.
     """
-    if options.max_composite_bytes < 0:
-        raise InvalidArgument("max_composite_bytes", repr(options.max_composite_bytes), "0 or more bytes")
-    if options.max_requests is not None and options.max_requests < 1:
-        raise InvalidArgument("max_requests", repr(options.max_requests), "at least 1")
+    _check(options)
     columns = columns_of(objects)
     return plan_directory(
         columns,
@@ -112,6 +110,22 @@ def directory_plan(
         strip_prefix=options.strip_prefix,
         may_probe=may_probe,
     )
+
+
+def _check(options: DirectoryOptions) -> None:
+    if options.unsafe_names not in get_args(UnsafeNames):
+        raise InvalidArgument("unsafe_names", repr(options.unsafe_names), f"one of {', '.join(get_args(UnsafeNames))}")
+    if not _is_count(options.max_composite_bytes, 0):
+        raise InvalidArgument("max_composite_bytes", repr(options.max_composite_bytes), "0 or more bytes, as an int")
+    if options.max_requests is not None and not _is_count(options.max_requests, 1):
+        raise InvalidArgument("max_requests", repr(options.max_requests), "an int of at least 1, or None")
+
+
+def _is_count(value: int, least: int) -> bool:
+    try:
+        return index(value) >= least  # NumPy's integers are welcome
+    except TypeError:
+        return False
 
 
 def _checksums(objects: Wanted, count: int) -> Sequence[str]:

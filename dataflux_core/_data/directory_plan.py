@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from dataflux_core._data.target_tree import TargetTree
 from dataflux_core._plan.paths import MAX_PATH_BYTES, PathPlan, UnsafeNames, plan_paths
-from dataflux_core.errors import InvalidArgument
+from dataflux_core.errors import InvalidArgument, UnsafeName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from dataflux_core._plan.columns import ObjectColumns
-    from dataflux_core.errors import UnsafeName
 
 _LOOKED_AT = 1000  # names: a directory of numbers alone may be long
 
@@ -61,14 +60,26 @@ def plan_directory(  # noqa: PLR0913 - what, what is known of it, whereto, how
     directory = directory.absolute()
     if directory.exists() and not directory.is_dir():
         raise InvalidArgument("directory", str(directory), "a directory, or a path where one can be made")
-    found = plan_paths(
-        _stripped(objects.names, strip_prefix),
-        unsafe=unsafe_names,
-        max_path_bytes=min(MAX_PATH_BYTES, _max_path_bytes(directory)) - len(os.fsencode(directory)) - 1,
-        folds_case=_folds_case(directory, may_probe=may_probe),
-    )
+    stripped = _stripped(objects.names, strip_prefix)
+    with _whole_names(strip_prefix):
+        found = plan_paths(
+            stripped,
+            unsafe=unsafe_names,
+            max_path_bytes=min(MAX_PATH_BYTES, _max_path_bytes(directory)) - len(os.fsencode(directory)) - 1,
+            folds_case=_folds_case(directory, may_probe=may_probe),
+        )
+    skipped = [UnsafeName(strip_prefix + error.name, error.reason) for error in found.skipped]
     missing = _missing(objects, checksums, directory, found)
-    return DirectoryPlan(directory, objects, checksums, found.paths, missing, found.skipped)
+    return DirectoryPlan(directory, objects, checksums, found.paths, missing, skipped)
+
+
+@contextmanager
+def _whole_names(prefix: str) -> Iterator[None]:
+    """Let an error name the object, as the caller knows it, not what is left without `prefix`."""
+    try:
+        yield
+    except UnsafeName as error:
+        raise UnsafeName(prefix + error.name, error.reason) from error
 
 
 def _stripped(names: Sequence[str], prefix: str) -> Sequence[str]:

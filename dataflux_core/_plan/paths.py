@@ -20,9 +20,10 @@ MAX_PATH_BYTES = 4095  # PATH_MAX of Linux, less its final NUL
 _MAX_CHARACTER_BYTES = 4
 _APART = "%/"  # no component of an encoded name is "%", nor ends in one, unless it is cut
 
-_NEXT_STEPS: dict[UnsafeNames, str] = {
-    "refuse": "nothing is written, choose to encode or to skip unsafe names",
-    "encode": "nothing is written, choose to skip unsafe names",
+_Cure = Literal["encode", "skip"]
+_NEXT_STEPS: dict[_Cure, str] = {
+    "encode": "nothing is written, choose to encode or to skip unsafe names",
+    "skip": "nothing is written, choose to skip unsafe names",
 }
 
 _STEP = re.compile(r"(?:^|/)(\.{0,2})(?:/|\Z)")  # a component that is empty, "." or ".."
@@ -58,9 +59,9 @@ def plan_paths(
     """
     skipped: list[UnsafeName] = []
 
-    def refused(name: str, reason: str) -> None:
+    def refused(name: str, reason: str, cure: _Cure) -> None:
         if unsafe != "skip":
-            raise UnsafeName(name, f"{reason}; {_NEXT_STEPS[unsafe]}")
+            raise UnsafeName(name, f"{reason}; {_NEXT_STEPS[cure]}")
         skipped.append(UnsafeName(name, reason))
 
     paths = [_path_alone(name, unsafe, refused) for name in names]
@@ -73,7 +74,8 @@ def plan_paths(
         paths[position] = found = _path_among(names[position], path, taken)
         if found is not None and len(found.encode()) > max_path_bytes:
             paths[position] = None
-            refused(names[position], f"its path would be longer than {max_path_bytes} bytes below that directory")
+            reason = f"its path would be longer than {max_path_bytes} bytes below that directory"
+            refused(names[position], reason, "skip")
     return PathPlan(paths, tuple(skipped))
 
 
@@ -129,15 +131,15 @@ class _Taken:
     directories: set[str]  # keys
     key: Callable[[str], str]
     unsafe: UnsafeNames
-    refused: Callable[[str, str], None]
+    refused: Callable[[str, str, _Cure], None]
 
 
-def _path_alone(name: str, unsafe: UnsafeNames, refused: Callable[[str, str], None]) -> str | None:
+def _path_alone(name: str, unsafe: UnsafeNames, refused: Callable[[str, str, _Cure], None]) -> str | None:
     if unsafe == "encode" and name:
         return encoded(name)
     flaw = flaw_of(name)
     if flaw:
-        refused(name, flaw)
+        refused(name, flaw, "encode" if name else "skip")
         return None
     return name
 
@@ -151,10 +153,11 @@ def _path_among(name: str, path: str, taken: _Taken) -> str | None:
             taken.names[key] = name
             return path
         if other == name:
-            taken.refused(name, "it is there twice")
+            taken.refused(name, "it is there twice", "skip")
             return None
         if taken.unsafe != "encode":
-            taken.refused(name, f"{other!r} has the same path" if other else "it is a directory of other objects too")
+            reason = f"{other!r} has the same path" if other else "it is a directory of other objects too"
+            taken.refused(name, reason, "encode")
             return None
         directory, slash, last = path.rpartition("/")
         path = directory + slash + _APART + last

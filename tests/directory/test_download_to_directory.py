@@ -107,6 +107,17 @@ def test_a_prefix_is_stripped(gcs: Emulator, tmp_path: Path) -> None:
         download_to_directory("b", found, tmp_path, options=DirectoryOptions(strip_prefix="test/"))
 
 
+@pytest.mark.parametrize("name", ["p/", "p//x", "p/.."])
+def test_an_unsafe_name_is_given_with_the_prefix_that_is_stripped(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnsafeName) as caught:
+        download_to_directory("b", [(name, 1)], tmp_path, options=DirectoryOptions(strip_prefix="p/"))
+    assert caught.value.name == name
+    skipping = DirectoryOptions(strip_prefix="p/", unsafe_names="skip")
+    assert [error.name for error in download_to_directory("b", [(name, 1)], tmp_path, options=skipping).skipped] == [
+        name
+    ]
+
+
 def test_small_objects_travel_composed_unless_told_otherwise(gcs: Emulator, tmp_path: Path) -> None:
     found = listed(gcs, OBJECTS)
     download_to_directory("b", found, tmp_path / "composed")
@@ -336,12 +347,17 @@ def test_a_missing_bucket_is_named(gcs: Emulator, tmp_path: Path) -> None:
         pytest.param({"objects": ["a"]}, r"objects\[0\]", id="objects that are no pairs"),
         pytest.param({"objects": [("a", -1)]}, r"objects\[0\]", id="a negative size"),
         pytest.param({"options": DirectoryOptions(max_composite_bytes=-1)}, "max_composite_bytes", id="a negative cap"),
+        pytest.param({"options": DirectoryOptions(max_composite_bytes=None)}, "max_composite_bytes=None", id="no cap"),  # type: ignore[arg-type]
+        pytest.param({"options": DirectoryOptions(max_requests=1.5)}, "max_requests=1.5", id="half a request"),  # type: ignore[arg-type]
+        pytest.param({"options": DirectoryOptions(unsafe_names="bogus")}, "unsafe_names='bogus'", id="no such way"),  # type: ignore[arg-type]
         pytest.param({"options": DirectoryOptions(max_requests=0)}, "max_requests", id="no request at all"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(tmp_path: Path, arguments: dict[str, Any], named: str) -> None:
+def test_what_cannot_be_meant_is_refused(gcs: Emulator, tmp_path: Path, arguments: dict[str, Any], named: str) -> None:
+    gcs.reset_requests()
     with pytest.raises(InvalidArgument, match=named):
-        download_to_directory(**{"bucket_name": "b", "objects": [], "directory": tmp_path, **arguments})
+        download_to_directory(**{"bucket_name": "b", "objects": [("a", 1)], "directory": tmp_path, **arguments})
+    assert gcs.requests().counts == {}
 
 
 def test_nothing_to_download_makes_an_empty_directory(tmp_path: Path) -> None:

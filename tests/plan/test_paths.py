@@ -107,7 +107,7 @@ def test_encoding(name: str, path: str) -> None:
     ],
 )
 def test_two_names_never_share_a_file(clashing: list[str], kept: list[str], reason: str) -> None:
-    with pytest.raises(UnsafeName, match=reason):
+    with pytest.raises(UnsafeName, match=f"{reason}.*, choose to encode or to skip unsafe names"):
         plan_paths(clashing)
     assert plan_paths(clashing, unsafe="encode").paths == kept
     skipping = plan_paths(clashing, unsafe="skip")
@@ -117,7 +117,7 @@ def test_two_names_never_share_a_file(clashing: list[str], kept: list[str], reas
 
 @pytest.mark.parametrize("unsafe", ["refuse", "encode"])
 def test_a_name_that_is_there_twice_is_refused(unsafe: str) -> None:
-    with pytest.raises(UnsafeName, match="there twice"):
+    with pytest.raises(UnsafeName, match="there twice; nothing is written, choose to skip unsafe names"):
         plan_paths(["a", "b", "a"], unsafe=unsafe)  # type: ignore[arg-type]
     assert plan_paths(["a", "b", "a"], unsafe="skip").paths == ["a", "b", None]
 
@@ -139,16 +139,18 @@ def test_where_the_file_system_folds_case_twins_are_kept_apart(twins: list[str])
     assert len({(path or "").casefold() for path in paths}) == len(twins)
 
 
-def test_a_path_longer_than_the_system_allows_is_refused_even_encoded() -> None:
+@pytest.mark.parametrize("unsafe", ["refuse", "encode"])
+def test_a_path_longer_than_the_system_allows_is_refused_even_encoded(unsafe: str) -> None:
     name = "/".join(["x" * 200] * 5)
-    with pytest.raises(UnsafeName, match="longer than 1000 bytes"):
-        plan_paths([name], unsafe="encode", max_path_bytes=1000)
+    with pytest.raises(UnsafeName, match="longer than 1000 bytes.*, choose to skip unsafe names"):
+        plan_paths([name], unsafe=unsafe, max_path_bytes=1000)  # type: ignore[arg-type]
     assert plan_paths([name, "b"], unsafe="skip", max_path_bytes=1000).paths == [None, "b"]
 
 
-def test_an_empty_name_is_refused_even_encoded() -> None:
-    with pytest.raises(UnsafeName):
-        plan_paths([""], unsafe="encode")
+@pytest.mark.parametrize("unsafe", ["refuse", "encode"])
+def test_an_empty_name_is_refused_even_encoded(unsafe: str) -> None:
+    with pytest.raises(UnsafeName, match="names no file.*, choose to skip unsafe names"):
+        plan_paths([""], unsafe=unsafe)  # type: ignore[arg-type]
 
 
 def assert_safe(paths: list[str]) -> None:
