@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,6 +51,7 @@ class _Child:
     helper: HelperProcess
     first: int  # position of its share's first object
     owed: dict[int, Group] = field(default_factory=dict)  # by start
+    heard_s: float = field(default_factory=time.monotonic)
 
 
 def read_in_processes(
@@ -118,11 +121,23 @@ class _Crew:
                 send(child.helper.connection, self._share(groups[0].start, groups[-1].stop, options, rule))
 
     def receive(self) -> Generator[tuple[int, bytes], None, None]:
-        """Yield what arrives until each process has delivered its share, or died."""
+        """Yield what arrives until each process has delivered its share, or died.
+
+        One that is silent for longer than a service may be, because somebody stopped it, is killed: nobody may ever
+        let it go on. Silence alone tells nothing, since one large object takes as long as it takes.
+        """
+        endpoint = self._access.endpoint
+        silence_s = endpoint.connect_timeout_s + 2 * endpoint.stall_timeout_s
         while self._children:
             by_connection = {child.helper.connection: child for child in self._children}
-            for ready in wait(list(by_connection)):
-                yield from self._take(by_connection[ready])  # type: ignore[index]
+            for ready in wait(list(by_connection), silence_s / 4):
+                child = by_connection[ready]  # type: ignore[index]
+                child.heard_s = time.monotonic()
+                yield from self._take(child)
+            for child in list(by_connection.values()):
+                if time.monotonic() - child.heard_s > silence_s and _is_stopped(child.helper.pid):
+                    child.helper.kill()  # `_take` will see its end
+                    child.heard_s = time.monotonic()
 
     def close(self) -> None:
         """End every process; they clean up after themselves at the same time."""
@@ -189,6 +204,14 @@ class _Crew:
             len(child.owed),
         )
         self._dismiss(child)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Tell whether a signal has stopped the process; where there is no /proc, nobody knows."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
 
 
 def _receive_groups(child: _Child, message: GroupsRead) -> list[tuple[int, list[bytes]]]:
