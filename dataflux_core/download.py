@@ -21,6 +21,7 @@ from dataflux_core._run.reading.calls import (
     read_on_processes,
     read_on_threads,
 )
+from dataflux_core._run.reading.client_reader import compose_through_client
 from dataflux_core._run.reading.leftovers import find_leftovers, remove_leftovers
 from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES
 from dataflux_core._run.reading.stats import DownloadStats
@@ -176,7 +177,8 @@ def compose(  # noqa: PLR0913, PLR0917 - upstream's interface
 ) -> Any:  # noqa: ANN401 - the client's own kind of blob
     """Join up to MAX_NUM_OBJECTS_TO_COMPOSE objects under a name of the caller's; return its blob.
 
-    It is the caller's to delete; one of the same name is replaced.
+    It is the caller's to delete; one of the same name is replaced. Raises ObjectNotFound for an object that is not
+    there, BucketNotFound, AccessDenied, or another DatafluxError.
     """
     _check_bucket(bucket_name)
     check_name("destination_blob_name", destination_blob_name)
@@ -184,9 +186,7 @@ def compose(  # noqa: PLR0913, PLR0917 - upstream's interface
     if not 1 <= len(names) <= MAX_NUM_OBJECTS_TO_COMPOSE:
         raise InvalidArgument("objects", f"{len(names)} objects", f"1 to {MAX_NUM_OBJECTS_TO_COMPOSE} objects")
     bucket = client_of(storage_client, project_name, retry_config).client.bucket(bucket_name)
-    destination = bucket.blob(destination_blob_name)
-    destination.compose([bucket.blob(name) for name in names], retry=retry_config)
-    return destination
+    return compose_through_client(bucket, bucket_name, destination_blob_name, names, retry_config)
 
 
 def decompose(  # noqa: PLR0913, PLR0917 - upstream's interface

@@ -275,6 +275,12 @@ def test_a_composite_of_another_size_is_not_split() -> None:
         download.decompose("p", "b", "joined", client.pairs, client)
 
 
+def test_composing_what_cannot_be_found_is_refused_where_a_fake_cannot_say_which_it_is() -> None:
+    client = FakeClient([3])
+    with pytest.raises(errors.ServiceRefused, match="gs://b/joined: HTTP 404: .*gone"):
+        download.compose("p", "b", "joined", [("o0000", 3), ("gone", 1)], client)
+
+
 class OwnTransport(storage.Client):  # type: ignore[misc] # google-cloud-storage ships no types
     """A subclass may send its requests as it likes."""
 

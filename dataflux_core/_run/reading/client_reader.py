@@ -18,10 +18,10 @@ from dataflux_core._wire.listing import COMPOSED_PREFIX
 from dataflux_core._wire.message import Answer
 from dataflux_core._wire.objects import COMPOSE_PERMISSIONS
 from dataflux_core._wire.refusal import object_error
-from dataflux_core.errors import ObjectChanged, ObjectNotFound
+from dataflux_core.errors import ObjectChanged, ObjectNotFound, ServiceRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._plan.groups import Group
@@ -173,6 +173,43 @@ class ClientReader:
         except Exception as error:  # noqa: BLE001 - whatever the client raises, the bytes that were read are right
             self._stats.temporaries_kept += 1
             log.warning("temporaries.kept bucket=%s name=%s reason=%r", self._bucket_name, name, error)
+
+
+def compose_through_client(
+    bucket: Any,  # noqa: ANN401 - the client's own kind
+    bucket_name: str,
+    destination: str,
+    names: Sequence[str],
+    retry: Any,  # noqa: ANN401 - google.api_core ships no types
+) -> Any:  # noqa: ANN401 - the client's own kind of blob
+    """Join objects under a name, return its blob; raises a DatafluxError that names the source that is missing."""
+    joined = bucket.blob(destination)
+    try:
+        joined.compose([bucket.blob(name) for name in names], retry=retry)
+    except _google_error() as error:
+        named = client_error(error, bucket_name, destination)
+        if isinstance(named, ObjectNotFound):  # it cannot be the destination, which need not exist
+            named = _missing_source(error, bucket, bucket_name, named.name, names)
+        raise named from error
+    return joined
+
+
+def _missing_source(
+    error: Exception,
+    bucket: Any,  # noqa: ANN401 - as above
+    bucket_name: str,
+    destination: str,
+    names: Sequence[str],
+) -> DatafluxError:
+    """Ask which source is not there: the message of a refused compose is for people, so nothing is read out of it."""
+    try:
+        for name in names:
+            blob = bucket.blob(name)
+            if hasattr(blob, "exists") and not blob.exists():
+                return ObjectNotFound(bucket_name, name)
+    except _google_error() as another:  # who may compose need not be allowed to look
+        log.debug("compose.source_unknown bucket=%s reason=%s", bucket_name, another)
+    return ServiceRefused(f"gs://{bucket_name}/{destination}", 404, str(error))
 
 
 def client_error(error: Exception, bucket: str, name: str) -> DatafluxError:
