@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def written_aside(path: Path) -> Iterator[Path]:
     """Give a path to write to; what is written takes the place of `path` only when all went well.
 
+    That holds however the process ends. Nothing is forced to disk, so a power loss may still spoil a new file.
     A pipe or a device, such as /dev/stdout, is written to itself: a file must not take its place. Nor must one take
     the place of a symbolic link, so the file that it leads to is replaced.
     """

@@ -70,10 +70,12 @@ def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
 ) -> DirectoryDownload:
     """Write the stored bytes of each object to a file below `directory`, under its name.
 
-    `objects` are (name, size in bytes) pairs or a Listing. Every file is whole or not there, whatever happens. A
-    file that is there with the listed size, as well as the listed crc32c where the listing has that field, is not
-    fetched again: after an interruption call again. All paths are decided before anything is written. Raises
-    UnsafeName, FileNotWritten, ObjectChanged, or another DatafluxError.
+    `objects` are (name, size in bytes) pairs or a Listing. A file that is there with the listed size, as well as the
+    listed crc32c where the listing has that field, is not fetched again: after an interruption call again. All paths
+    are decided before anything is fetched. Raises UnsafeName, FileNotWritten, ObjectChanged, or another DatafluxError.
+
+    Every file is whole or not there, however the process ends. Files are not forced to disk one by one, so a power
+    loss may spoil those of the last seconds: after one, call again with a listing that has the field crc32c.
     """
     chosen = options or DirectoryOptions()
     if not isinstance(bucket_name, str) or not bucket_name or "/" in bucket_name:

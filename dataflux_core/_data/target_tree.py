@@ -77,7 +77,7 @@ class TargetTree:
             return file
 
     def write(self, name: str, path: str, content: bytes) -> None:
-        """Make `path` a file of `content`, whole or not at all; raises FileNotWritten."""
+        """Make `path` a file of `content`, whole or not at all, however the process ends; raises FileNotWritten."""
         file = self.create(name, path)
         file.write_at(0, content)
         file.commit()
@@ -130,6 +130,7 @@ class NewFile:
 
     def commit(self) -> None:
         """Put the file in its place, over one that is there."""
+        # No fsync: a million of them would take hours. What a power loss spoils is found by its checksum.
         parent = self._place.parent
         with _blamed(self._place.name, self._place.path):
             os.rename(self._aside, self._place.last, src_dir_fd=parent, dst_dir_fd=parent)
