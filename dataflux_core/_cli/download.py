@@ -31,7 +31,7 @@ class Options(CommonOptions):
     directory: Path
     max_composite_bytes: int
     no_compose: bool
-    parallelism: int
+    parallelism: int | None
     unsafe_names: UnsafeNames
     everything: bool
     dry_run: bool
@@ -50,7 +50,10 @@ class Options(CommonOptions):
 )
 @click.option("--no-compose", is_flag=True, help="Write nothing to the bucket: read every object by itself.")
 @click.option(
-    "-j", "--parallelism", type=click.IntRange(1, 4096), default=512, show_default=True, help="Requests at once."
+    "-j",
+    "--parallelism",
+    type=click.IntRange(1, 4096),
+    help="Requests at once; up to 512 by default, fewer where few files may be open.",
 )
 @click.option(
     "--unsafe-names",
@@ -65,8 +68,8 @@ def download(**options: Unpack[Options]) -> None:
     """Download every object whose name begins with PREFIX to a file below DIR.
 
     Files are named after the objects, without PREFIX up to its last "/". A file that is there already, with the
-    listed size and checksum, is not fetched again: after an interruption run the command again. No file is ever
-    half there. The bytes are the stored ones: what is stored compressed arrives compressed.
+    listed size and checksum, is not fetched again: after an interruption run the command again. However the
+    command ends, no file is half there. The bytes are the stored ones: what is stored compressed arrives compressed.
 
     \b
     dataflux download gs://my-bucket/images/ ./images
@@ -85,7 +88,10 @@ def download(**options: Unpack[Options]) -> None:
 
     place, shows_bar = options["place"], shows_progress(quiet=options["quiet"])
     client = open_client(options)
-    fields, parallelism = ("generation", "crc32c"), min(options["parallelism"], LISTING_PARALLELISM)
+    fields, parallelism = (
+        ("generation", "crc32c"),
+        min(options["parallelism"] or LISTING_PARALLELISM, LISTING_PARALLELISM),
+    )
     found = listing(client, Query(place, fields, options["everything"], parallelism), shows_bar=shows_bar)
     how = DirectoryOptions(
         unsafe_names=options["unsafe_names"],
