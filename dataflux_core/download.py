@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.directory import DirectoryDownload, DirectoryOptions, download_to_directory
 from dataflux_core._data.directory_fetch import DirectoryProgress
-from dataflux_core._plan.columns import UNKNOWN_SIZE, ObjectColumns, Wanted, check_name, columns_of
+from dataflux_core._plan.columns import UNKNOWN_SIZE, ObjectColumns, Wanted, check_bucket, check_name, columns_of
 from dataflux_core._plan.groups import MAX_SOURCES
 from dataflux_core._plan.paths import name_of_path
 from dataflux_core._plan.split import split
@@ -160,7 +160,7 @@ def download_single(
     retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
 ) -> bytes:
     """Return the stored bytes of one object, whatever its size."""
-    _check_bucket(bucket_name)
+    check_bucket(bucket_name)
     check_name("object_name", object_name)
     client = client_of(storage_client, None, retry_config)
     objects = ObjectColumns([object_name], [UNKNOWN_SIZE])
@@ -180,7 +180,7 @@ def compose(  # noqa: PLR0913, PLR0917 - upstream's interface
     It is the caller's to delete; one of the same name is replaced. Raises ObjectNotFound for an object that is not
     there, BucketNotFound, AccessDenied, or another DatafluxError.
     """
-    _check_bucket(bucket_name)
+    check_bucket(bucket_name)
     check_name("destination_blob_name", destination_blob_name)
     names = columns_of(objects).names
     if not 1 <= len(names) <= MAX_NUM_OBJECTS_TO_COMPOSE:
@@ -203,7 +203,7 @@ def decompose(  # noqa: PLR0913, PLR0917 - upstream's interface
     """
     columns = columns_of(objects)
     sizes = columns.sizes
-    _check_bucket(bucket_name)
+    check_bucket(bucket_name)
     client = client_of(storage_client, project_name, retry_config).client
     content = download_single(client, bucket_name, composite_object_name, retry_config)
     if sum(sizes) != len(content):
@@ -226,7 +226,7 @@ def clean_composed_objects(
     Choose an age beyond that of any download that may still run. With `dry_run` they are only named. Objects under
     COMPOSED_PREFIX whose names no download makes are left alone.
     """
-    _check_bucket(bucket_name)
+    check_bucket(bucket_name)
     if not isinstance(older_than, timedelta) or older_than < timedelta(0):
         raise InvalidArgument("older_than", repr(older_than), "a timedelta that is not negative")
     client = client_of(storage_client, None, retry_config)
@@ -244,7 +244,7 @@ def _download(  # noqa: PLR0913, PLR0917 - what the four share of upstream's int
     stats: DownloadStats | None,
 ) -> Download | None:
     """Check the arguments; None where there is nothing to read."""
-    _check_bucket(bucket)
+    check_bucket(bucket)
     columns = columns_of(objects)
     max_composite_bytes: int | None = DEFAULT_COMPOSITE_BYTES
     if params is not None:
@@ -261,11 +261,6 @@ def _download(  # noqa: PLR0913, PLR0917 - what the four share of upstream's int
 def _nothing() -> Generator[bytes, None, None]:
     # A generator as any other lazy download is: its user may close it.
     yield from ()
-
-
-def _check_bucket(bucket: str) -> None:
-    if not isinstance(bucket, str) or not bucket or "/" in bucket:
-        raise InvalidArgument("bucket_name", repr(bucket), "the name of a bucket, without gs:// or a path")
 
 
 def _checked_count(argument: str, count: int | None, *, least: int = 1) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from dataflux_core._data.directory_fetch import DirectoryProgress, Fetching, fetch_missing
 from dataflux_core._data.directory_plan import DirectoryPlan, plan_directory
-from dataflux_core._plan.columns import Wanted, columns_of
+from dataflux_core._plan.columns import Wanted, check_bucket, columns_of
 from dataflux_core._plan.paths import UnsafeNames
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES, ReadOptions
@@ -78,8 +78,7 @@ def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
     loss may spoil those of the last seconds: after one, call again with a listing that has the field crc32c.
     """
     chosen = options or DirectoryOptions()
-    if not isinstance(bucket_name, str) or not bucket_name or "/" in bucket_name:
-        raise InvalidArgument("bucket_name", repr(bucket_name), "the name of a bucket, without gs:// or a path")
+    check_bucket(bucket_name)
     began_s = time.monotonic()
     plan = directory_plan(objects, directory, chosen, may_probe=True)
     read_options = ReadOptions(chosen.max_composite_bytes, rule_of(chosen.retry_config))
