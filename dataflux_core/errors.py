@@ -44,7 +44,7 @@ class ExtraMissing(DatafluxError, ImportError):
         self.feature, self.extra = feature, extra
 
     def __str__(self) -> str:
-        return f"{self.feature} needs an extra: pip install 'dataflux_core[{self.extra}]'"
+        return f"an extra is needed for {self.feature}: pip install 'dataflux_core[{self.extra}]'"
 
 
 class CredentialsMissing(DatafluxError):
@@ -57,7 +57,8 @@ class CredentialsMissing(DatafluxError):
     def __str__(self) -> str:
         return (
             f"no usable Google credentials ({self.reason}); run `gcloud auth application-default login`, set "
-            "GOOGLE_APPLICATION_CREDENTIALS, or give a client made with credentials"
+            "GOOGLE_APPLICATION_CREDENTIALS, or give a client made with credentials; for an emulator set "
+            "STORAGE_EMULATOR_HOST"
         )
 
 

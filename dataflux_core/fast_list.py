@@ -91,11 +91,16 @@ class ListingController:
         return (Listing([page], tuple(fields)) for page in self._pages(fields) if page.count)
 
     def _pages(self, fields: Sequence[str]) -> Iterator[Page]:
+        if isinstance(fields, str):
+            raise InvalidArgument("fields", repr(fields), "a list of fields")
         unknown = [field for field in fields if field not in FIELDS]
         if unknown:
             raise InvalidArgument("fields", repr(unknown[0]), f"some of {', '.join(FIELDS)}")
         if isinstance(self.allowed_storage_classes, str):
             raise InvalidArgument("allowed_storage_classes", repr(self.allowed_storage_classes), "a list of classes")
+        for storage_class in self.allowed_storage_classes or ():
+            if not storage_class.isupper():
+                raise InvalidArgument("allowed_storage_classes", repr(storage_class), "classes such as 'STANDARD'")
         client = client_of(self.client, self.project, self.retry_config)
         classes = self.allowed_storage_classes
         scope = Scope(

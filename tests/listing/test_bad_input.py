@@ -46,6 +46,17 @@ def test_a_storage_class_given_as_text(shared_gcs: Emulator, controller: Make) -
         controller(shared_gcs, "odd", allowed_storage_classes="STANDARD").run()
 
 
+@pytest.mark.parametrize("classes", [["standard"], [""]])
+def test_storage_classes_that_no_object_has(shared_gcs: Emulator, controller: Make, classes: list[str]) -> None:
+    with pytest.raises(errors.InvalidArgument, match="such as 'STANDARD'"):
+        controller(shared_gcs, "odd", allowed_storage_classes=classes).run()
+
+
+def test_fields_given_as_text(shared_gcs: Emulator, controller: Make) -> None:
+    with pytest.raises(errors.InvalidArgument, match="fields='crc32c': expected a list"):
+        controller(shared_gcs, "odd").listing(fields="crc32c")
+
+
 def test_a_missing_bucket(shared_gcs: Emulator, controller: Make) -> None:
     with pytest.raises(errors.BucketNotFound, match="gs://nowhere: HTTP 404.*check its name"):
         controller(shared_gcs, "nowhere").run()

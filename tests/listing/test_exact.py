@@ -110,6 +110,16 @@ def test_storage_classes(controller: Make, classes: list[str] | None, count: int
         assert len(controller(gcs, "b", allowed_storage_classes=classes).run()) == count
 
 
+def test_a_listing_that_leaves_all_out_says_so(controller: Make, caplog: pytest.LogCaptureFixture) -> None:
+    with Emulator(buckets={"b": Synthetic("hive", 10, storage_class="NEARLINE")}) as gcs:
+        listing = controller(gcs, "b")
+        assert listing.run() == []
+    assert listing.stats.left_out == 10
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "list.all_left_out bucket=b objects=10 storage_classes=('STANDARD',)"
+    ]
+
+
 @pytest.mark.parametrize("sort_results", [False, True])
 def test_results_are_in_name_order_either_way(shared_gcs: Emulator, controller: Make, sort_results: bool) -> None:
     listed = controller(shared_gcs, "unicode", sort_results=sort_results).run()

@@ -106,6 +106,7 @@ class ClientLister:
             self._observer(
                 PageEvent(span.range_id, 0, answer.asked_s, now_s, fetched.count, fetched.first, fetched.last, 0)
             )
+        self.stats.left_out += fetched.count - fetched.page.count
         return fetched.page.between(kept.after, kept.end)
 
     def _fetch(self, span: Span) -> _Fetched:

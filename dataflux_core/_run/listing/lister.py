@@ -83,6 +83,10 @@ class Lister:
                         yield page
         self.stats.elapsed_s = time.perf_counter() - began_s
         self.stats.splits, self.stats.empty_halves = self._plan.counts.splits, self._plan.counts.empty_halves
+        bucket, classes = self._scope.bucket, self._scope.storage_classes
+        if self.stats.left_out and not self.stats.objects:
+            left_out = self.stats.left_out
+            log.warning("list.all_left_out bucket=%s objects=%d storage_classes=%s", bucket, left_out, classes)
         log.info("list.done bucket=%s prefix=%s %s", self._scope.bucket, self._scope.prefix, self.stats)
 
     @property
@@ -181,6 +185,7 @@ class Lister:
         self._retries.answered()
         self._pages += 1
         self.stats.received_bytes += outcome.received_bytes
+        self.stats.left_out += outcome.count - outcome.page.count
         question = attempt.item
         facts = PageFacts(outcome.count, outcome.first, outcome.last, outcome.sample, outcome.next_token)
         try:

@@ -25,6 +25,7 @@ class ListingStats:
     """What a listing took."""
 
     objects: int = 0
+    left_out: int = 0  # of another storage class, temporaries, names that end in "/"
     calls: int = 0  # page requests sent, retries included
     splits: int = 0  # parts of ranges taken over by idle listers
     empty_halves: int = 0  # of these, how many held nothing

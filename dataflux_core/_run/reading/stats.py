@@ -14,7 +14,7 @@ class DownloadStats:
     received_bytes: int = 0
     groups_composed: int = 0
     objects_direct: int = 0
-    temporaries_kept: int = 0  # that the service would not delete
+    temporaries_kept: int = 0  # not deleted when the call ended: refused, or left to the guardian
     elapsed_s: float = 0.0
 
     def asked(self, kind: str) -> None:
