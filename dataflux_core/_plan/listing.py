@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
+from typing import TYPE_CHECKING
 
 from dataflux_core._plan.keyspace import Frame, KeySpace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MIN_PAGES_PER_PART = 1.5  # less is finished by its owner before a thief's round trip pays
 _MAX_STANDSTILL = 20  # more would be a loop; a service under strain has been seen to send a few
@@ -21,6 +25,19 @@ class Span:
     start: str
     end: str | None  # None: to the end of the scope
     token: str = ""
+    victim_id: int | None = None  # the range that this one was cut from, on its first page only
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """The names from `start` on, below `end`."""
+
+    start: str
+    end: str | None  # None: no bound
+
+    @classmethod
+    def everything(cls) -> KeyRange:
+        return cls("", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +53,15 @@ class PageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Which names of a page belong to the range that asked: above `after`, below `end`; None: no bound."""
+    """Which names of a page belong to the range that asked: above `after`, below `end`; None: no bound.
+
+    `covered` is the part of the namespace that is finished with this page: the covered parts of all pages are disjoint
+    and add up to the ranges that the plan began with.
+    """
 
     after: str | None
     end: str | None
+    covered: KeyRange
 
 
 class NoProgress(Exception):
@@ -86,14 +108,16 @@ class ListingPlan:
     """
 
     parallelism: int
+    ranges: InitVar[Sequence[KeyRange]] = (KeyRange.everything(),)  # what to list: disjoint, in any order
     counts: PlanCounts = field(default_factory=PlanCounts)
     _space: KeySpace = field(default_factory=KeySpace)
     _live: dict[int, _Range] = field(default_factory=dict)
     _next_id: int = 0
     _page_objects: int = 1  # the fullest page seen
 
-    def __post_init__(self) -> None:
-        self._add("", None, None)
+    def __post_init__(self, ranges: Sequence[KeyRange]) -> None:
+        for key_range in ranges:
+            self._add(key_range.start, key_range.end, None)
 
     @property
     def done(self) -> bool:
@@ -122,6 +146,7 @@ class ListingPlan:
         live = self._live[span.range_id]
         live.in_flight = False
         after = self._check(live, span, facts)
+        covered_from = live.start if live.cursor is None else _successor(live.cursor)
         if facts.count:
             self._advance(live, facts)
         elif not facts.next_token and live.first is None and live.victim is not None:
@@ -129,13 +154,15 @@ class ListingPlan:
             if live.victim.end == live.start:
                 live.victim.blind = live.victim.futile = True
         end = live.end if live.end is not None and facts.count and facts.last >= live.end else None
-        if not facts.next_token or end is not None:
+        finished = not facts.next_token or end is not None
+        if finished:
             del self._live[live.id]
         elif live.cursor is not None and live.end != span.end:
             live.token, live.token_span = "", None  # cut meanwhile: ask again from the cursor, under the new end
         else:
             live.token, live.token_span = facts.next_token, span
-        return Kept(after, end)
+        covered_to = live.end if finished else covered_from if live.cursor is None else _successor(live.cursor)
+        return Kept(after, end, KeyRange(covered_from, covered_to))
 
     def _check(self, live: _Range, span: Span, facts: PageFacts) -> str | None:
         """Refuse answers that do not advance; return the name up to which the page repeats what is known."""
@@ -175,7 +202,8 @@ class ListingPlan:
         if asked is not None and (asked.end == live.end or live.cursor is None):
             return Span(live.id, asked.start, asked.end, live.token)
         live.token, live.token_span = "", None
-        return Span(live.id, live.start if live.cursor is None else live.cursor, live.end)
+        victim_id = live.victim.id if live.victim is not None and live.first is None else None
+        return Span(live.id, live.start if live.cursor is None else live.cursor, live.end, victim_id=victim_id)
 
     def _split(self, free: int) -> list[_Range]:
         """Cut the ranges with most left into parts of about equal size, for up to `free` idle listers."""
@@ -218,6 +246,11 @@ class ListingPlan:
         victim.end = cuts[0]
         self.counts.splits += len(cuts)
         return [self._add(start, end, victim) for start, end in zip(cuts, ends, strict=True)]
+
+
+def _successor(name: str) -> str:
+    """Return the least string above `name`."""
+    return name + "\0"
 
 
 @dataclass(slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflux_core._plan.listing import ListingPlan, NoProgress, PageFacts, Span
+from dataflux_core._plan.listing import KeyRange, ListingPlan, NoProgress, PageFacts, Span
 
 NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1, max_size=12)
 PATHLIKE = st.text(st.sampled_from("ab0/. ~é漢😀"), min_size=1, max_size=8)
@@ -74,6 +75,44 @@ def test_every_name_is_listed_exactly_once(
 ) -> None:
     service = Service(sorted(names), page_objects, random.Random(seed), empty)
     assert list_all(service, parallelism) == sorted(names)
+
+
+@given(NAMESPACES, st.integers(1, 40), st.integers(1, 60), st.lists(NAME, unique=True, max_size=5), st.integers(0, 99))
+def test_what_a_page_covers_is_what_is_left_to_list_less(
+    names: set[str], parallelism: int, page_objects: int, bounds: list[str], seed: int
+) -> None:
+    service = Service(sorted(names), page_objects, random.Random(seed), 0.1)
+    edges: list[str | None] = ["", *sorted(bounds), None]
+    ranges = [KeyRange(str(start), end) for start, end in pairwise(edges)][::2]
+    plan = ListingPlan(parallelism, ranges)
+    asked: list[Span] = []
+    covered: list[KeyRange] = []
+    while not plan.done:
+        asked += plan.next_spans(parallelism - len(asked))
+        span = asked.pop(service.luck.randrange(len(asked)))
+        page, token = service.answer(span)
+        kept = plan.receive(span, facts_of(page, token))
+        covered.append(kept.covered)
+        mine = [
+            name for name in page if (kept.after is None or name > kept.after) and (kept.end is None or name < kept.end)
+        ]
+        start, end = kept.covered.start, kept.covered.end
+        assert mine == [name for name in service.names if name >= start and (end is None or name < end)]
+    assert joined(covered) == joined(ranges)
+
+
+def joined(ranges: list[KeyRange]) -> list[KeyRange]:
+    """Join neighbours; fail where two overlap."""
+    whole: list[KeyRange] = []
+    for key_range in sorted(ranges, key=lambda each: each.start):
+        if key_range.start == key_range.end:
+            continue
+        if whole and whole[-1].end == key_range.start:
+            whole[-1] = KeyRange(whole[-1].start, key_range.end)
+            continue
+        assert not whole or (whole[-1].end is not None and whole[-1].end < key_range.start)
+        whole.append(key_range)
+    return whole
 
 
 @given(st.sets(PATHLIKE, max_size=200), st.integers(1, 50))
