@@ -56,7 +56,8 @@ class Kept:
     """Which names of a page belong to the range that asked: above `after`, below `end`; None: no bound.
 
     `covered` is the part of the namespace that is finished with this page: the covered parts of all pages are disjoint
-    and add up to the ranges that the plan began with.
+    and add up to the ranges that the plan began with. Where names repeat, the page's last name is kept but not covered
+    while a token follows: it may come again.
     """
 
     after: str | None
@@ -109,6 +110,7 @@ class ListingPlan:
 
     parallelism: int
     ranges: InitVar[Sequence[KeyRange]] = (KeyRange.everything(),)  # what to list: disjoint, in any order
+    names_repeat: bool = False  # several generations of a name are listed: only a token goes on amid them
     counts: PlanCounts = field(default_factory=PlanCounts)
     _space: KeySpace = field(default_factory=KeySpace)
     _live: dict[int, _Range] = field(default_factory=dict)
@@ -146,7 +148,7 @@ class ListingPlan:
         live = self._live[span.range_id]
         live.in_flight = False
         after = self._check(live, span, facts)
-        covered_from = live.start if live.cursor is None else _successor(live.cursor)
+        covered_from = live.start if live.cursor is None else self._beyond(live.cursor)
         if facts.count:
             self._advance(live, facts)
         elif not facts.next_token and live.first is None and live.victim is not None:
@@ -157,11 +159,11 @@ class ListingPlan:
         finished = not facts.next_token or end is not None
         if finished:
             del self._live[live.id]
-        elif live.cursor is not None and live.end != span.end:
+        elif live.cursor is not None and live.end != span.end and not self.names_repeat:
             live.token, live.token_span = "", None  # cut meanwhile: ask again from the cursor, under the new end
         else:
             live.token, live.token_span = facts.next_token, span
-        covered_to = live.end if finished else covered_from if live.cursor is None else _successor(live.cursor)
+        covered_to = live.end if finished else covered_from if live.cursor is None else self._beyond(live.cursor)
         return Kept(after, end, KeyRange(covered_from, covered_to))
 
     def _check(self, live: _Range, span: Span, facts: PageFacts) -> str | None:
@@ -177,6 +179,8 @@ class ListingPlan:
             return None
         if facts.first < live.cursor:
             raise NoProgress(f"name {facts.first!r} came again after {live.cursor!r}")
+        if self.names_repeat:
+            return None  # another generation
         return live.cursor  # asked again from the cursor, which startOffset includes
 
     def _advance(self, live: _Range, facts: PageFacts) -> None:
@@ -190,6 +194,10 @@ class ListingPlan:
         self._page_objects = max(self._page_objects, facts.count)
         self._space.learn([*facts.sample, facts.last])
 
+    def _beyond(self, cursor: str) -> str:
+        """Return from where on a range is unfinished whose pages reached `cursor`."""
+        return cursor if self.names_repeat else cursor + "\0"
+
     def _add(self, start: str, end: str | None, victim: _Range | None) -> _Range:
         added = _Range(self._next_id, start, end, victim)
         self._next_id += 1
@@ -199,7 +207,7 @@ class ListingPlan:
     def _ask(self, live: _Range) -> Span:
         live.in_flight = True
         asked = live.token_span
-        if asked is not None and (asked.end == live.end or live.cursor is None):
+        if asked is not None and (asked.end == live.end or live.cursor is None or self.names_repeat):
             return Span(live.id, asked.start, asked.end, live.token)
         live.token, live.token_span = "", None
         victim_id = live.victim.id if live.victim is not None and live.first is None else None
@@ -246,11 +254,6 @@ class ListingPlan:
         victim.end = cuts[0]
         self.counts.splits += len(cuts)
         return [self._add(start, end, victim) for start, end in zip(cuts, ends, strict=True)]
-
-
-def _successor(name: str) -> str:
-    """Return the least string above `name`."""
-    return name + "\0"
 
 
 @dataclass(slots=True)
