@@ -103,7 +103,9 @@ class App:
         if reply.status >= FIRST_ERROR:
             self.counters.error(str(reply.status))
         self.counters.objects_listed += reply.objects
-        wait_s = self.behaviour.wait_s(route.operation, reply.objects, reply.payload or len(request.body))
+        wait_s = self.behaviour.wait_s(
+            route.operation, reply.objects, reply.payload or len(request.body), reply.folders
+        )
         return Outcome(reply, wait_s + reply.wait_s, kind)
 
     def _faulted(self, fault: Fault, route: Route) -> Outcome:

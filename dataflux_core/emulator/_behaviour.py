@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from dataflux_core.emulator._config import Fault, Latency, Settings
 
 
-def wait_s(latency: Latency, operation: str, *, objects: int, payload: int) -> float:
-    """Give the time an operation takes, without jitter: `objects` listed, `payload` bytes moved."""
+def wait_s(latency: Latency, operation: str, *, objects: int, payload: int, folders: int = 0) -> float:
+    """Give the time an operation takes, without jitter: `objects` listed, `folders` walked, `payload` bytes moved."""
     if operation == "list":
-        return latency.list_s + latency.list_object_s * objects
+        return latency.list_s + latency.list_object_s * objects + latency.list_folder_s * folders
     if operation == "read":
         return latency.read_s + latency.read_byte_s * payload
     if operation == "compose":
@@ -55,10 +55,10 @@ class Behaviour:
             return fault
         return None
 
-    def wait_s(self, operation: str, objects: int, payload: int) -> float:
+    def wait_s(self, operation: str, objects: int, payload: int, folders: int = 0) -> float:
         """Draw how long an answer takes, in seconds."""
         if not self._waits_at_all:
             return 0.0
         latency = self.settings.latency
-        seconds = wait_s(latency, operation, objects=objects, payload=payload)
+        seconds = wait_s(latency, operation, objects=objects, payload=payload, folders=folders)
         return jittered(seconds, latency.jitter, self._waits.random()) if latency.jitter else seconds

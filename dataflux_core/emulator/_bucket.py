@@ -63,6 +63,7 @@ class Bucket:
         self.name = name
         self.permissions = permissions
         self.resource: dict[str, Json] = dict(resource or {})
+        self.folders = SortedNames()  # made by calls on folders; others follow from the names of objects
         self._base = base
         self._written: dict[str, StoredObject] = {}
         self._written_names = SortedNames()
@@ -105,6 +106,16 @@ class Bucket:
             return Slice(sorted(names + written)[:limit], None)
         return Slice(names, self._base.columns)
 
+    @property
+    def is_hierarchical(self) -> bool:
+        """Say whether folders are more than parts of names."""
+        namespace = self.resource.get("hierarchicalNamespace")
+        return isinstance(namespace, dict) and namespace.get("enabled") is True
+
+    def take_folders(self, start: str, end: str | None, limit: int) -> Slice:
+        """Give the first folders in [start, end) that were made as such, at most `limit`."""
+        return Slice(_part(self.folders.settled(), start, end, limit), None)
+
     def demand(self, *permissions: str) -> None:
         """Refuse what the caller may not do here."""
         if self.permissions is None:
@@ -119,12 +130,7 @@ class Bucket:
         return not self.take("", None, 1).names
 
     def _take_written(self, start: str, end: str | None, limit: int) -> list[str]:
-        names = self._written_names.settled()
-        first = bisect_left(names, start)
-        last = first + limit
-        if end is not None:
-            last = min(last, bisect_left(names, end))
-        return names[first:last]
+        return _part(self._written_names.settled(), start, end, limit)
 
     def _take_base(self, base: Base, start: str, end: str | None, limit: int) -> list[str]:
         names = base.take(start, end, limit)
@@ -136,3 +142,11 @@ class Bucket:
             if len(found) >= limit or len(names) < limit:
                 return found[:limit]
             names = base.take(names[-1] + "\0", end, limit)
+
+
+def _part(names: list[str], start: str, end: str | None, limit: int) -> list[str]:
+    first = bisect_left(names, start)
+    last = first + limit
+    if end is not None:
+        last = min(last, bisect_left(names, end))
+    return names[first:last]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dataflux_core.emulator._fields import Json
 
 Operation = Literal[
-    "list", "get", "read", "insert", "compose", "delete", "rewrite", "patch", "bucket", "iam", "batch", "any"
+    "list", "get", "read", "insert", "compose", "delete", "rewrite", "patch", "bucket", "folder", "iam", "batch", "any"
 ]
 Kind = Literal[
     "401",
@@ -44,6 +44,7 @@ class Latency:
 
     list_s: float = 0.0
     list_object_s: float = 0.0  # for each object of a page
+    list_folder_s: float = 0.0  # for each folder that a page without delimiter walks, hierarchical namespace only
     read_s: float = 0.0
     read_byte_s: float = 0.0  # for each byte sent
     get_s: float = 0.0  # metadata: of an object, a bucket, permissions

@@ -71,7 +71,8 @@ class FileSpan(NamedTuple):
 class Reply:
     """One answer.
 
-    `objects` is how many a page lists, `payload` how many bytes of content travel, `wait_s` a wait known already.
+    `objects` is how many a page lists, `folders` how many the service walked for it, `payload` how many bytes of
+    content travel, `wait_s` a wait known already.
     """
 
     status: int
@@ -80,6 +81,7 @@ class Reply:
     objects: int = 0
     payload: int = 0
     wait_s: float = 0.0
+    folders: int = 0
 
     @property
     def length(self) -> int:

@@ -51,7 +51,8 @@ def list_plan(fields: str) -> ListPlan:
 def list_objects(bucket: Bucket, request: Request, max_page: int) -> Reply:
     """Answer objects.list."""
     plan = list_plan(request.query.get("fields", ""))
-    found = page(bucket.take, read_query(request, max_page))
+    query = read_query(request, max_page)
+    found = page(bucket.take, query, bucket.take_folders if _shows_folders(request, query) else None)
     parts = [b'"kind":"storage#objects",'] if wants(plan.selector, "kind") else []
     if found.resume is not None and wants(plan.selector, "nextPageToken"):
         parts.append(b'"nextPageToken":"%s",' % write_token(found.resume))
@@ -62,7 +63,24 @@ def list_objects(bucket: Bucket, request: Request, max_page: int) -> Reply:
     if parts:
         parts[-1] = parts[-1][:-1]
     # Joined once: a page is half a megabyte.
-    return Reply(200, [JSON_TYPE], b"".join([b"{", *parts, b"}"]), objects=len(found.names))
+    return Reply(
+        200, [JSON_TYPE], b"".join([b"{", *parts, b"}"]), len(found.names), folders=_walked(bucket, query, found)
+    )
+
+
+def _shows_folders(request: Request, query: Query) -> bool:
+    """Say whether empty folders are listed too; raises ApiError where nothing is folded."""
+    shown = request.flag("includeFoldersAsPrefixes")
+    if shown and query.delimiter != "/":
+        raise ApiError(400, "includeFoldersAsPrefixes needs delimiter=/.", "invalidParameter")
+    return shown
+
+
+def _walked(bucket: Bucket, query: Query, found: Page) -> int:
+    """Count the folders that a page without delimiter leads through, where folders are more than parts of names."""
+    if query.delimiter or not bucket.is_hierarchical:
+        return 0
+    return len({name[: name.rfind("/") + 1] for name in found.names})
 
 
 DEFAULT_PAGE = (

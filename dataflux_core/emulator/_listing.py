@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from dataflux_core.emulator._names import prefix_end
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from dataflux_core.emulator._bucket import Columns, Slice
 
+FEW = 16  # names looked at behind a folder, twice as many each time: a large folder is left by a search
 SCANNED = 20_000  # names looked at for one page of a glob; the page may then be short, even empty
 
 
@@ -41,8 +44,12 @@ class Page:
     columns: Columns | None = None
 
 
-def page(take: Callable[[str, str | None, int], Slice], query: Query) -> Page:
-    """Choose the next page of a bucket."""
+def page(
+    take: Callable[[str, str | None, int], Slice],
+    query: Query,
+    take_folders: Callable[[str, str | None, int], Slice] | None = None,
+) -> Page:
+    """Choose the next page of a bucket; folds what `take_folders` gives, names of folders, in with the objects."""
     start = max(query.start, query.prefix)
     end = prefix_end(query.prefix)
     if query.end and (end is None or query.end < end):
@@ -52,7 +59,11 @@ def page(take: Callable[[str, str | None, int], Slice], query: Query) -> Page:
     if query.limit == 0:
         return Page([], [], start)
     if query.delimiter:
-        return _folded(take, query, start, end)
+        entries = _entries(take, query, start, end)
+        if take_folders is not None:
+            empty = (entry for entry in _entries(take_folders, query, start, end) if entry.folded)
+            entries = _merged(entries, empty)
+        return _folded(entries, query)
     if query.glob:
         return _matched(take, query, start, end)
     names, columns = take(start, end, query.limit + 1)
@@ -62,12 +73,12 @@ def page(take: Callable[[str, str | None, int], Slice], query: Query) -> Page:
     return Page(names, [], resume, columns)
 
 
-def _folded(take: Callable[[str, str | None, int], Slice], query: Query, start: str, end: str | None) -> Page:
+def _folded(entries: Iterator[Entry], query: Query) -> Page:
     """Fold the names below the first delimiter after the prefix into one entry each."""
     names: list[str] = []
     prefixes: list[str] = []
     matches = glob_pattern(query.glob).fullmatch if query.glob else None
-    for entry in _entries(take, query, start, end):
+    for entry in entries:
         if matches is not None and not matches(entry.text):
             continue
         if len(names) + len(prefixes) >= query.limit:
@@ -94,9 +105,11 @@ def _entries(
 ) -> Iterator[Entry]:
     """Walk over objects one by one but over each folder in a single step."""
     at: str | None = start
+    size = FEW
     while at is not None and (end is None or at < end):
-        chunk = take(at, end, query.limit + 1).names
-        at = chunk[-1] + "\0" if len(chunk) > query.limit else None
+        chunk = take(at, end, size).names
+        at = chunk[-1] + "\0" if len(chunk) == size else None
+        size = min(2 * size, query.limit + 1)
         position = 0
         while position < len(chunk):
             name = chunk[position]
@@ -113,6 +126,14 @@ def _entries(
             position = bisect_left(chunk, after, position)
             if position == len(chunk) and at is not None:
                 at = after
+                size = FEW
+
+
+def _merged(*sources: Iterator[Entry]) -> Iterator[Entry]:
+    """Merge ordered entries; those of the same text become one."""
+    for text, same in groupby(heapq.merge(*sources), key=lambda entry: entry.text):
+        entries = list(same)
+        yield Entry(text, listed=any(e.listed for e in entries), folded=any(e.folded for e in entries))
 
 
 def _matched(take: Callable[[str, str | None, int], Slice], query: Query, start: str, end: str | None) -> Page:

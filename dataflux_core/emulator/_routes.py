@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from dataflux_core.emulator import _json_buckets, _json_objects, _uploads, _xml
+from dataflux_core.emulator import _json_buckets, _json_folders, _json_objects, _uploads, _xml
 from dataflux_core.emulator._errors import ApiError
 from dataflux_core.emulator._http import Reply, Request, decode_text, error_reply
 from dataflux_core.emulator._json_list import list_objects
@@ -50,6 +50,11 @@ OBJECT: dict[str, tuple[str, Act]] = {
     "PATCH": ("patch", _json_objects.patch),
     "PUT": ("patch", _json_objects.update),
 }
+FOLDERS: dict[str, tuple[str, Act]] = {"POST": ("folder", _json_folders.insert)}
+FOLDER: dict[str, tuple[str, Act]] = {
+    "GET": ("folder", _json_folders.get),
+    "DELETE": ("folder", _json_folders.delete),
+}
 COPIES: dict[str, Act] = {"rewriteTo": _json_objects.rewrite_to, "copyTo": _json_objects.copy_to}
 MEDIA: tuple[str, Act] = ("read", read_media)
 
@@ -87,6 +92,8 @@ def resolve(request: Request) -> Route:
 def _json_route(request: Request, rest: list[str]) -> Route:
     if len(rest) > 1 and rest[1] == "o":
         return _object_route(request, rest[0], rest[2:])
+    if len(rest) > 1 and rest[1] == "folders":
+        return _folder_route(request, rest[0], rest[2:])
     if rest[1:] == ["iam", "testPermissions"]:
         return Route("iam", _json_buckets.test_permissions, Target(rest[0]))
     if len(rest) == 1 and rest[0]:
@@ -111,6 +118,15 @@ def _object_route(request: Request, bucket: str, rest: list[str]) -> Route:
             return Route("compose", _json_objects.compose, Target(bucket, name))
         case [name, "rewriteTo" | "copyTo" as call, "b", to_bucket, "o", to_name]:
             return Route("rewrite", COPIES[call], Target(bucket, name, to_bucket, to_name))
+    raise ApiError(404, "Not Found")
+
+
+def _folder_route(request: Request, bucket: str, rest: list[str]) -> Route:
+    match rest:
+        case []:
+            return _by_method(FOLDERS, request, Target(bucket))
+        case [name]:
+            return _by_method(FOLDER, request, Target(bucket, name))
     raise ApiError(404, "Not Found")
 
 
