@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
+from dataflux_core._wire.items import item_type
 from dataflux_core._wire.listing import MAX_PAGE_OBJECTS, Scope, page_of_items
 from dataflux_core._wire.message import Request
-from dataflux_core._wire.page import NUMBER_FIELDS, TEXT_FIELDS, Page
+from dataflux_core._wire.page import SERVICE_NAMES, Page
 
 
 class LevelPage(msgspec.Struct, frozen=True):
@@ -19,36 +22,12 @@ class LevelPage(msgspec.Struct, frozen=True):
     next_token: str
 
 
-class _Item(msgspec.Struct, gc=False):
-    name: str
-    size: int = 0
-    storageClass: str = ""  # noqa: N815 - the service's own spelling, here and below
-    generation: int = 0
-    metageneration: int = 0
-    crc32c: str = ""
-    md5Hash: str = ""  # noqa: N815
-    contentEncoding: str = ""  # noqa: N815
-    contentType: str = ""  # noqa: N815
-    updated: str = ""
-    etag: str = ""
-
-
-class _Level(msgspec.Struct):
-    items: list[_Item] = []
-    prefixes: list[str] = []
-    nextPageToken: str = ""  # noqa: N815 - the service's own spelling
-
-
-_decoder = msgspec.json.Decoder(_Level, strict=False)  # numbers arrive as JSON strings
-
-
 def level_request(scope: Scope, token: str = "") -> Request:
     """Ask for one page of what lies below the scope's prefix, down to the next "/".
 
     Source: https://cloud.google.com/storage/docs/json_api/v1/objects/list
     """
-    known = {**NUMBER_FIELDS, **TEXT_FIELDS}
-    wanted = dict.fromkeys(["name", "size", "storageClass", *(known[field] for field in scope.fields)])
+    wanted = dict.fromkeys(["name", "size", "storageClass", *(SERVICE_NAMES[field] for field in scope.fields)])
     query = {
         "delimiter": "/",
         "maxResults": str(MAX_PAGE_OBJECTS),
@@ -65,5 +44,18 @@ def level_request(scope: Scope, token: str = "") -> Request:
 
 def read_level(scope: Scope, body: bytes) -> LevelPage:
     """Decode the body of a 200 answer; raises msgspec.DecodeError where it is no such thing."""
-    level = _decoder.decode(body)
+    level = _decoder(scope.fields).decode(body)
     return LevelPage(page_of_items(scope, level.items), level.prefixes, level.nextPageToken)
+
+
+@lru_cache(maxsize=32)
+def _decoder(fields: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    level = msgspec.defstruct(
+        "level",
+        [
+            ("items", list[item_type(fields)], msgspec.field(default_factory=list)),  # type: ignore[misc]
+            ("prefixes", list[str], msgspec.field(default_factory=list)),
+            ("nextPageToken", str, ""),
+        ],
+    )
+    return msgspec.json.Decoder(level, strict=False)  # numbers arrive as JSON strings

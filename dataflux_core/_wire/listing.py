@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import islice
-from operator import lt
+from operator import le, lt
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 import msgspec
 
+from dataflux_core._plan.selection import Selection
+from dataflux_core._wire.items import item_type, values_of
 from dataflux_core._wire.message import Request
-from dataflux_core._wire.page import NUMBER_FIELDS, TEXT_FIELDS, Page, page_of
+from dataflux_core._wire.page import SERVICE_NAMES, Page, page_of
+from dataflux_core._wire.selection import chosen, query_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +37,14 @@ class Scope(msgspec.Struct, frozen=True):
     skip_composed: bool = True
     skip_directories: bool = True  # names that end in "/"
     user_project: str = ""
+    selection: Selection = Selection()
+
+    @property
+    def asked_fields(self) -> tuple[str, ...]:
+        """The optional fields that the service is asked for: the caller's, then what the selection is judged by."""
+        if self.selection.judges_times and "updated" not in self.fields:
+            return (*self.fields, "updated")
+        return self.fields
 
 
 class FetchedPage(msgspec.Struct, frozen=True):
@@ -54,6 +65,7 @@ class Item(Protocol):
     name: str
     size: int
     storageClass: str  # noqa: N815 - the service's own spelling
+    updated: str
 
 
 def list_request(scope: Scope, span: Span, *, max_objects: int = MAX_PAGE_OBJECTS) -> Request:
@@ -63,7 +75,7 @@ def list_request(scope: Scope, span: Span, *, max_objects: int = MAX_PAGE_OBJECT
     """
     parts = [
         f"/storage/v1/b/{quote(scope.bucket, safe='')}/o?maxResults={max_objects}&projection=noAcl&prettyPrint=false",
-        f"fields=items({','.join(_service_fields(scope))}),nextPageToken",
+        f"fields=items({','.join(_service_names(scope))}),nextPageToken",
     ]
     for key, value in (
         ("prefix", scope.prefix),
@@ -71,6 +83,7 @@ def list_request(scope: Scope, span: Span, *, max_objects: int = MAX_PAGE_OBJECT
         ("endOffset", span.end),
         ("pageToken", span.token),
         ("userProject", scope.user_project),
+        *query_of(scope.selection),
     ):
         if value:
             parts.append(f"{key}={quote(value, safe='')}")
@@ -79,10 +92,11 @@ def list_request(scope: Scope, span: Span, *, max_objects: int = MAX_PAGE_OBJECT
 
 def read_page(scope: Scope, body: bytes) -> FetchedPage:
     """Decode the body of a 200 answer; raises msgspec.DecodeError where it is no such thing."""
-    token, items = _decoder(scope.fields)(body)
+    token, items = _decoder(scope.asked_fields)(body)
     sample = tuple(item.name for item in items[:: max(1, len(items) // SAMPLED_NAMES)])
     names = [item.name for item in items]
-    if not all(map(lt, names, islice(names, 1, None))):
+    ascends = le if scope.selection.names_repeat else lt
+    if not all(map(ascends, names, islice(names, 1, None))):
         raise msgspec.DecodeError("names are not in ascending order")
     first, last = (names[0], names[-1]) if names else ("", "")
     return FetchedPage(page_of_items(scope, items), len(items), first, last, sample, token, len(body))
@@ -91,12 +105,14 @@ def read_page(scope: Scope, body: bytes) -> FetchedPage:
 def page_of_items(scope: Scope, items: Sequence[Item]) -> Page:
     """Pack the items that the scope wants."""
     kept = keep(scope, items)
-    columns = {key: [getattr(item, _service_name(key)) for item in kept] for key in scope.fields}
+    columns = {field: values_of(kept, field) for field in scope.fields}
     return page_of([item.name for item in kept], [item.size for item in kept], columns)
 
 
 def keep(scope: Scope, items: Sequence[Item]) -> Sequence[Item]:
-    """Leave out what the scope does not want: other storage classes, temporaries, directory markers."""
+    """Leave out what the scope does not want: what is not selected, temporaries, directory markers."""
+    if scope.selection.judges_objects:
+        items = chosen(scope.selection, items)
     if scope.storage_classes is not None:
         allowed = frozenset(scope.storage_classes)
         if not allowed.issuperset([item.storageClass for item in items]):
@@ -110,30 +126,17 @@ def keep(scope: Scope, items: Sequence[Item]) -> Sequence[Item]:
     return items
 
 
-def _service_name(field: str) -> str:
-    return NUMBER_FIELDS.get(field) or TEXT_FIELDS[field]
-
-
-def _service_fields(scope: Scope) -> list[str]:
+def _service_names(scope: Scope) -> list[str]:
     wanted = ["name", "size"]
     if scope.storage_classes is not None:
         wanted.append("storageClass")
-    return list(dict.fromkeys([*wanted, *map(_service_name, scope.fields)]))
+    return list(dict.fromkeys([*wanted, *map(SERVICE_NAMES.__getitem__, scope.asked_fields)]))
 
 
 @lru_cache(maxsize=32)
 def _decoder(fields: tuple[str, ...]) -> Callable[[bytes], tuple[str, list[Item]]]:
     """Return a function that decodes a page into its token and items; numbers arrive as JSON strings."""
-    members: list[tuple[str, type] | tuple[str, type, object]] = [
-        ("name", str),
-        ("size", int, 0),
-        ("storageClass", str, ""),
-    ]
-    for field in fields:
-        name = _service_name(field)
-        if name != "storageClass":
-            members.append((name, int, 0) if field in NUMBER_FIELDS else (name, str, ""))
-    item = msgspec.defstruct("item", members, gc=False)
+    item = item_type(fields)
     answer = msgspec.defstruct(
         "answer",
         [("items", list[item], msgspec.field(default_factory=list)), ("nextPageToken", str, "")],  # type: ignore[valid-type]

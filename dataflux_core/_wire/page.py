@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dataflux_core.errors import InvalidArgument
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 TEXT_SEPARATOR = "\n"  # no object name holds one: https://cloud.google.com/storage/docs/objects#naming
 _ROW = b"\n"
@@ -23,15 +25,34 @@ TEXT_FIELDS = {
     "updated": "updated",
     "storage_class": "storageClass",
     "etag": "etag",
+    "time_created": "timeCreated",
+    "time_deleted": "timeDeleted",
+    "soft_delete_time": "softDeleteTime",
+    "hard_delete_time": "hardDeleteTime",
+    "custom_time": "customTime",
+    "cache_control": "cacheControl",
+    "content_disposition": "contentDisposition",
+    "content_language": "contentLanguage",
+    "kms_key_name": "kmsKeyName",
+    "metadata": "metadata",
 }
-NUMBER_FIELDS = {"generation": "generation", "metageneration": "metageneration"}
-FIELDS = (*NUMBER_FIELDS, *TEXT_FIELDS)
+FLAG_FIELDS = {"temporary_hold": "temporaryHold", "event_based_hold": "eventBasedHold"}  # 1 or 0
+NUMBER_FIELDS = {
+    "generation": "generation",
+    "metageneration": "metageneration",
+    "component_count": "componentCount",
+    **FLAG_FIELDS,
+}
+SERVICE_NAMES = {**NUMBER_FIELDS, **TEXT_FIELDS}
+FIELDS = tuple(SERVICE_NAMES)
+_BY_SERVICE_NAME = {theirs: ours for ours, theirs in SERVICE_NAMES.items()}
 
 
 class Page(msgspec.Struct, frozen=True, gc=False):
     """Objects of one page, as packed columns in name order, that cross a process boundary without being unpacked.
 
-    `names`, and each text column, is UTF-8 joined by newlines; `sizes`, and each number column, is native int64.
+    `names`, and each text column, is UTF-8 joined by newlines; `sizes`, and each number column, is native int64. A
+    newline within a text, which no header can hold, has become a space.
     """
 
     count: int
@@ -70,12 +91,35 @@ class Page(msgspec.Struct, frozen=True, gc=False):
         return self.rows(start, max(start, stop))
 
 
+def pack_names(names: Sequence[str]) -> bytes:
+    """Join names; raises msgspec.DecodeError where one would become two."""
+    column = TEXT_SEPARATOR.join(names).encode()
+    if column.count(_ROW) >= max(1, len(names)):
+        raise msgspec.DecodeError("a name holds a newline")
+    return column
+
+
 def pack_text(values: Sequence[str]) -> bytes:
-    return TEXT_SEPARATOR.join(values).encode()
+    column = TEXT_SEPARATOR.join(values).encode()
+    if column.count(_ROW) < max(1, len(values)):
+        return column
+    # As https://www.rfc-editor.org/rfc/rfc9110#section-5.5 lets a recipient do: no row may become two.
+    return TEXT_SEPARATOR.join([value.replace(TEXT_SEPARATOR, " ") for value in values]).encode()
 
 
 def pack_numbers(values: Sequence[int]) -> bytes:
     return array("q", values).tobytes()
+
+
+def canonical_fields(fields: Iterable[str]) -> tuple[str, ...]:
+    """Return each field once, by the name that this package gives it; raises InvalidArgument."""
+    if isinstance(fields, str):
+        raise InvalidArgument("fields", repr(fields), "a list of fields")
+    named = [_BY_SERVICE_NAME.get(field, field) for field in fields]
+    for field in named:
+        if field not in SERVICE_NAMES:
+            raise InvalidArgument("fields", repr(field), f"some of {', '.join(FIELDS)}")
+    return tuple(dict.fromkeys(named))
 
 
 def int64s(column: bytes) -> memoryview[int]:
@@ -98,4 +142,4 @@ def page_of(
             numbers[key] = pack_numbers(values)  # type: ignore[arg-type]
         else:
             texts[key] = pack_text(values)  # type: ignore[arg-type]
-    return Page(len(names), pack_text(names), pack_numbers(sizes), texts, numbers)
+    return Page(len(names), pack_names(names), pack_numbers(sizes), texts, numbers)

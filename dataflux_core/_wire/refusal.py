@@ -16,6 +16,7 @@ from dataflux_core.errors import (
 )
 
 if TYPE_CHECKING:
+    from dataflux_core._wire.listing import Scope
     from dataflux_core._wire.message import Answer
 
 
@@ -24,6 +25,15 @@ def bucket_error(answer: Answer, *, bucket: str, endpoint: str) -> DatafluxError
     if answer.status == 404:  # noqa: PLR2004 - HTTP's own numbers
         return BucketNotFound(bucket)
     return _general_error(answer, f"gs://{bucket}", endpoint)
+
+
+def listing_error(answer: Answer, scope: Scope, *, endpoint: str) -> DatafluxError:
+    """Name what a failed page request means; a glob is the likeliest part of one that the service cannot read."""
+    glob = scope.selection.match_glob
+    if answer.status == 400 and glob:  # noqa: PLR2004 - HTTP's own numbers
+        message = f"{error_message(answer)}; correct the glob, or list without it"
+        return ServiceRefused(f"gs://{scope.bucket} with match_glob={glob!r}", answer.status, message)
+    return bucket_error(answer, bucket=scope.bucket, endpoint=endpoint)
 
 
 def object_error(answer: Answer, *, bucket: str, name: str, endpoint: str) -> DatafluxError:
