@@ -26,6 +26,7 @@ class Span:
     end: str | None  # None: to the end of the scope
     token: str = ""
     victim_id: int | None = None  # the range that this one was cut from, on its first page only
+    folder: str | None = None  # only what lies directly in it, with the folders there; None: whatever lies below
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class PageFacts:
     last: str
     sample: tuple[str, ...]  # names spread over the page
     next_token: str
+    prefixes: tuple[str, ...] = ()  # the folders in the folder that was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,15 @@ class Kept:
     `covered` is the part of the namespace that is finished with this page: the covered parts of all pages are disjoint
     and add up to the ranges that the plan began with. Where names repeat, the page's last name is kept but not covered
     while a token follows: it may come again.
+
+    What lies in `folders` belongs to pages of their own: it is not covered, and those pages stand between the names of
+    this one.
     """
 
     after: str | None
     end: str | None
     covered: KeyRange
+    folders: tuple[str, ...] = ()
 
 
 class NoProgress(Exception):
@@ -142,6 +148,13 @@ class ListingPlan:
     def give_back(self, span: Span) -> None:
         """Take back a page that nobody will bring: it is asked for again."""
         self._live[span.range_id].in_flight = False
+
+    def hand_over(self) -> list[KeyRange]:
+        """Give up the ranges that no page is asked for; return what is left of them."""
+        idle = [live for live in self._live.values() if not live.in_flight]
+        for live in idle:
+            del self._live[live.id]
+        return [KeyRange(live.start if live.cursor is None else self._beyond(live.cursor), live.end) for live in idle]
 
     def receive(self, span: Span, facts: PageFacts) -> Kept:
         """Learn from the answer to `span`; return which of its names to keep. Raises NoProgress."""
