@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dataflux_core.errors import DatafluxError, FileNotWritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @contextmanager
@@ -36,3 +38,16 @@ def written_aside(path: Path) -> Iterator[Path]:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def listing_file(path: str | Path) -> Iterator[Path]:
+    """Give a path to write a listing to, which then stands at `path` whole or not at all; raises FileNotWritten."""
+    try:
+        with written_aside(Path(path)) as aside:
+            yield aside
+    except DatafluxError:
+        raise  # the listing's own, some of which are an OSError too
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise FileNotWritten("the listing", str(path), reason) from error

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, overload
 
+from dataflux_core._data.csv_file import write_csv
+from dataflux_core._data.page_order import in_name_order, overlapping
 from dataflux_core._wire.page import Page, int64s, page_of
 from dataflux_core.errors import ListingInexact
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dataflux_core._run.listing.observer import ListingStats
+
+_PICKED_PAGE_ROWS = 5000
 
 
 class Listing(Sequence[tuple[str, int]]):
@@ -101,15 +105,22 @@ class Listing(Sequence[tuple[str, int]]):
         return table_of(self._pages, self.fields)
 
     def to_parquet(self, path: str | Path) -> None:
-        """Write a Parquet file, whole or not at all."""
-        from dataflux_core._data.tables import write_parquet  # noqa: PLC0415 - pyarrow is an extra
+        """Write a Parquet file, whole or not at all; raises FileNotWritten; needs the extra `arrow`."""
+        from dataflux_core._data.parquet import write_parquet  # noqa: PLC0415 - pyarrow is an extra
 
         write_parquet(self._pages, self.fields, path)
 
+    def to_csv(self, path: str | Path) -> None:
+        """Write a CSV file with a header, in UTF-8, whole or not at all; raises FileNotWritten."""
+        write_csv(self._pages, self.fields, path)
+
     @classmethod
     def from_parquet(cls, path: str | Path) -> Listing:
-        """Read a Parquet file with at least the columns name and size, in any order of names."""
-        from dataflux_core._data.tables import read_parquet  # noqa: PLC0415 - pyarrow is an extra
+        """Read any program's Parquet file with at least the columns name and size; rows are put in name order.
+
+        Optional columns are those that have the name and type of a field. Raises InvalidArgument.
+        """
+        from dataflux_core._data.parquet import read_parquet  # noqa: PLC0415 - pyarrow is an extra
 
         pages, fields = read_parquet(path)
         return cls(pages, fields)
@@ -141,34 +152,22 @@ class Listing(Sequence[tuple[str, int]]):
 
 
 def whole_listing(
-    bucket: str, pages: Sequence[Page], fields: tuple[str, ...], stats: ListingStats | None = None
+    bucket: str,
+    pages: Sequence[Page],
+    fields: tuple[str, ...],
+    stats: ListingStats | None = None,
+    *,
+    names_repeat: bool = False,
 ) -> Listing:
-    """Put the pages of a finished run in order; raises ListingInexact where two of them overlap."""
+    """Put the pages of a finished run in order; raises ListingInexact where two of them overlap.
+
+    Where names repeat, generations of one name may lie on several pages, given in the order of generations.
+    """
     ordered = in_name_order(pages)
-    twice = overlapping(ordered)
+    twice = overlapping(ordered, names_repeat=names_repeat)
     if twice is not None:
         raise ListingInexact(bucket, f"{twice!r} was listed twice")
     return Listing(ordered, fields, stats)
-
-
-def in_name_order(pages: Sequence[Page]) -> list[Page]:
-    """Sort pages that are disjoint, each in order, by their first names: no object is touched."""
-    return sorted((page for page in pages if page.count), key=_first_name)
-
-
-def overlapping(pages: Sequence[Page]) -> str | None:
-    """Return a name at which neighbouring pages overlap, None where all is well."""
-    last = b""
-    for page in pages:
-        if _first_name(page) <= last:
-            return _first_name(page).decode()
-        last = page.names[page.names.rfind(b"\n") + 1 :]
-    return None
-
-
-def _first_name(page: Page) -> bytes:
-    end = page.names.find(b"\n")
-    return page.names if end < 0 else page.names[:end]
 
 
 def _pairs(page: Page) -> Iterator[tuple[str, int]]:
@@ -179,5 +178,9 @@ def _picked(listing: Listing, rows: range) -> Listing:
     """Make a listing of the rows of a slice with a step."""
     names, sizes = listing.names, listing.sizes
     columns = {field: listing.column(field) for field in listing.fields}
-    picked = {field: [values[row] for row in rows] for field, values in columns.items()}
-    return Listing([page_of([names[row] for row in rows], [sizes[row] for row in rows], picked)], listing.fields)  # type: ignore[arg-type]
+    pages = []
+    for start in range(0, len(rows), _PICKED_PAGE_ROWS):
+        part = rows[start : start + _PICKED_PAGE_ROWS]
+        picked = {field: [values[row] for row in part] for field, values in columns.items()}
+        pages.append(page_of([names[row] for row in part], [sizes[row] for row in part], picked))  # type: ignore[arg-type]
+    return Listing(pages, listing.fields)

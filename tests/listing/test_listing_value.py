@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflux_core._data.listing import Listing, in_name_order, overlapping, whole_listing
+from dataflux_core._data.listing import Listing, whole_listing
+from dataflux_core._data.page_order import in_name_order, overlapping
 from dataflux_core._wire.page import Page, page_of
 from dataflux_core.errors import InvalidArgument, ListingInexact
 
