@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from dataflux_core._data.csv_file import write_csv
 from dataflux_core._data.listing import Listing, whole_listing
+from dataflux_core._plan.selection import Selection
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
-from dataflux_core._run.listing.calls import pages_of
+from dataflux_core._run.listing.calls import checkpoint_of, pages_of
 from dataflux_core._run.listing.observer import ListingStats, Observer, PageEvent
+from dataflux_core._run.listing.options import ListingOptions
 from dataflux_core._wire.listing import COMPOSED_PREFIX, Scope
-from dataflux_core._wire.page import FIELDS
+from dataflux_core._wire.page import canonical_fields
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
+    from dataflux_core._run.clients import Client
     from dataflux_core._wire.page import Page
 
 __all__ = [
@@ -25,6 +32,7 @@ __all__ = [
     "ListingController",
     "ListingStats",
     "PageEvent",
+    "Selection",
 ]
 
 DEFAULT_ALLOWED_CLASS = ["STANDARD"]
@@ -52,6 +60,8 @@ class ListingController:
         *,
         progress: bool = False,
         user_project: str | None = None,
+        selection: Selection | None = None,
+        resume: str | Path | None = None,
     ) -> None:
         if not isinstance(max_parallelism, int) or max_parallelism < 1:
             raise InvalidArgument("max_parallelism", repr(max_parallelism), "a whole number of at least 1")
@@ -59,6 +69,8 @@ class ListingController:
             raise InvalidArgument("bucket", repr(bucket), "the name of a bucket, without gs:// or a path")
         if prefix is not None and not isinstance(prefix, str):
             raise InvalidArgument("prefix", repr(prefix), "a string, or None for all objects")
+        if resume is not None and not isinstance(resume, (str, PathLike)):
+            raise InvalidArgument("resume", repr(resume), "the path of a file, or None")
         self.max_parallelism = max_parallelism
         self.project = project
         self.bucket = bucket
@@ -69,6 +81,8 @@ class ListingController:
         self.retry_config = retry_config
         self.progress = progress
         self.user_project = user_project
+        self.selection = selection
+        self.resume = resume
         self.client: Any = None
         self.observer: Observer | None = None  # told of each page as it arrives
         self.stats = ListingStats()  # of the latest run
@@ -80,43 +94,68 @@ class ListingController:
     def listing(self, *, fields: Sequence[str] = ()) -> Listing:
         """Return every object as columns, with the optional columns in `fields`.
 
-        Fields: generation, metageneration, crc32c, md5, content_encoding, content_type, updated, storage_class,
-        etag. Raises DatafluxError where the result cannot be exact.
+        Fields: generation, metageneration, crc32c, md5, content_encoding, content_type, updated, storage_class, etag,
+        others of docs/reference/listing.md; the service's own spellings do as well. Raises DatafluxError where the
+        result cannot be exact.
         """
-        pages = list(self._pages(fields))
-        return whole_listing(self.bucket, pages, tuple(fields), self.stats)
+        scope = self._scope(fields)
+        pages = list(self._pages(scope))
+        names_repeat = scope.selection.names_repeat
+        return whole_listing(self.bucket, pages, scope.fields, self.stats, names_repeat=names_repeat)
 
     def stream(self, *, fields: Sequence[str] = ()) -> Iterator[Listing]:
         """Yield parts of the listing as they arrive, in no order, each sorted; memory stays bounded."""
-        return (Listing([page], tuple(fields)) for page in self._pages(fields) if page.count)
+        scope = self._scope(fields)
+        return (Listing([page], scope.fields) for page in self._pages(scope) if page.count)
 
-    def _pages(self, fields: Sequence[str]) -> Iterator[Page]:
-        if isinstance(fields, str):
-            raise InvalidArgument("fields", repr(fields), "a list of fields")
-        unknown = [field for field in fields if field not in FIELDS]
-        if unknown:
-            raise InvalidArgument("fields", repr(unknown[0]), f"some of {', '.join(FIELDS)}")
+    def to_parquet(self, path: str | Path, *, fields: Sequence[str] = ()) -> int:
+        """List into a Parquet file in bounded memory, whole or not at all; return the number of objects.
+
+        Rows are in the order in which pages arrive; `Listing.from_parquet` puts them in name order. Needs the extra
+        `arrow`. Raises FileNotWritten or another DatafluxError.
+        """
+        from dataflux_core._data.parquet import write_parquet  # noqa: PLC0415 - pyarrow is an extra
+
+        scope = self._scope(fields)
+        return write_parquet(self._pages(scope), scope.fields, path)
+
+    def to_csv(self, path: str | Path, *, fields: Sequence[str] = ()) -> int:
+        """List into a CSV file in bounded memory, whole or not at all; return the number of objects.
+
+        Rows are in the order in which pages arrive. Raises FileNotWritten or another DatafluxError.
+        """
+        scope = self._scope(fields)
+        return write_csv(self._pages(scope), scope.fields, path)
+
+    def _scope(self, fields: Sequence[str]) -> Scope:
         if isinstance(self.allowed_storage_classes, str):
             raise InvalidArgument("allowed_storage_classes", repr(self.allowed_storage_classes), "a list of classes")
         for storage_class in self.allowed_storage_classes or ():
             if not storage_class.isupper():
                 raise InvalidArgument("allowed_storage_classes", repr(storage_class), "classes such as 'STANDARD'")
-        client = client_of(self.client, self.project, self.retry_config)
+        if not isinstance(self.selection, Selection | None):
+            raise InvalidArgument("selection", repr(self.selection), "a Selection(...), or None for everything")
         classes = self.allowed_storage_classes
-        scope = Scope(
+        return Scope(
             self.bucket,
             self.prefix,
-            tuple(fields),
+            canonical_fields(fields),
             None if classes is None else tuple(classes),
             skip_composed=self.skip_compose,
             user_project=self.user_project or "",
+            selection=self.selection or Selection(),
         )
+
+    def _pages(self, scope: Scope) -> Iterator[Page]:
+        client = client_of(self.client, self.project, self.retry_config)
         self.stats = ListingStats()
-        return pages_of(
-            client,
-            scope,
-            self.stats,
-            parallelism=self.max_parallelism,
-            observer=self.observer,
-            shows_bar=self.progress,
-        )
+        options = ListingOptions(self.max_parallelism, self.observer, shows_bar=self.progress)
+        return _kept_pages(client, scope, self.stats, options, self.resume)
+
+
+def _kept_pages(
+    client: Client, scope: Scope, stats: ListingStats, options: ListingOptions, resume: str | Path | None
+) -> Iterator[Page]:
+    """Yield the pages of a listing; its checkpoint is removed when all of them were taken."""
+    with checkpoint_of(client, scope, resume) as checkpoint:
+        yield from pages_of(client, scope, stats, replace(options, checkpoint=checkpoint))
