@@ -16,6 +16,7 @@ __all__ = [
     "ListingInexact",
     "ObjectChanged",
     "ObjectNotFound",
+    "ResumeFileUnusable",
     "ServiceRefused",
     "UnsafeName",
 ]
@@ -161,6 +162,17 @@ class ListingInexact(DatafluxError):
 
     def __str__(self) -> str:
         return f"gs://{self.bucket}: the listing would not be exact: {self.reason}; nothing is returned, list again"
+
+
+class ResumeFileUnusable(DatafluxError):
+    """A listing cannot go on from the file that it was given."""
+
+    def __init__(self, path: str, problem: str, advice: str) -> None:
+        super().__init__(path, problem, advice)
+        self.path, self.problem, self.advice = path, problem, advice
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}; {self.advice}"
 
 
 class UnsafeName(DatafluxError):

@@ -11,6 +11,7 @@ from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.listing.calls import pages_of
 from dataflux_core._run.listing.level_lister import list_level
 from dataflux_core._run.listing.observer import ListingStats
+from dataflux_core._run.listing.options import ListingOptions
 from dataflux_core._run.retries import rule_of
 from dataflux_core._wire.listing import COMPOSED_PREFIX, Scope
 from dataflux_core.errors import DatafluxError
@@ -79,7 +80,7 @@ def open_client(options: CommonOptions) -> Client:
 
 def pages(client: Client, query: Query, *, shows_bar: bool) -> Iterator[Page]:
     """Yield the listing as it arrives, in no order."""
-    return pages_of(client, query.scope, ListingStats(), parallelism=query.parallelism, shows_bar=shows_bar)
+    return pages_of(client, query.scope, ListingStats(), ListingOptions(query.parallelism, shows_bar=shows_bar))
 
 
 def listing(client: Client, query: Query, *, shows_bar: bool) -> Listing:

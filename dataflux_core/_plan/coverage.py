@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from dataflux_core._plan.listing import KeyRange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 def remaining(wanted: Iterable[KeyRange], covered: Iterable[KeyRange]) -> list[KeyRange]:
     """Return what of the `wanted` ranges no `covered` one holds, in order; wanted ranges stay apart from each other."""
-    gaps = _gaps(covered)
-    parts = [_common(key_range, gap) for key_range in sorted(wanted, key=_start) for gap in gaps]
+    return common_parts(wanted, _gaps(covered))
+
+
+def common_parts(ranges: Iterable[KeyRange], others: Sequence[KeyRange]) -> list[KeyRange]:
+    """Return the part that each of the `ranges` shares with each of the `others`, in order, where there is one."""
+    parts = [_common(one, other) for one in sorted(ranges, key=_start) for other in sorted(others, key=_start)]
     return [part for part in parts if not _is_empty(part)]
 
 

@@ -11,6 +11,7 @@ from dataflux_core._plan.pacing import Pace
 from dataflux_core._run.connections import lease
 from dataflux_core._run.listing.calls import pages_of
 from dataflux_core._run.listing.observer import ListingStats
+from dataflux_core._run.listing.options import ListingOptions
 from dataflux_core._run.reading.deletions import Deletions
 from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.retries import rule_of
@@ -71,7 +72,7 @@ def find_leftovers(client: Client, bucket: str, *, older_than: timedelta) -> Lef
     )
     objects: list[tuple[str, int]] = []
     old_bytes = younger = strangers = 0
-    for page in pages_of(client, scope, ListingStats(), parallelism=_LISTED_RANGES):
+    for page in pages_of(client, scope, ListingStats(), ListingOptions(_LISTED_RANGES)):
         old = old_ones(page, before=before)
         objects += old.objects
         old_bytes += old.bytes

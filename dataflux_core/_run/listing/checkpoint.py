@@ -1,0 +1,167 @@
+"""Keep the pages of a listing in a file, so that it can go on after an interruption."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataflux_core._wire.checkpoint import (
+    Asked,
+    Covered,
+    NotACheckpoint,
+    frame_bytes,
+    read_covered,
+    read_frames,
+    read_header,
+    read_page,
+    write_header,
+    write_record,
+)
+from dataflux_core.errors import ResumeFileUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from dataflux_core._plan.listing import KeyRange
+    from dataflux_core._wire.page import Page
+
+_OTHER_FILE = "nothing in it was touched, give another file"
+
+
+class Checkpoint:
+    """The file `path` with the pages that arrived for what was `asked`, from entering to leaving.
+
+    Entering takes a lock and reads what is there. Leaving without an error removes the file: what was asked for is
+    complete, so the next run is to ask anew. Records are not forced to disk one by one: what a power loss takes is
+    torn, hence recognised, hence listed again.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], asked: Asked) -> None:
+        self.covered: list[Covered] = []
+        self._path = Path(path).resolve()  # a link's target is written, so it is what will be removed
+        self._asked = asked
+        self._owner_id = os.getpid()
+
+    def __enter__(self) -> Self:
+        self._file = self._locked()
+        try:
+            with self._as_our_error("give a file that can be read as well as written"):
+                self._read()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A fork of the owner only lets go: the file with its lock stays the owner's.
+        if (kind is None or not self.covered) and os.getpid() == self._owner_id:
+            self._path.unlink(missing_ok=True)  # still locked: nobody else has begun to use it
+        self._file.close()
+
+    @property
+    def key_ranges(self) -> list[KeyRange]:
+        return [covered.key_range for covered in self.covered]
+
+    def pages(self, left: Iterable[KeyRange]) -> Iterator[tuple[Covered, Page]]:
+        """Yield the pages kept before, without rows that the `left` ranges bring again."""
+        # Where a name repeats, a page may end amid its repetitions; the range then goes on with that name.
+        starts = {key_range.start for key_range in left}
+        kept = len(self.covered)
+        self._file.seek(self._begin)
+        for covered, payload in zip(self.covered[:kept], read_frames(self._file), strict=False):
+            page = read_page(payload)
+            yield covered, page.between(None, covered.end) if covered.end in starts else page
+
+    def append(self, key_range: KeyRange, page: Page, left_out: int) -> None:
+        """Keep a page with the range that it finishes; raises ResumeFileUnusable."""
+        if not page.count and key_range.start == key_range.end:
+            return
+        covered = Covered(key_range.start, key_range.end, left_out)
+        with self._as_our_error("make room, then list again: what it holds is kept"):
+            self._write(write_record(covered, page))
+        self.covered.append(covered)
+
+    def _locked(self) -> FileIO:
+        """Open the file, made where there is none, for this process alone."""
+        while True:
+            with self._as_our_error("give a file that can be read as well as written"):
+                file = FileIO(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
+            try:
+                if self._is_ours(file):
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+
+    def _is_ours(self, file: FileIO) -> bool:
+        """Take the lock; tell whether the file is still in its place: another listing may just have ended with it."""
+        opened = os.fstat(file.fileno())
+        if not stat.S_ISREG(opened.st_mode):
+            raise ResumeFileUnusable(str(self._path), "it is no regular file", _OTHER_FILE)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ResumeFileUnusable(
+                str(self._path), "another listing is writing it", "wait for that one, or give another file"
+            ) from error
+        try:
+            return os.path.samestat(opened, self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _read(self) -> None:
+        """Learn what the file covers; what is torn at its end is cut off."""
+        try:
+            asked = read_header(self._file)
+            if asked is None:
+                self._begin_anew()
+                return
+            self._check(asked)
+            self._begin = self._end = self._file.tell()
+            for payload in read_frames(self._file):
+                self.covered.append(read_covered(payload))
+                self._end += frame_bytes(payload)
+        except NotACheckpoint as error:
+            raise ResumeFileUnusable(str(self._path), str(error), _OTHER_FILE) from error
+        self._file.truncate(self._end)
+
+    def _begin_anew(self) -> None:
+        self._file.truncate(0)
+        self._end = 0
+        self._write(write_header(self._asked))
+        os.fsync(self._file.fileno())  # once: whatever happens, the file can be told to be ours
+        self._begin = self._end
+
+    def _check(self, asked: Asked) -> None:
+        theirs, ours = asked.differences(self._asked), self._asked.differences(asked)
+        if theirs:
+            raise ResumeFileUnusable(
+                str(self._path),
+                f"it holds a listing with {theirs}, not {ours}",
+                "give another file, or delete it to begin anew",
+            )
+
+    def _write(self, record: bytes) -> None:
+        self._file.seek(self._end)
+        rest = memoryview(record)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._end += len(record)
+
+    @contextmanager
+    def _as_our_error(self, advice: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ResumeFileUnusable(str(self._path), f"it cannot be used ({error.strerror})", advice) from error

@@ -1,0 +1,310 @@
+"""A listing that was interrupted goes on where its file says it was: exact, nothing asked for twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dataflux_core._plan.listing import KeyRange
+from dataflux_core._run.listing.checkpoint import Checkpoint
+from dataflux_core._wire.checkpoint import MAGIC, Asked
+from dataflux_core._wire.listing import Scope
+from dataflux_core._wire.page import page_of
+from dataflux_core.emulator import Emulator, Memory, Synthetic
+from dataflux_core.errors import BucketNotFound, InvalidArgument, ResumeFileUnusable
+from tests.listing.namespaces import client_of
+from tests.processes import start_script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.listing.namespaces import Make
+
+OBJECTS = 6_000
+NAMES = list(Synthetic("mixed", OBJECTS).names(0, OBJECTS))
+PAGES = OBJECTS // 100
+
+
+@pytest.fixture(scope="module")
+def gcs() -> Iterator[Emulator]:
+    """A service whose pages are so small that a listing needs many."""
+    odd = {f"{name:03}{ending}": b"" for name in range(200) for ending in ("", "/")}
+    buckets: dict[str, Memory | Synthetic] = {"b": Synthetic("mixed", OBJECTS), "odd": Memory(odd), "empty": Memory()}
+    with Emulator(buckets=buckets, max_page=100) as running:
+        yield running
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "listing.checkpoint"
+
+
+def interrupt(make: Make, gcs: Emulator, file: Path, *, pages: int, **options: Any) -> None:
+    """List until `pages` pages were taken."""
+    listing = make(gcs, options.pop("bucket", "b"), options.pop("parallelism", 8), resume=file, **options)
+    stream = listing.stream()
+    assert len(list(islice(stream, pages))) == pages
+    stream.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("parallelism", [1, 8, 32])
+@pytest.mark.parametrize("pages", [1, PAGES // 2, PAGES - 2])
+def test_an_interrupted_listing_goes_on_where_it_was(
+    gcs: Emulator, controller: Make, file: Path, parallelism: int, pages: int
+) -> None:
+    interrupt(controller, gcs, file, pages=pages, parallelism=parallelism)
+    listing = controller(gcs, "b", parallelism, resume=file)
+    gcs.reset_requests()
+    assert [name for name, _ in listing.run()] == NAMES
+    assert 0 < listing.stats.resumed_objects < listing.stats.objects == OBJECTS
+    assert gcs.requests().objects_listed <= OBJECTS - listing.stats.resumed_objects + 2 * parallelism
+    assert not file.exists()
+
+
+def test_it_may_be_interrupted_again_and_again(gcs: Emulator, controller: Make, file: Path) -> None:
+    for pages in range(10, 50, 10):
+        interrupt(controller, gcs, file, pages=pages)
+    listing = controller(gcs, "b", resume=str(file))
+    assert listing.listing().names == NAMES
+    assert listing.stats.resumed_objects >= 40 * 50
+
+
+def test_a_stream_begins_with_what_is_in_the_file(gcs: Emulator, controller: Make, file: Path) -> None:
+    early = list(islice(controller(gcs, "b", resume=file).stream(), 5))
+    listing = controller(gcs, "b", resume=file)
+    parts = list(listing.stream())
+    assert [part.names for part in early] == [part.names for part in parts[:5]]
+    assert sorted(name for part in parts for name in part.names) == NAMES
+
+
+def test_the_consumer_of_a_stream_who_fails_at_a_page_is_given_it_again(
+    gcs: Emulator, controller: Make, file: Path
+) -> None:
+    taken: list[str] = []
+    stream = controller(gcs, "b", resume=file).stream()
+    taken += next(stream).names
+    failed = next(stream).names
+    stream.close()  # type: ignore[attr-defined]
+    assert set(failed) <= {name for part in controller(gcs, "b", resume=file).stream() for name in part.names}
+
+
+def test_columns_and_what_was_left_out_are_kept(gcs: Emulator, controller: Make, file: Path) -> None:
+    expected = controller(gcs, "odd").listing(fields=("generation", "crc32c"))
+    listing = controller(gcs, "odd", 2, resume=file)
+    next(listing.stream(fields=("generation", "crc32c"))).column("crc32c")
+    resumed = controller(gcs, "odd", 2, resume=file)
+    found = resumed.listing(fields=("crc32c", "generation"))
+    assert found == expected
+    assert found.column("generation") == expected.column("generation")
+    assert found.column("crc32c") == expected.column("crc32c")
+    assert resumed.stats.resumed_objects
+    assert resumed.stats.left_out >= 200
+
+
+def test_a_complete_file_needs_no_call(gcs: Emulator, controller: Make, file: Path) -> None:
+    kept = file.with_suffix(".kept")
+    stream = controller(gcs, "b", resume=file).stream()
+    while sum(len(part) for part in islice(stream, 1)):
+        shutil.copy(file, kept) if file.exists() else None
+    listing = controller(gcs, "b", resume=kept)
+    assert listing.listing().names == NAMES
+    assert listing.stats.calls == 0
+
+
+def test_a_fake_client_goes_on_too(gcs: Emulator, controller: Make, file: Path) -> None:
+    class Own(type(client_of(gcs))):  # type: ignore[misc]
+        """A class of the caller's own."""
+
+    def made(bucket: str) -> Any:
+        listing = controller(gcs, bucket, 4, resume=file)
+        listing.client.__class__ = Own
+        return listing
+
+    next(made("odd").stream())
+    listing = made("odd")
+    assert [name for name, _ in listing.run()] == [f"{name:03}" for name in range(200)]
+    assert listing.stats.resumed_objects
+    assert not file.exists()
+
+
+@pytest.fixture(scope="module")
+def half(gcs: Emulator, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a listing that was interrupted half-way, with two or three ranges under way."""
+    from dataflux_core.fast_list import ListingController  # noqa: PLC0415 - the fixture of this name is a function's
+
+    def make(gcs: Emulator, bucket: str, parallelism: int = 16, **options: Any) -> ListingController:
+        made = ListingController(parallelism, "p", bucket, **options)
+        made.client = client_of(gcs)
+        return made
+
+    file = tmp_path_factory.mktemp("half") / "checkpoint"
+    interrupt(make, gcs, file, pages=4, bucket="odd", parallelism=3)
+    return file.read_bytes()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_file_cut_at_any_byte_gives_the_exact_listing(
+    gcs: Emulator, controller: Make, file: Path, half: bytes, data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(half)))
+    junk = data.draw(st.sampled_from([b"", b"\0" * 512, b"\x01\0\0\0torn"]) if cut > 200 else st.just(b""))
+    file.write_bytes(half[:cut] + junk)
+    listing = controller(gcs, "odd", 3, resume=file)
+    assert [name for name, _ in listing.run()] == [f"{name:03}" for name in range(200)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(b"name,size\nx,1\n", "it is not the checkpoint of a listing; nothing in it was touched", id="csv"),
+        pytest.param(MAGIC + b"\x09\x00...", "it is of format 9", id="the file of a later version"),
+    ],
+)
+def test_a_file_that_is_not_ours_is_never_touched(
+    gcs: Emulator, controller: Make, file: Path, content: bytes, said: str
+) -> None:
+    file.write_bytes(content)
+    with pytest.raises(ResumeFileUnusable, match=said):
+        controller(gcs, "b", resume=file).run()
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(
+            {"bucket": "odd"}, "it holds a listing with bucket='b', not bucket='odd'; give another file", id="bucket"
+        ),
+        pytest.param({"prefix": "a"}, "with prefix='', not prefix='a'", id="prefix"),
+        pytest.param(
+            {"allowed_storage_classes": None}, "storage_classes=['STANDARD'], not storage_classes=None", id="class"
+        ),
+        pytest.param({"skip_compose": False}, "skip_composed=True, not skip_composed=False", id="temporaries"),
+    ],
+)
+def test_the_file_of_another_listing_is_refused(
+    gcs: Emulator, controller: Make, file: Path, options: dict[str, Any], said: str
+) -> None:
+    interrupt(controller, gcs, file, pages=3)
+    before = file.read_bytes()
+    with pytest.raises(ResumeFileUnusable) as raised:
+        controller(gcs, **{"bucket": "b", **options}, resume=file).run()
+    assert said in str(raised.value)
+    assert str(file) in str(raised.value)
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        pytest.param("", "it cannot be used (Is a directory); give a file", id="a directory"),
+        pytest.param("missing/file", "it cannot be used (No such file or directory)", id="in no directory"),
+        pytest.param("/dev/null", "it is no regular file", id="a device"),
+    ],
+)
+def test_what_cannot_be_a_file_is_refused(
+    gcs: Emulator, controller: Make, tmp_path: Path, path: str, said: str
+) -> None:
+    with pytest.raises(ResumeFileUnusable) as raised:
+        controller(gcs, "b", resume=tmp_path / path).run()
+    assert said in str(raised.value)
+
+
+def test_what_is_no_path_is_refused_at_once(gcs: Emulator, controller: Make) -> None:
+    with pytest.raises(InvalidArgument, match="resume=True: expected the path of a file"):
+        controller(gcs, "b", resume=True)
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_other_end(gcs: Emulator, controller: Make, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ResumeFileUnusable, match="it is no regular file"):
+        controller(gcs, "b", resume=tmp_path / "pipe").run()
+
+
+def test_a_file_is_for_one_listing_at_a_time(gcs: Emulator, controller: Make, file: Path) -> None:
+    first = controller(gcs, "b", resume=file).stream()
+    next(first)
+    with pytest.raises(ResumeFileUnusable, match="another listing is writing it; wait for that one"):
+        controller(gcs, "b", resume=file).run()
+    assert len(NAMES) > sum(len(part) for part in first)
+    assert not file.exists()
+
+
+def test_a_listing_that_never_began_leaves_no_file(gcs: Emulator, controller: Make, file: Path) -> None:
+    with pytest.raises(BucketNotFound):
+        controller(gcs, "nowhere", resume=file).run()
+    assert not file.exists()
+    assert controller(gcs, "empty", resume=file).run() == []
+    assert not file.exists()
+
+
+def test_the_target_of_a_link_is_used_and_removed(gcs: Emulator, controller: Make, file: Path) -> None:
+    file.symlink_to("target")
+    interrupt(controller, gcs, file, pages=3)
+    assert file.with_name("target").is_file()
+    assert len(controller(gcs, "b", resume=file).run()) == OBJECTS
+    assert file.is_symlink()
+    assert not file.exists()
+
+
+def test_a_forked_child_that_lets_go_neither_unlocks_nor_removes(gcs: Emulator, controller: Make, file: Path) -> None:
+    stream = controller(gcs, "b", resume=file).stream()
+    next(stream)
+    child = os.fork()
+    if not child:
+        stream.close()  # type: ignore[attr-defined]
+        os._exit(0)
+    os.waitpid(child, 0)
+    with pytest.raises(ResumeFileUnusable, match="another listing is writing it"):
+        controller(gcs, "b", resume=file).run()
+    stream.close()  # type: ignore[attr-defined]
+    assert controller(gcs, "b", resume=file).listing().names == NAMES
+
+
+LIST_ON_A_SMALL_DISK = """
+import resource, sys
+from dataflux_core.errors import ResumeFileUnusable
+from dataflux_core.fast_list import ListingController
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    ListingController(8, "p", "b", resume=sys.argv[1]).run()
+except ResumeFileUnusable as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_ends_a_listing_that_can_go_on_later(gcs: Emulator, controller: Make, file: Path) -> None:
+    with start_script(LIST_ON_A_SMALL_DISK, gcs.environ, str(file)) as script:
+        said, complaints = script.communicate()
+    assert (said, complaints) == (
+        f"{file}: it cannot be used (File too large); make room, then list again: what it holds is kept\n",
+        "",
+    )
+    assert file.stat().st_size == 50_000
+    listing = controller(gcs, "b", resume=file)
+    assert listing.listing().names == NAMES
+    assert listing.stats.resumed_objects
+
+
+def test_where_names_repeat_the_rows_that_come_again_are_dropped(file: Path) -> None:
+    asked = Asked.of("", Scope("b"))
+    pages = [page_of(["a", "b", "b"], [1, 2, 3]), page_of(["b", "b"], [4, 5]), page_of(["x", "y"], [6, 7])]
+    ranges = [KeyRange("", "b"), KeyRange("b", "b"), KeyRange("x", None)]  # one lies within the repetitions
+    with suppress(InterruptedError), Checkpoint(file, asked) as checkpoint:
+        for key_range, page in zip(ranges, pages, strict=True):
+            checkpoint.append(key_range, page, 0)
+        raise InterruptedError
+    with Checkpoint(file, asked) as checkpoint:
+        kept = [page.name_list() for _, page in checkpoint.pages([KeyRange("b", "x")])]
+        whole = [page.size_list() for _, page in checkpoint.pages([])]
+    assert kept == [["a"], [], ["x", "y"]]
+    assert whole == [[1, 2, 3], [4, 5], [6, 7]]
