@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from dataflux_core._data.csv_file import write_csv
 from dataflux_core._data.listing import Listing, whole_listing
 from dataflux_core._plan.selection import Selection
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
-from dataflux_core._run.listing.calls import checkpoint_of, pages_of
+from dataflux_core._run.listing.calls import resumable_pages
 from dataflux_core._run.listing.observer import ListingStats, Observer, PageEvent
 from dataflux_core._run.listing.options import ListingOptions
 from dataflux_core._wire.listing import COMPOSED_PREFIX, Scope
@@ -19,9 +18,9 @@ from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from dataflux_core._run.clients import Client
     from dataflux_core._wire.page import Page
 
 __all__ = [
@@ -99,14 +98,15 @@ class ListingController:
         result cannot be exact.
         """
         scope = self._scope(fields)
-        pages = list(self._pages(scope))
+        with self._pages(scope) as arriving:
+            pages = list(arriving)
         names_repeat = scope.selection.names_repeat
         return whole_listing(self.bucket, pages, scope.fields, self.stats, names_repeat=names_repeat)
 
     def stream(self, *, fields: Sequence[str] = ()) -> Iterator[Listing]:
         """Yield parts of the listing as they arrive, in no order, each sorted; memory stays bounded."""
         scope = self._scope(fields)
-        return (Listing([page], scope.fields) for page in self._pages(scope) if page.count)
+        return _parts(self._pages(scope), scope.fields)
 
     def to_parquet(self, path: str | Path, *, fields: Sequence[str] = ()) -> int:
         """List into a Parquet file in bounded memory, whole or not at all; return the number of objects.
@@ -117,7 +117,8 @@ class ListingController:
         from dataflux_core._data.parquet import write_parquet  # noqa: PLC0415 - pyarrow is an extra
 
         scope = self._scope(fields)
-        return write_parquet(self._pages(scope), scope.fields, path)
+        with self._pages(scope) as pages:
+            return write_parquet(pages, scope.fields, path)
 
     def to_csv(self, path: str | Path, *, fields: Sequence[str] = ()) -> int:
         """List into a CSV file in bounded memory, whole or not at all; return the number of objects.
@@ -125,7 +126,8 @@ class ListingController:
         Rows are in the order in which pages arrive. Raises FileNotWritten or another DatafluxError.
         """
         scope = self._scope(fields)
-        return write_csv(self._pages(scope), scope.fields, path)
+        with self._pages(scope) as pages:
+            return write_csv(pages, scope.fields, path)
 
     def _scope(self, fields: Sequence[str]) -> Scope:
         if isinstance(self.allowed_storage_classes, str):
@@ -146,16 +148,13 @@ class ListingController:
             selection=self.selection or Selection(),
         )
 
-    def _pages(self, scope: Scope) -> Iterator[Page]:
+    def _pages(self, scope: Scope) -> AbstractContextManager[Iterator[Page]]:
         client = client_of(self.client, self.project, self.retry_config)
         self.stats = ListingStats()
         options = ListingOptions(self.max_parallelism, self.observer, shows_bar=self.progress)
-        return _kept_pages(client, scope, self.stats, options, self.resume)
+        return resumable_pages(client, scope, self.stats, options, self.resume)
 
 
-def _kept_pages(
-    client: Client, scope: Scope, stats: ListingStats, options: ListingOptions, resume: str | Path | None
-) -> Iterator[Page]:
-    """Yield the pages of a listing; its checkpoint is removed when all of them were taken."""
-    with checkpoint_of(client, scope, resume) as checkpoint:
-        yield from pages_of(client, scope, stats, replace(options, checkpoint=checkpoint))
+def _parts(pages: AbstractContextManager[Iterator[Page]], fields: tuple[str, ...]) -> Iterator[Listing]:
+    with pages as arriving:
+        yield from (Listing([page], fields) for page in arriving if page.count)
