@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dataflux_core.emulator._errors import ApiError
-from dataflux_core.emulator._names import SortedNames
+from dataflux_core.emulator._generations import Generations
+from dataflux_core.emulator._names import SortedNames, part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,8 @@ class Bucket:
         self._written: dict[str, StoredObject] = {}
         self._written_names = SortedNames()
         self._hidden: set[str] = set()
+        self._noncurrent = Generations()
+        self._soft_deleted = Generations()
 
     def get(self, name: str) -> StoredObject | None:
         """Find an object."""
@@ -81,20 +84,42 @@ class Bucket:
         found = self._written.get(name)
         return self._base.listed(name) if found is None and self._base is not None else found
 
+    def generation(self, name: str, generation: int | None) -> StoredObject | None:
+        """Find a generation of an object, live or not; None gives the live one."""
+        live = self.get(name)
+        if generation is None or (live is not None and live.generation == generation):
+            return live
+        return self._noncurrent.get(name, generation)
+
+    def generations(self, name: str, *, soft: bool) -> list[StoredObject]:
+        """Give every generation of a name, the oldest first; with `soft` those that could be restored instead."""
+        if soft:
+            return self._soft_deleted.of(name)
+        live = self.get(name)
+        return self._noncurrent.of(name) if live is None else [*self._noncurrent.of(name), live]
+
     def put(self, stored: StoredObject) -> None:
         """Write an object, in place of one of the same name."""
+        if self._keeps_versions or self._retention_s:
+            replaced = self.get(stored.name)
+            if replaced is not None and replaced.generation != stored.generation:
+                self._retire(replaced, stored.created_us, keeps_version=self._keeps_versions)
         if stored.name not in self._written:
             self._written_names.add(stored.name)
             if self._base is not None and self._base.get(stored.name) is not None:
                 self._hidden.add(stored.name)
         self._written[stored.name] = stored
 
-    def remove(self, name: str) -> None:
-        """Delete an object that is there."""
-        if self._written.pop(name, None) is None:
+    def remove(self, stored: StoredObject, now_us: int, *, for_good: bool = False) -> None:
+        """Delete a generation that is there; `for_good` where a bucket with versions is not to keep it as one."""
+        name = stored.name
+        if stored.deleted_us:
+            self._noncurrent.remove(stored)
+        elif self._written.pop(name, None) is None:
             self._hidden.add(name)
         else:
             self._written_names.remove(name)
+        self._retire(stored, now_us, keeps_version=self._keeps_versions and not for_good)
 
     def take(self, start: str, end: str | None, limit: int) -> Slice:
         """Give the first names in [start, end), at most `limit`."""
@@ -112,9 +137,22 @@ class Bucket:
         namespace = self.resource.get("hierarchicalNamespace")
         return isinstance(namespace, dict) and namespace.get("enabled") is True
 
+    @property
+    def bills_callers(self) -> bool:
+        """Say whether a listing must name a project that pays."""
+        billing = self.resource.get("billing")
+        return isinstance(billing, dict) and billing.get("requesterPays") is True
+
+    def take_generations(self, start: str, end: str | None, limit: int, *, soft: bool) -> list[str]:
+        """Give the first names in [start, end) of which `generations` has any, at most `limit`."""
+        if soft:
+            return self._soft_deleted.take(start, end, limit)
+        live = self.take(start, end, limit).names
+        return sorted({*live, *self._noncurrent.take(start, end, limit)})[:limit]
+
     def take_folders(self, start: str, end: str | None, limit: int) -> Slice:
         """Give the first folders in [start, end) that were made as such, at most `limit`."""
-        return Slice(_part(self.folders.settled(), start, end, limit), None)
+        return Slice(part(self.folders.settled(), start, end, limit), None)
 
     def demand(self, *permissions: str) -> None:
         """Refuse what the caller may not do here."""
@@ -129,8 +167,26 @@ class Bucket:
         """Say whether nothing is listed here."""
         return not self.take("", None, 1).names
 
+    @property
+    def _keeps_versions(self) -> bool:
+        versioning = self.resource.get("versioning")
+        return isinstance(versioning, dict) and versioning.get("enabled") is True
+
+    @property
+    def _retention_s(self) -> int:
+        policy = self.resource.get("softDeletePolicy")
+        return int(str(policy.get("retentionDurationSeconds") or 0)) if isinstance(policy, dict) else 0
+
+    def _retire(self, stored: StoredObject, now_us: int, *, keeps_version: bool) -> None:
+        """Keep what is live no more as long as the bucket says."""
+        if keeps_version:
+            self._noncurrent.add(replace(stored, deleted_us=now_us, cache={}))
+        elif self._retention_s:
+            ends_us = now_us + self._retention_s * 1_000_000
+            self._soft_deleted.add(replace(stored, soft_deleted_us=now_us, hard_deleted_us=ends_us, cache={}))
+
     def _take_written(self, start: str, end: str | None, limit: int) -> list[str]:
-        return _part(self._written_names.settled(), start, end, limit)
+        return part(self._written_names.settled(), start, end, limit)
 
     def _take_base(self, base: Base, start: str, end: str | None, limit: int) -> list[str]:
         names = base.take(start, end, limit)
@@ -142,11 +198,3 @@ class Bucket:
             if len(found) >= limit or len(names) < limit:
                 return found[:limit]
             names = base.take(names[-1] + "\0", end, limit)
-
-
-def _part(names: list[str], start: str, end: str | None, limit: int) -> list[str]:
-    first = bisect_left(names, start)
-    last = first + limit
-    if end is not None:
-        last = min(last, bisect_left(names, end))
-    return names[first:last]

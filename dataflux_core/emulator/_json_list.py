@@ -14,7 +14,7 @@ import msgspec
 from dataflux_core.emulator._errors import ApiError
 from dataflux_core.emulator._fields import Selector, below, parse_fields, select, wants
 from dataflux_core.emulator._http import JSON_TYPE, Reply, Request
-from dataflux_core.emulator._listing import Page, Query, page
+from dataflux_core.emulator._listing import Page, Query, glob_pattern, page
 from dataflux_core.emulator._objects import StoredObject, resource
 
 if TYPE_CHECKING:
@@ -53,19 +53,27 @@ def list_objects(bucket: Bucket, request: Request, max_page: int) -> Reply:
     plan = list_plan(request.query.get("fields", ""))
     query = read_query(request, max_page)
     found = page(bucket.take, query, bucket.take_folders if _shows_folders(request, query) else None)
+    token = b"" if found.resume is None else write_token(found.resume)
+    items = _items(bucket, plan, found, request.origin) if found.names and wants(plan.selector, "items") else b""
+    reply = page_reply(plan, token, found.prefixes, (items, len(found.names)))
+    reply.folders = _walked(bucket, query, found)
+    return reply
+
+
+def page_reply(plan: ListPlan, token: bytes, prefixes: list[str], items: tuple[bytes, int]) -> Reply:
+    """Answer with a page, of which `items` are the lines and their number."""
+    lines, count = items
     parts = [b'"kind":"storage#objects",'] if wants(plan.selector, "kind") else []
-    if found.resume is not None and wants(plan.selector, "nextPageToken"):
-        parts.append(b'"nextPageToken":"%s",' % write_token(found.resume))
-    if found.prefixes and wants(plan.selector, "prefixes"):
-        parts.append(b'"prefixes":%s,' % msgspec.json.encode(found.prefixes))
-    if found.names and wants(plan.selector, "items"):
-        parts += [b'"items":[', _items(bucket, plan, found, request.origin), b"],"]
+    if token and wants(plan.selector, "nextPageToken"):
+        parts.append(b'"nextPageToken":"%s",' % token)
+    if prefixes and wants(plan.selector, "prefixes"):
+        parts.append(b'"prefixes":%s,' % msgspec.json.encode(prefixes))
+    if count and wants(plan.selector, "items"):
+        parts += [b'"items":[', lines, b"],"]
     if parts:
         parts[-1] = parts[-1][:-1]
     # Joined once: a page is half a megabyte.
-    return Reply(
-        200, [JSON_TYPE], b"".join([b"{", *parts, b"}"]), len(found.names), folders=_walked(bucket, query, found)
-    )
+    return Reply(200, [JSON_TYPE], b"".join([b"{", *parts, b"}"]), count)
 
 
 def _shows_folders(request: Request, query: Query) -> bool:
@@ -99,6 +107,9 @@ def read_query(request: Request, max_page: int) -> Query:
     start = query.get("startOffset", "")
     if query.get("pageToken"):
         start = max(start, read_token(query["pageToken"]))
+    glob = query.get("matchGlob", "")
+    if glob:
+        glob_pattern(glob)  # refused even where nothing would be matched
     return Query(
         limit=0 if request.fault == "empty_page" else limit,
         prefix=query.get("prefix", ""),
@@ -106,7 +117,7 @@ def read_query(request: Request, max_page: int) -> Query:
         end=query.get("endOffset") or None,
         delimiter=query.get("delimiter", ""),
         trailing=request.flag("includeTrailingDelimiter"),
-        glob=query.get("matchGlob", ""),
+        glob=glob,
     )
 
 
@@ -130,10 +141,11 @@ def _items(bucket: Bucket, plan: ListPlan, found: Page, origin: str) -> bytes:
     if found.columns is not None:
         return _columns(plan, found.names, found.columns, (bucket.name, origin))
     listed = [stored for stored in map(bucket.listed, found.names) if stored is not None]
-    return b",".join([_line(bucket.name, plan, stored, origin) for stored in listed])
+    return b",".join([line_of(bucket.name, plan, stored, origin) for stored in listed])
 
 
-def _line(bucket: str, plan: ListPlan, stored: StoredObject, origin: str) -> bytes:
+def line_of(bucket: str, plan: ListPlan, stored: StoredObject, origin: str) -> bytes:
+    """Write one object."""
     known = stored.cache.get(plan.key)
     if isinstance(known, bytes):
         return known

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from dataflux_core.emulator._errors import ApiError, no_object
 from dataflux_core.emulator._fields import parse_fields, select
 from dataflux_core.emulator._http import Reply, json_reply
-from dataflux_core.emulator._objects import SETTABLE, BytesContent, ComposedContent, StoredObject, resource
+from dataflux_core.emulator._objects import BytesContent, ComposedContent, StoredObject, resource
 from dataflux_core.emulator._preconditions import NOT_MODIFIED, conditions, existing, hold
-from dataflux_core.emulator._store import Store, Target, read_settings
+from dataflux_core.emulator._store import Store, Target, read_settings, settings_of
 
 if TYPE_CHECKING:
     from dataflux_core.emulator._bucket import Bucket
@@ -43,8 +43,8 @@ def delete(store: Store, request: Request, target: Target) -> Reply:
     """Answer objects.delete."""
     bucket = store.bucket(target.bucket)
     bucket.demand("storage.objects.delete")
-    existing(bucket, target.name, request, reading=False)
-    bucket.remove(target.name)
+    stored = existing(bucket, target.name, request, reading=False)
+    bucket.remove(stored, store.now_us(), for_good="generation" in request.query)
     return Reply(204)
 
 
@@ -55,7 +55,7 @@ def patch(store: Store, request: Request, target: Target) -> Reply:
     stored = existing(bucket, target.name, request, reading=False)
     changes = request.json()
     settings = {key: value for key, value in stored.settings.items() if key not in changes}
-    settings |= {key: value for key in SETTABLE if isinstance(value := changes.get(key), str)}
+    settings |= settings_of(changes)
     metadata = stored.metadata
     if "metadata" in changes:
         changed = changes["metadata"]
@@ -109,8 +109,8 @@ def compose(store: Store, request: Request, target: Target) -> Reply:
     components = sum(part.component_count or 1 for part in parts)
     stored = store.write(bucket, target.name, content, len(content.bytes), settings, components)
     if deletes:
-        for name in {part.name for part in parts} - {target.name}:
-            bucket.remove(name)
+        for part in {part.name: part for part in parts if part.name != target.name}.values():
+            bucket.remove(part, store.now_us())
     return described(bucket.name, stored, request)
 
 

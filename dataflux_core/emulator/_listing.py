@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from dataflux_core.emulator._errors import ApiError
 from dataflux_core.emulator._names import prefix_end
 
 if TYPE_CHECKING:
@@ -50,10 +51,7 @@ def page(
     take_folders: Callable[[str, str | None, int], Slice] | None = None,
 ) -> Page:
     """Choose the next page of a bucket; folds what `take_folders` gives, names of folders, in with the objects."""
-    start = max(query.start, query.prefix)
-    end = prefix_end(query.prefix)
-    if query.end and (end is None or query.end < end):
-        end = query.end
+    start, end = bounds(query)
     if end is not None and start >= end:
         return Page([], [], None)
     if query.limit == 0:
@@ -71,6 +69,14 @@ def page(
         return Page(names, [], None, columns)
     resume = names.pop()
     return Page(names, [], resume, columns)
+
+
+def bounds(query: Query) -> tuple[str, str | None]:
+    """Give where the names that a query may list begin, then where they end."""
+    end = prefix_end(query.prefix)
+    if query.end and (end is None or query.end < end):
+        end = query.end
+    return max(query.start, query.prefix), end
 
 
 def _folded(entries: Iterator[Entry], query: Query) -> Page:
@@ -147,7 +153,7 @@ def _matched(take: Callable[[str, str | None, int], Slice], query: Query, start:
 
 @lru_cache(maxsize=64)
 def glob_pattern(glob: str) -> re.Pattern[str]:
-    """Translate a matchGlob: `**` crosses slashes, `*` does not, `{a,b}` are alternatives."""
+    """Translate a matchGlob: `**` crosses slashes, `*` does not, `{a,b}` are alternatives; raises ApiError."""
     parts: list[str] = []
     for piece in re.findall(r"\*\*|\[[!^]?[^\]]+\]|\{[^}]*\}|.", glob, re.DOTALL):
         if piece == "**":
@@ -160,6 +166,11 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
             parts.append("[" + piece[1:-1].replace("!", "^", 1).replace("\\", r"\\") + "]")
         elif piece[0] == "{" and len(piece) > 1:
             parts.append("(?:" + "|".join(glob_pattern(choice).pattern for choice in piece[1:-1].split(",")) + ")")
+        elif piece in {"[", "{"}:
+            raise ApiError(400, f"Invalid match glob {glob!r}: {piece!r} is never closed.", "invalidParameter")
         else:
             parts.append(re.escape(piece))
-    return re.compile("".join(parts), re.DOTALL)
+    try:
+        return re.compile("".join(parts), re.DOTALL)
+    except re.error as error:
+        raise ApiError(400, f"Invalid match glob {glob!r}: {error}.", "invalidParameter") from error

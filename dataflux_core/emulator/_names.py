@@ -46,6 +46,15 @@ class SortedNames:
         return self._sorted
 
 
+def part(names: list[str], start: str, end: str | None, limit: int) -> list[str]:
+    """Give the first of sorted names in [start, end), at most `limit`."""
+    first = bisect_left(names, start)
+    last = first + limit
+    if end is not None:
+        last = min(last, bisect_left(names, end))
+    return names[first:last]
+
+
 def prefix_end(prefix: str) -> str | None:
     """Give the first string after every name with this prefix; None if there is none."""
     for at in range(len(prefix) - 1, -1, -1):

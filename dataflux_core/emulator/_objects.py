@@ -26,7 +26,9 @@ SETTABLE = (
     "cacheControl",
     "storageClass",
     "customTime",
+    "kmsKeyName",
 )
+HOLDS = ("temporaryHold", "eventBasedHold")
 
 
 class Content(Protocol):
@@ -92,9 +94,12 @@ class StoredObject:
     metageneration: int = 1
     created_us: int = 0  # microseconds since 1970
     updated_us: int = 0
-    settings: dict[str, str] = field(default_factory=dict)  # of SETTABLE
+    settings: dict[str, str] = field(default_factory=dict)  # of SETTABLE, besides HOLDS that are on
     metadata: dict[str, str] | None = None
     component_count: int = 0
+    deleted_us: int = 0  # when it became noncurrent; 0 for a live one, as below
+    soft_deleted_us: int = 0
+    hard_deleted_us: int = 0
     # Headers and listed lines are asked for again far more often than they change.
     cache: dict[str, object] = field(default_factory=dict, repr=False)
 
@@ -174,6 +179,9 @@ def resource(
         "timeFinalized": timestamp(stored.created_us),
         **stored.settings,
     }
+    if stored.deleted_us or stored.soft_deleted_us:
+        found |= _ends(stored)
+    found |= {hold: True for hold in HOLDS if hold in stored.settings}
     if stored.metadata:
         found["metadata"] = dict(stored.metadata)
     if stored.component_count:
@@ -184,6 +192,16 @@ def resource(
     if digest is not None:
         found["md5Hash"] = digest
     return found if keys is None else {key: value for key, value in found.items() if key in keys}
+
+
+def _ends(stored: StoredObject) -> dict[str, Json]:
+    """Say since when an object is live no more."""
+    times = {
+        "timeDeleted": stored.deleted_us,
+        "softDeleteTime": stored.soft_deleted_us,
+        "hardDeleteTime": stored.hard_deleted_us,
+    }
+    return {key: timestamp(us) for key, us in times.items() if us}
 
 
 def media_headers(stored: StoredObject) -> Headers:

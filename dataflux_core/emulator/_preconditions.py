@@ -53,10 +53,8 @@ def hold(stored: StoredObject | None, wanted: Mapping[str, int], *, reading: boo
 
 def existing(bucket: Bucket, name: str, request: Request, *, reading: bool = True) -> StoredObject:
     """Find the object a request names, at the generation it names, under its conditions."""
-    stored = bucket.get(name)
     query = request.query
-    if stored is not None and "generation" in query and request.number("generation") != stored.generation:
-        stored = None
+    stored = bucket.generation(name, request.number("generation")) if "generation" in query else bucket.get(name)
     if stored is None:
         raise no_object(bucket.name, name)
     # Most reads say `alt=media` alone.

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 from dataflux_core.emulator import _json_buckets, _json_folders, _json_objects, _uploads, _xml
 from dataflux_core.emulator._errors import ApiError
 from dataflux_core.emulator._http import Reply, Request, decode_text, error_reply
+from dataflux_core.emulator._json_generations import list_generations
 from dataflux_core.emulator._json_list import list_objects
 from dataflux_core.emulator._media import read_media
 from dataflux_core.emulator._store import Store, Target
@@ -26,6 +27,11 @@ class Route(NamedTuple):
 def _list(store: Store, request: Request, target: Target) -> Reply:
     bucket = store.bucket(target.bucket)
     bucket.demand("storage.objects.list")
+    if bucket.bills_callers and "userProject" not in request.query and USER_PROJECT not in request.headers:
+        message = "Bucket is a requester pays bucket but no user project provided."
+        raise ApiError(400, message, "required")
+    if request.flag("versions") or request.flag("softDeleted"):
+        return list_generations(bucket, request, store.max_page)
     return list_objects(bucket, request, store.max_page)
 
 
@@ -59,6 +65,7 @@ COPIES: dict[str, Act] = {"rewriteTo": _json_objects.rewrite_to, "copyTo": _json
 MEDIA: tuple[str, Act] = ("read", read_media)
 
 API, UPLOAD = (b"storage", b"v1"), b"upload"
+USER_PROJECT = b"x-goog-user-project"
 OBJECT_PARTS = 4  # b, BUCKET, o, OBJECT
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dataflux_core.emulator._errors import ApiError, no_bucket
 from dataflux_core.emulator._names import name_fault
-from dataflux_core.emulator._objects import SETTABLE, StoredObject
+from dataflux_core.emulator._objects import HOLDS, SETTABLE, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,9 +93,15 @@ class Store:
         return stored
 
 
+def settings_of(resource: Mapping[str, Json]) -> dict[str, str]:
+    """Pick what an uploader may set, apart from custom metadata."""
+    settings = {key: value for key in SETTABLE if isinstance(value := resource.get(key), str)}
+    return settings | {hold: "true" for hold in HOLDS if resource.get(hold) is True}
+
+
 def read_settings(resource: Mapping[str, Json]) -> tuple[dict[str, str], dict[str, str] | None]:
     """Pick what an uploader may set from a resource: the settings, then the custom metadata."""
-    settings = {key: value for key in SETTABLE if isinstance(value := resource.get(key), str)}
+    settings = settings_of(resource)
     metadata = resource.get("metadata")
     if not isinstance(metadata, dict):
         return settings, None
