@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dataflux_core._cli.arguments import OutputType, Place, PlaceType
-from dataflux_core._cli.command import CommonOptions, ServiceCommand, shows_progress
+from dataflux_core._cli.command import CommonOptions, ServiceCommand, say, shows_progress
+from dataflux_core._wire.page import int64s
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from typing_extensions import Unpack
 
-    from dataflux_core._cli.output import Format, Row, Rows
+    from dataflux_core._cli.output import Format, Row
     from dataflux_core._cli.service import Query
-    from dataflux_core._data.listing import Listing
+    from dataflux_core._wire.page import Page
 
 _LONG_FIELDS = ("generation", "crc32c", "updated", "storage_class", "content_type", "content_encoding")
 _LONG_TEXT_FIELDS = ("updated",)
@@ -32,6 +34,8 @@ class Options(CommonOptions):
     everything: bool
     format_: Format
     output: str
+    unsorted: bool
+    resume: str
     parallelism: int
 
 
@@ -45,6 +49,8 @@ class Options(CommonOptions):
     "--format", "format_", type=click.Choice(["text", "json", "csv", "parquet"]), default="text", show_default=True
 )
 @click.option("-o", "--output", type=OutputType(), default="-", metavar="FILE", help="Write to a file.")
+@click.option("--unsorted", is_flag=True, help="With -r: as pages arrive, in bounded memory.")
+@click.option("--resume", type=OutputType(), default="", metavar="FILE", help="With -r: go on where FILE ends.")
 @click.option("-j", "--parallelism", type=click.IntRange(1, 1024), default=64, show_default=True)
 def ls(**options: Unpack[Options]) -> None:
     """List objects of every storage class in the order of their names.
@@ -59,12 +65,18 @@ def ls(**options: Unpack[Options]) -> None:
     dataflux ls -r -l --format parquet -o objects.parquet gs://my-bucket
 
     json is one object per line, csv has a header; both hold names exactly. On a terminal, control characters in
-    names are shown as escapes. A file is written whole or not at all.
+    names are shown as escapes. A file is written whole or not at all. With --unsorted memory does not grow with the
+    bucket.
+
+    With --resume the pages are kept in a file until all is written: run the same command again after an interruption.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
     if options["format_"] == "parquet" and (options["output"] == "-" or not options["recursive"]):
         raise click.UsageError("--format parquet needs -o FILE, as well as -r")
-    from dataflux_core._cli.output import Rows, opened  # noqa: PLC0415 - slow imports
-    from dataflux_core._cli.service import Query, open_client  # noqa: PLC0415
+    if options["resume"] and not options["recursive"]:
+        raise click.UsageError("--resume needs -r: one level is not worth a file")
+    if options["unsorted"] and not options["recursive"]:
+        raise click.UsageError("--unsorted needs -r: one level is always in order")
+    from dataflux_core._cli.service import Query, open_client  # noqa: PLC0415 - slow imports
 
     if options["format_"] == "parquet":
         import dataflux_core._data.tables  # noqa: F401, PLC0415 - that an extra is missing is known before an hour is spent
@@ -73,50 +85,76 @@ def ls(**options: Unpack[Options]) -> None:
     fields = long_fields if options["long"] else ()
     query = Query(options["place"], fields, options["everything"], options["parallelism"])
     client = open_client(options)
-    found = _listing(client, query, options) if options["recursive"] else None
-    if options["format_"] == "parquet" and found is not None:
-        found.to_parquet(options["output"])
-        return
-    rows = _level_rows(client, query) if found is None else _rows(found)
-    with opened(options["output"]) as (out, is_terminal):
-        _write(Rows(out, fields, is_terminal=is_terminal), rows, options)
-
-
-def _listing(client: Any, query: Query, options: Options) -> Listing:  # noqa: ANN401 - google ships no types
-    from dataflux_core._cli.service import listing  # noqa: PLC0415 - slow import
-
-    return listing(client, query, shows_bar=shows_progress(quiet=options["quiet"]))
-
-
-def _write(writer: Rows, rows: Iterator[Row], options: Options) -> None:
-    if options["format_"] == "json":
-        writer.write_json(rows)
-    elif options["format_"] == "csv":
-        writer.write_csv(rows)
+    if options["resume"]:
+        with _resumable(client, query, options) as resumable_query:
+            _list_everything(_pages(client, resumable_query, options), fields, options)
+    elif options["recursive"]:
+        _list_everything(_pages(client, query, options), fields, options)
     else:
-        url = f"gs://{options['place'].bucket}/"
-        writer.write_text(rows, url=url, long=options["long"], human=options["human"])
+        _write(_level_rows(client, query), fields, options)
 
 
-def _rows(found: Listing) -> Iterator[Row]:
-    for page in found.pages:
-        columns = [_column(type(found)([page], found.fields), field) for field in found.fields]
+def _list_everything(pages: Iterable[Page], fields: Sequence[str], options: Options) -> None:
+    if options["format_"] == "parquet":
+        from dataflux_core._data.parquet import write_parquet  # noqa: PLC0415 - pyarrow is an extra
+
+        write_parquet(pages, fields, options["output"])
+    else:
+        _write(_rows(pages, fields), fields, options)
+
+
+@contextmanager
+def _resumable(client: Any, query: Query, options: Options) -> Iterator[Query]:  # noqa: ANN401 - google ships no types
+    from dataflux_core._cli.service import resumable  # noqa: PLC0415 - slow import
+
+    with resumable(client, query, options["resume"]) as resumable_query:
+        checkpoint = resumable_query.checkpoint
+        if checkpoint is not None and checkpoint.covered and not options["quiet"]:
+            say(f"{options['resume']}: going on after {len(checkpoint.covered)} pages, kept {checkpoint.written}")
+        yield resumable_query
+
+
+def _pages(client: Any, query: Query, options: Options) -> Iterable[Page]:  # noqa: ANN401 - google ships no types
+    from dataflux_core._cli.service import found_pages, listing  # noqa: PLC0415 - slow import
+
+    shows_bar = shows_progress(quiet=options["quiet"])
+    if options["unsorted"]:
+        return found_pages(client, query, shows_bar=shows_bar)
+    return listing(client, query, shows_bar=shows_bar).pages
+
+
+def _write(rows: Iterator[Row], fields: Sequence[str], options: Options) -> None:
+    from dataflux_core._cli.output import Rows, opened  # noqa: PLC0415 - slow import
+
+    with opened(options["output"]) as (out, is_terminal):
+        writer = Rows(out, fields, is_terminal=is_terminal)
+        if options["format_"] == "json":
+            writer.write_json(rows)
+        elif options["format_"] == "csv":
+            writer.write_csv(rows)
+        else:
+            url = f"gs://{options['place'].bucket}/"
+            writer.write_text(rows, url=url, long=options["long"], human=options["human"])
+
+
+def _rows(pages: Iterable[Page], fields: Sequence[str]) -> Iterator[Row]:
+    for page in pages:
+        columns = [_column(page, field) for field in fields]
         yield from zip(page.name_list(), page.size_list(), *columns, strict=True)
 
 
-def _column(part: Listing, field: str) -> Sequence[str | int]:
-    return part.column(field)
+def _column(page: Page, field: str) -> Sequence[str | int]:
+    return int64s(page.numbers[field]).tolist() if field in page.numbers else page.text_list(field)
 
 
 def _level_rows(client: Any, query: Query) -> Iterator[Row]:  # noqa: ANN401 - google ships no types
     """Give objects with prefixes, merged in the order of names as they come; raises NothingFound."""
     from dataflux_core._cli.service import NothingFound, levels  # noqa: PLC0415 - slow import
-    from dataflux_core._data.listing import Listing  # noqa: PLC0415
 
     is_empty = True
     for level in levels(client, query):
         prefixes: list[Row] = [(prefix, None) for prefix in level.prefixes if query.shows(prefix)]
-        rows = sorted([*prefixes, *_rows(Listing([level.page], tuple(query.fields)))], key=lambda row: str(row[0]))
+        rows = sorted([*prefixes, *_rows([level.page], query.fields)], key=lambda row: str(row[0]))
         is_empty = is_empty and not rows
         yield from rows
     if is_empty and query.place.prefix:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import sys
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ import msgspec
 
 from dataflux_core._cli.text import human_bytes, shown
 from dataflux_core._data.aside import written_aside
+from dataflux_core._data.csv_file import cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,9 +75,8 @@ class Rows:
         """Write CSV with a header, exact unless on a terminal."""
 
         def line(row: Sequence[str | int | None]) -> str:
-            text = io.StringIO()
-            csv.writer(text, lineterminator="").writerow(row)
-            return shown(text.getvalue()) if self._is_terminal else text.getvalue()
+            text = ",".join([cell("" if value is None else str(value)) for value in row])
+            return shown(text) if self._is_terminal else text
 
         self._write([line(self._columns)])
         self._write(map(line, rows))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dataflux_core._data.listing import whole_listing
 from dataflux_core._run.access import new_client
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
-from dataflux_core._run.listing.calls import pages_of
+from dataflux_core._run.listing.calls import checkpoint_of, pages_of
 from dataflux_core._run.listing.level_lister import list_level
 from dataflux_core._run.listing.observer import ListingStats
 from dataflux_core._run.listing.options import ListingOptions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dataflux_core._cli.command import CommonOptions
     from dataflux_core._data.listing import Listing
     from dataflux_core._run.clients import Client
+    from dataflux_core._run.listing.checkpoint import Checkpoint
     from dataflux_core._wire.level import LevelPage
     from dataflux_core._wire.page import Page
 
@@ -50,6 +52,7 @@ class Query:
     fields: Sequence[str] = ()
     everything: bool = False  # temporaries and names that end in "/" as well
     parallelism: int = LISTING_PARALLELISM
+    checkpoint: Checkpoint | None = None  # where pages are kept
 
     @property
     def scope(self) -> Scope:
@@ -78,17 +81,38 @@ def open_client(options: CommonOptions) -> Client:
     return client_of(client, None, MODIFIED_RETRY)
 
 
+@contextmanager
+def resumable(client: Client, query: Query, path: str) -> Iterator[Query]:
+    """Give the query with the checkpoint in `path`, which is removed when all was done with the answer."""
+    nothing_found: NothingFound | None = None
+    with checkpoint_of(client, query.scope, path) as checkpoint:
+        try:
+            yield replace(query, checkpoint=checkpoint)
+        except NothingFound as error:  # that is an answer too: the next run is to ask anew
+            nothing_found = error
+    if nothing_found is not None:
+        raise nothing_found
+
+
 def pages(client: Client, query: Query, *, shows_bar: bool) -> Iterator[Page]:
     """Yield the listing as it arrives, in no order."""
-    return pages_of(client, query.scope, ListingStats(), ListingOptions(query.parallelism, shows_bar=shows_bar))
+    options = ListingOptions(query.parallelism, shows_bar=shows_bar, checkpoint=query.checkpoint)
+    return pages_of(client, query.scope, ListingStats(), options)
+
+
+def found_pages(client: Client, query: Query, *, shows_bar: bool) -> Iterator[Page]:
+    """Yield the listing as it arrives, in no order; raises NothingFound at its end where a prefix has none."""
+    is_empty = True
+    for page in pages(client, query, shows_bar=shows_bar):
+        is_empty = is_empty and not page.count
+        yield page
+    if is_empty and query.place.prefix:
+        raise NothingFound(str(query.place))
 
 
 def listing(client: Client, query: Query, *, shows_bar: bool) -> Listing:
     """Return the listing in the order of names; raises NothingFound where a prefix has none."""
-    found = list(pages(client, query, shows_bar=shows_bar))
-    if query.place.prefix and not any(page.count for page in found):
-        raise NothingFound(str(query.place))
-    return whole_listing(query.place.bucket, found, tuple(query.fields))
+    return whole_listing(query.place.bucket, list(found_pages(client, query, shows_bar=shows_bar)), tuple(query.fields))
 
 
 def levels(client: Client, query: Query) -> Iterator[LevelPage]:
