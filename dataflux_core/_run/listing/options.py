@@ -24,3 +24,4 @@ class ListingOptions:
     shows_bar: bool = False
     ranges: Sequence[KeyRange] = (KeyRange.everything(),)  # what to list, disjoint
     checkpoint: Checkpoint | None = None  # where pages are kept
+    hierarchical: bool | None = None  # whether folders are listed one by one; None: as the bucket has it
