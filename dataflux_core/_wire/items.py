@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -16,13 +16,17 @@ _encode_sorted = msgspec.json.Encoder(order="sorted").encode  # the service may 
 
 
 @lru_cache(maxsize=32)
-def item_type(fields: tuple[str, ...]) -> type[msgspec.Struct]:
-    """Make the struct of an item: name, size, storage class, then the optional fields by the service's names."""
-    members: dict[str, tuple[Any, Any]] = {"size": (int, 0), "storageClass": (str, "")}
-    members |= {SERVICE_NAMES[field]: _type_of(field) for field in fields}
+def item_type(fields: tuple[str, ...], classes: tuple[str, ...] | None = None) -> type[msgspec.Struct]:
+    """Make the struct of an item: name, storage class, size, then the optional fields by the service's names.
+
+    With `classes`, an item of another storage class is refused, so that none has to be looked at once more.
+    """
+    storage_class: Any = ("storageClass", str, "") if classes is None else ("storageClass", Literal[classes])
+    members: dict[str, tuple[Any, Any]] = {"size": (int, 0)}
+    members |= {SERVICE_NAMES[field]: _type_of(field) for field in fields if field != "storage_class"}
     wanted = [(name, kind, default) for name, (kind, default) in members.items()]
     # A dict of strings cannot be part of a cycle either, so the collector need not know.
-    return msgspec.defstruct("item", [("name", str), *wanted], gc=False)
+    return msgspec.defstruct("item", [("name", str), storage_class, *wanted], gc=False)
 
 
 def _type_of(field: str) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from operator import le, lt
@@ -57,6 +58,7 @@ class FetchedPage(msgspec.Struct, frozen=True):
     sample: tuple[str, ...]
     next_token: str
     received_bytes: int
+    prefixes: tuple[str, ...] = ()  # folders in the folder that was asked for
 
 
 class Item(Protocol):
@@ -77,9 +79,14 @@ def list_request(scope: Scope, span: Span, *, max_objects: int = MAX_PAGE_OBJECT
         f"/storage/v1/b/{quote(scope.bucket, safe='')}/o?maxResults={max_objects}&projection=noAcl&prettyPrint=false",
         f"fields=items({','.join(_service_names(scope))}),nextPageToken",
     ]
+    prefix, start = scope.prefix, span.start
+    if span.folder is not None:
+        # Not includeFoldersAsPrefixes: an empty folder would cost a call, the caller perhaps one more permission.
+        parts[-1] += ",prefixes&delimiter=/"
+        prefix, start = span.folder, start if start > span.folder else ""
     for key, value in (
-        ("prefix", scope.prefix),
-        ("startOffset", span.start),
+        ("prefix", prefix),
+        ("startOffset", start),
         ("endOffset", span.end),
         ("pageToken", span.token),
         ("userProject", scope.user_project),
@@ -92,28 +99,36 @@ def list_request(scope: Scope, span: Span, *, max_objects: int = MAX_PAGE_OBJECT
 
 def read_page(scope: Scope, body: bytes) -> FetchedPage:
     """Decode the body of a 200 answer; raises msgspec.DecodeError where it is no such thing."""
-    token, items = _decoder(scope.asked_fields)(body)
+    (token, items, prefixes), classes_fit = _decode(scope, body)
     sample = tuple(item.name for item in items[:: max(1, len(items) // SAMPLED_NAMES)])
     names = [item.name for item in items]
     ascends = le if scope.selection.names_repeat else lt
-    if not all(map(ascends, names, islice(names, 1, None))):
+    if not all(map(ascends, names, islice(names, 1, None))) or not all(map(lt, prefixes, islice(prefixes, 1, None))):
         raise msgspec.DecodeError("names are not in ascending order")
+    if names and not names[0]:
+        raise msgspec.DecodeError("an object has no name")
     first, last = (names[0], names[-1]) if names else ("", "")
-    return FetchedPage(page_of_items(scope, items), len(items), first, last, sample, token, len(body))
+    page = page_of_items(scope, items, names, classes_fit=classes_fit)
+    return FetchedPage(page, len(items), first, last, sample, token, len(body), tuple(prefixes))
 
 
-def page_of_items(scope: Scope, items: Sequence[Item]) -> Page:
-    """Pack the items that the scope wants."""
-    kept = keep(scope, items)
+def page_of_items(
+    scope: Scope, items: Sequence[Item], names: Sequence[str] | None = None, *, classes_fit: bool = False
+) -> Page:
+    """Pack the items that the scope wants; `names` are theirs, `classes_fit` tells that all classes are wanted."""
+    if names is None:
+        names = [item.name for item in items]
+    kept = keep(scope, items, names, classes_fit=classes_fit)
     columns = {field: values_of(kept, field) for field in scope.fields}
-    return page_of([item.name for item in kept], [item.size for item in kept], columns)
+    kept_names = names if kept is items else [item.name for item in kept]
+    return page_of(kept_names, [item.size for item in kept], columns)
 
 
-def keep(scope: Scope, items: Sequence[Item]) -> Sequence[Item]:
+def keep(scope: Scope, items: Sequence[Item], names: Sequence[str], *, classes_fit: bool) -> Sequence[Item]:
     """Leave out what the scope does not want: what is not selected, temporaries, directory markers."""
     if scope.selection.judges_objects:
         items = chosen(scope.selection, items)
-    if scope.storage_classes is not None:
+    if scope.storage_classes is not None and not classes_fit:
         allowed = frozenset(scope.storage_classes)
         if not allowed.issuperset([item.storageClass for item in items]):
             items = [item for item in items if item.storageClass in allowed]
@@ -121,7 +136,7 @@ def keep(scope: Scope, items: Sequence[Item]) -> Sequence[Item]:
         return items
     if scope.skip_composed and items[0].name < COMPOSED_PREFIX + "\U0010ffff" and items[-1].name >= COMPOSED_PREFIX:
         items = [item for item in items if not item.name.startswith(COMPOSED_PREFIX)]
-    if scope.skip_directories and any([item.name[-1] == "/" for item in items]):  # noqa: C419 - a list is faster here
+    if scope.skip_directories and "/" in [name[-1] for name in names]:
         items = [item for item in items if item.name[-1] != "/"]
     return items
 
@@ -133,18 +148,34 @@ def _service_names(scope: Scope) -> list[str]:
     return list(dict.fromkeys([*wanted, *map(SERVICE_NAMES.__getitem__, scope.asked_fields)]))
 
 
+def _decode(scope: Scope, body: bytes) -> tuple[tuple[str, list[Item], list[str]], bool]:
+    """Return token, items, prefixes of a page; tell whether every item is of a wanted storage class."""
+    if scope.storage_classes is None:
+        return _decoder(scope.asked_fields)(body), True
+    if scope.storage_classes:
+        with suppress(msgspec.ValidationError):  # an item is of another class: all are decoded, then told apart
+            return _decoder(scope.asked_fields, scope.storage_classes)(body), True
+    return _decoder(scope.asked_fields)(body), False
+
+
 @lru_cache(maxsize=32)
-def _decoder(fields: tuple[str, ...]) -> Callable[[bytes], tuple[str, list[Item]]]:
-    """Return a function that decodes a page into its token and items; numbers arrive as JSON strings."""
-    item = item_type(fields)
+def _decoder(
+    fields: tuple[str, ...], classes: tuple[str, ...] | None = None
+) -> Callable[[bytes], tuple[str, list[Item], list[str]]]:
+    """Return a function that decodes a page into token, items, prefixes; numbers arrive as JSON strings."""
+    item = item_type(fields, classes)
     answer = msgspec.defstruct(
         "answer",
-        [("items", list[item], msgspec.field(default_factory=list)), ("nextPageToken", str, "")],  # type: ignore[valid-type]
+        [
+            ("items", list[item], msgspec.field(default_factory=list)),  # type: ignore[valid-type]
+            ("nextPageToken", str, ""),
+            ("prefixes", list[str], msgspec.field(default_factory=list)),
+        ],
     )
     decoder = msgspec.json.Decoder(answer, strict=False)
 
-    def decode(body: bytes) -> tuple[str, list[Item]]:
+    def decode(body: bytes) -> tuple[str, list[Item], list[str]]:
         value = decoder.decode(body)
-        return value.nextPageToken, value.items  # type: ignore[attr-defined]
+        return value.nextPageToken, value.items, value.prefixes  # type: ignore[attr-defined]
 
     return decode
