@@ -37,7 +37,10 @@ RECORDS = st.lists(
 
 
 def page_named(names: Sequence[str]) -> Page:
-    columns = {"crc32c": [name + "=" for name in names], "generation": [len(name) for name in names]}
+    columns: dict[str, list[str] | list[int]] = {
+        "crc32c": [name + "=" for name in names],
+        "generation": [len(name) for name in names],
+    }
     return page_of(names, [7] * len(names), columns)
 
 

@@ -52,10 +52,14 @@ def resumable_pages(
     """Give the pages, kept in the file `resume` until this context is left without an error."""
     with ExitStack() as exit_:
         if resume is not None:
-            endpoint = "" if client.access is None else client.access.endpoint.base_url
-            checkpoint = exit_.enter_context(Checkpoint(resume, Asked.of(endpoint, scope)))
-            options = replace(options, checkpoint=checkpoint)
+            options = replace(options, checkpoint=exit_.enter_context(checkpoint_of(client, scope, resume)))
         yield exit_.enter_context(closing(pages_of(client, scope, stats, options)))
+
+
+def checkpoint_of(client: Client, scope: Scope, path: str | Path) -> Checkpoint:
+    """Return the checkpoint in `path`, to be entered."""
+    endpoint = "" if client.access is None else client.access.endpoint.base_url
+    return Checkpoint(path, Asked.of(endpoint, scope))
 
 
 def _kept_pages(checkpoint: Checkpoint, left: list[KeyRange], stats: ListingStats) -> Iterator[Page]:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import stat
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str], asked: Asked) -> None:
         self.covered: list[Covered] = []
+        self.written = ""  # the time at which an earlier run last wrote, as UTC
         self._path = Path(path).resolve()  # a link's target is written, so it is what will be removed
         self._asked = asked
         self._owner_id = os.getpid()
@@ -128,6 +130,8 @@ class Checkpoint:
                 self._begin_anew()
                 return
             self._check(asked)
+            written_s = os.fstat(self._file.fileno()).st_mtime
+            self.written = datetime.fromtimestamp(written_s, timezone.utc).isoformat(" ", "seconds")
             self._begin = self._end = self._file.tell()
             for payload in read_frames(self._file):
                 self.covered.append(read_covered(payload))
