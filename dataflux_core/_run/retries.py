@@ -81,6 +81,7 @@ class Attempt(Generic[T]):
     began_s: float = 0.0
     authorization: str = ""
     renewed: bool = False
+    level: int = 0  # how many were in flight with it, for the pace
 
     def begin(self, authorization: str) -> None:
         self.count += 1

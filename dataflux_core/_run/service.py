@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._run.retries import Attempt, Retries
+from dataflux_core._wire.strain import strain_of
 
 if TYPE_CHECKING:
     from dataflux_core._plan.pacing import Pace
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from dataflux_core._run.retries import RetryRule
     from dataflux_core._run.transport import Transport
     from dataflux_core._wire.message import Answer, Request
-
-_REFUSALS = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,7 @@ class Service:
             attempt = self._queue.popleft()
             attempt.begin(authorization)
             self._transport.start(attempt.item.request, attempt, authorization=authorization)
+            attempt.level = self.pace.sent(self._transport.in_flight)
             self.calls += 1
 
     def _receive(self, timeout_s: float | None) -> list[tuple[Any, Answer]]:
@@ -96,13 +96,12 @@ class Service:
         happened = self._transport.wait(timeout_s)
         self._woken = bool(happened.readable)
         for attempt, answer in happened.answers:
+            strain = strain_of(answer)
+            if strain is not None:
+                self.pace.learn(attempt.level, strain)
             if answer.ok:
-                self.pace.clean()
                 self.retries.answered()
-            else:
-                if answer.status in _REFUSALS:
-                    self.pace.refused()
-                if self.retries.again(attempt, answer):
-                    continue
+            elif self.retries.again(attempt, answer):
+                continue
             final.append((attempt.item.tag, answer))
         return final

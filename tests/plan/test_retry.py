@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dataflux_core._plan.pacing import Pace
 from dataflux_core._plan.retry import RetryPolicy
 
 POLICY = RetryPolicy(initial_s=1.0, multiplier=2.0, maximum_s=10.0, timeout_s=60.0)
@@ -31,39 +28,3 @@ def test_no_attempt_starts_after_the_time_limit() -> None:
 
 def test_no_time_limit_allows_for_ever() -> None:
     assert RetryPolicy(timeout_s=None).allows(elapsed_s=1e9, delay_s=1e9)
-
-
-def test_the_window_doubles_per_clean_round_until_the_ceiling() -> None:
-    pace = Pace(ceiling=100, start=10)
-    windows = []
-    for _ in range(5):
-        for _ in range(pace.window):
-            pace.clean()
-        windows.append(pace.window)
-    assert windows == [20, 40, 80, 100, 100]
-
-
-def test_a_crowd_refused_together_counts_once() -> None:
-    pace = Pace(ceiling=100, start=100)
-    for _ in range(60):
-        pace.refused()
-    assert pace.window == 70
-
-
-def test_after_a_refusal_the_window_grows_by_one_per_round() -> None:
-    pace = Pace(ceiling=100, start=100)
-    pace.refused()
-    for _ in range(71):
-        pace.clean()
-    assert pace.window == 71
-
-
-@given(st.integers(1, 1000), st.lists(st.booleans(), max_size=500))
-def test_the_window_stays_between_one_and_the_ceiling(ceiling: int, refusals: list[bool]) -> None:
-    pace = Pace(ceiling=ceiling, start=16)
-    for refused in refusals:
-        if refused:
-            pace.refused()
-        else:
-            pace.clean()
-        assert 1 <= pace.window <= ceiling

@@ -18,6 +18,7 @@ from dataflux_core._run.processes import spare_cores
 from dataflux_core._run.retries import Attempt, Retries, RetryRule
 from dataflux_core._wire.listing import FetchedPage, Scope, list_request
 from dataflux_core._wire.refusal import bucket_error
+from dataflux_core._wire.strain import strain_of
 from dataflux_core.errors import ListingInexact
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGES_BEFORE_PROCESSES = 8  # a bucket that ends before has no use for another process
-_REFUSALS = frozenset({429, 503})
+_FIRST_REQUESTS = 64  # at once; a tenth of what a cold bucket takes, however near it is: 5000 reads/s
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Lister:
         self._scope = scope
         self._options = options
         self._plan = ListingPlan(options.parallelism)
-        self._pace = Pace(ceiling=options.parallelism, start=options.parallelism)
+        self._pace = Pace(ceiling=options.parallelism, start=_FIRST_REQUESTS)
         self._retries: Retries[_Question] = Retries(options.rule, access.authorization)
         self._queue: deque[Attempt[_Question]] = deque()
         self._remote: list[RemoteLister] = []
@@ -103,8 +104,11 @@ class Lister:
             self._start_processes()
             authorization = self._access.authorization.header()
             while self._queue and self._in_flight < self._pace.window:
-                self._send(self._queue.popleft(), authorization)
+                attempt = self._queue.popleft()
+                self._send(attempt, authorization)
+                attempt.level = self._pace.sent(self._in_flight)
         self.stats.peak_in_flight = max(self.stats.peak_in_flight, self._in_flight)
+        self.stats.window = self._pace.window
 
     def _start_processes(self) -> None:
         """Add a process per spare core once the bucket has shown itself to be large."""
@@ -181,7 +185,7 @@ class Lister:
         if not isinstance(outcome, FetchedPage):
             self._refused(attempt, outcome)
             return None
-        self._pace.clean()
+        self._pace.learn(attempt.level, "clean")
         self._retries.answered()
         self._pages += 1
         self.stats.received_bytes += outcome.received_bytes
@@ -199,8 +203,9 @@ class Lister:
 
     def _refused(self, attempt: Attempt[_Question], answer: Answer) -> None:
         """Try again later what may be; raise what may not."""
-        if answer.status in _REFUSALS:
-            self._pace.refused()
+        strain = strain_of(answer)
+        if strain is not None:
+            self._pace.learn(attempt.level, strain)
         if not self._retries.again(attempt, answer):
             raise bucket_error(answer, bucket=self._scope.bucket, endpoint=self._access.endpoint.base_url)
         self.stats.retries = self._retries.count
