@@ -33,6 +33,14 @@ class Failure(click.ClickException):
         click.echo(f"dataflux: {shown(self.message)}", err=True)
 
 
+class GroupedOption(click.Option):
+    """An option that is explained under a heading of its own."""
+
+    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
 class ServiceCommand(click.Command):
     """A command whose errors are one line on stderr."""
 
@@ -53,6 +61,17 @@ class ServiceCommand(click.Command):
                 raise
             raise Failure(message_of(error)) from error
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            heading = parameter.group if isinstance(parameter, GroupedOption) else "Options"
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
 
 def message_of(error: Exception) -> str:
     """Say what went wrong in one line."""
@@ -64,7 +83,11 @@ def message_of(error: Exception) -> str:
 def _common_options() -> list[click.Parameter]:
     return [
         click.Option(["--project"], metavar="NAME", help="Project of the client; the credentials' own by default."),
-        click.Option(["--billing-project"], metavar="NAME", help="Project that pays, for a bucket whose users pay."),
+        click.Option(
+            ["--billing-project", "--user-project", "billing_project"],
+            metavar="NAME",
+            help="Project that pays, for a bucket whose users pay.",
+        ),
         click.Option(["-q", "--quiet"], is_flag=True, help="No progress bar, no summary."),
         click.Option(["-v", "--verbose"], count=True, help="Log each call to stderr; twice: each request."),
         click.Option(["--debug"], is_flag=True, help="Show the whole traceback of an error."),
