@@ -84,6 +84,22 @@ class OutputType(click.Path):
         return path
 
 
+class TraceType(OutputType):
+    """A trace to write: what it needs is known to be there before an hour is spent."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        path = super().convert(value, param, ctx)
+        if path:
+            from dataflux_core._data.trace import check_trace  # noqa: PLC0415 - slow import
+            from dataflux_core.errors import InvalidArgument  # noqa: PLC0415
+
+            try:
+                check_trace(Path(path))
+            except InvalidArgument as error:
+                self.fail(f"'{shown(path)}': expected {error.expected}", param, ctx)
+        return path
+
+
 class AgeType(click.ParamType):  # type: ignore[type-arg] # generic only in later versions of click
     """A length of time: 90s, 30m, 24h, 7d, 2w."""
 

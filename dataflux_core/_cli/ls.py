@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dataflux_core._cli.arguments import OutputType, Place, PlaceType
-from dataflux_core._cli.command import CommonOptions, ServiceCommand, say, shows_progress
+from dataflux_core._cli.arguments import OutputType, Place, PlaceType, TraceType
+from dataflux_core._cli.command import ServiceCommand, say, shows_progress
+from dataflux_core._cli.selection import FieldsType, SelectionOptions, selecting_generations, selection_of
+from dataflux_core._plan.selection import Selection
 from dataflux_core._wire.page import int64s
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ _LONG_FIELDS = ("generation", "crc32c", "updated", "storage_class", "content_typ
 _LONG_TEXT_FIELDS = ("updated",)
 
 
-class Options(CommonOptions):
+class Options(SelectionOptions):
     """The options of the command."""
 
     place: Place
@@ -37,6 +39,11 @@ class Options(CommonOptions):
     unsorted: bool
     resume: str
     parallelism: int
+    trace: str
+    stats: bool
+    fields: tuple[str, ...]
+    versions: bool
+    soft_deleted: bool
 
 
 @click.command(cls=ServiceCommand)
@@ -52,6 +59,10 @@ class Options(CommonOptions):
 @click.option("--unsorted", is_flag=True, help="With -r: as pages arrive, in bounded memory.")
 @click.option("--resume", type=OutputType(), default="", metavar="FILE", help="With -r: go on where FILE ends.")
 @click.option("-j", "--parallelism", type=click.IntRange(1, 1024), default=64, show_default=True)
+@click.option("--trace", type=TraceType(), default="", metavar="FILE", help="With -r: a .json or .png of its calls.")
+@click.option("--stats", is_flag=True, help="With -r: say on stderr where the time went.")
+@click.option("--fields", type=FieldsType(), default=(), metavar="A,B,…", help="More columns of json, csv, parquet.")
+@selecting_generations
 def ls(**options: Unpack[Options]) -> None:
     """List objects of every storage class in the order of their names.
 
@@ -63,12 +74,15 @@ def ls(**options: Unpack[Options]) -> None:
     dataflux ls -lh gs://my-bucket/images/
     dataflux ls -r --format json gs://my-bucket | jq .size
     dataflux ls -r -l --format parquet -o objects.parquet gs://my-bucket
+    dataflux ls -r --match-glob '**.jpg' --min-size 1MiB --updated-from 7d gs://my-bucket/images/
 
     json is one object per line, csv has a header; both hold names exactly. On a terminal, control characters in
     names are shown as escapes. A file is written whole or not at all. With --unsorted memory does not grow with the
     bucket.
 
     With --resume the pages are kept in a file until all is written: run the same command again after an interruption.
+
+    With --versions or --soft-deleted a name comes once per generation, written NAME#GENERATION in text.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
     if options["format_"] == "parquet" and (options["output"] == "-" or not options["recursive"]):
         raise click.UsageError("--format parquet needs -o FILE, as well as -r")
@@ -76,22 +90,34 @@ def ls(**options: Unpack[Options]) -> None:
         raise click.UsageError("--resume needs -r: one level is not worth a file")
     if options["unsorted"] and not options["recursive"]:
         raise click.UsageError("--unsorted needs -r: one level is always in order")
+    if options["fields"] and options["format_"] == "text":
+        raise click.UsageError("--fields needs --format json, csv or parquet: text has no columns for them")
+    selection = selection_of(options, versions=options["versions"], soft_deleted=options["soft_deleted"])
+    if selection != Selection() and not options["recursive"]:
+        raise click.UsageError("what chooses among objects needs -r: one level shows directories whatever they hold")
+    if (options["trace"] or options["stats"]) and not options["recursive"]:
+        raise click.UsageError("--trace and --stats need -r: they are about many requests at once")
     from dataflux_core._cli.service import Query, open_client  # noqa: PLC0415 - slow imports
 
     if options["format_"] == "parquet":
         import dataflux_core._data.tables  # noqa: F401, PLC0415 - that an extra is missing is known before an hour is spent
 
-    long_fields = _LONG_TEXT_FIELDS if options["format_"] == "text" else _LONG_FIELDS
-    fields = long_fields if options["long"] else ()
-    query = Query(options["place"], fields, options["everything"], options["parallelism"])
+    fields = _fields(options, selection)
+    query = Query(options["place"], fields, options["everything"], options["parallelism"], selection=selection)
     client = open_client(options)
-    if options["resume"]:
-        with _resumable(client, query, options) as resumable_query:
-            _list_everything(_pages(client, resumable_query, options), fields, options)
-    elif options["recursive"]:
-        _list_everything(_pages(client, query, options), fields, options)
-    else:
+    if not options["recursive"]:
         _write(_level_rows(client, query), fields, options)
+        return
+    with ExitStack() as at_end:
+        query = at_end.enter_context(_watched(query, options))
+        query = at_end.enter_context(_resumable(client, query, options))
+        _list_everything(at_end.enter_context(_pages(client, query, options)), fields, options)
+
+
+def _fields(options: Options, selection: Selection) -> tuple[str, ...]:
+    long_fields = _LONG_TEXT_FIELDS if options["format_"] == "text" else _LONG_FIELDS
+    generation = ("generation",) if selection.names_repeat else ()
+    return tuple(dict.fromkeys([*(long_fields if options["long"] else ()), *options["fields"], *generation]))
 
 
 def _list_everything(pages: Iterable[Page], fields: Sequence[str], options: Options) -> None:
@@ -104,9 +130,23 @@ def _list_everything(pages: Iterable[Page], fields: Sequence[str], options: Opti
 
 
 @contextmanager
+def _watched(query: Query, options: Options) -> Iterator[Query]:
+    """Give the query with who is to look on; tell the statistics in the end, whatever it is."""
+    from dataflux_core._cli.service import watched  # noqa: PLC0415 - slow import
+
+    with ExitStack() as at_end:
+        if options["stats"]:
+            at_end.callback(lambda: say(query.stats.explain()))
+        yield at_end.enter_context(watched(query, options["trace"])) if options["trace"] else query
+
+
+@contextmanager
 def _resumable(client: Any, query: Query, options: Options) -> Iterator[Query]:  # noqa: ANN401 - google ships no types
     from dataflux_core._cli.service import resumable  # noqa: PLC0415 - slow import
 
+    if not options["resume"]:
+        yield query
+        return
     with resumable(client, query, options["resume"]) as resumable_query:
         checkpoint = resumable_query.checkpoint
         if checkpoint is not None and checkpoint.covered and not options["quiet"]:
@@ -114,13 +154,16 @@ def _resumable(client: Any, query: Query, options: Options) -> Iterator[Query]: 
         yield resumable_query
 
 
-def _pages(client: Any, query: Query, options: Options) -> Iterable[Page]:  # noqa: ANN401 - google ships no types
+@contextmanager
+def _pages(client: Any, query: Query, options: Options) -> Iterator[Iterable[Page]]:  # noqa: ANN401 - google ships no types
     from dataflux_core._cli.service import found_pages, listing  # noqa: PLC0415 - slow import
 
     shows_bar = shows_progress(quiet=options["quiet"])
     if options["unsorted"]:
-        return found_pages(client, query, shows_bar=shows_bar)
-    return listing(client, query, shows_bar=shows_bar).pages
+        with closing(found_pages(client, query, shows_bar=shows_bar)) as pages:
+            yield pages
+    else:
+        yield listing(client, query, shows_bar=shows_bar).pages
 
 
 def _write(rows: Iterator[Row], fields: Sequence[str], options: Options) -> None:
@@ -134,6 +177,8 @@ def _write(rows: Iterator[Row], fields: Sequence[str], options: Options) -> None
             writer.write_csv(rows)
         else:
             url = f"gs://{options['place'].bucket}/"
+            if "generation" in fields:  # the last of text's fields
+                rows = ((f"{row[0]}#{row[-1]}", *row[1:]) for row in rows)
             writer.write_text(rows, url=url, long=options["long"], human=options["human"])
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataflux_core._data.listing import whole_listing
+from dataflux_core._data.trace import traced
+from dataflux_core._data.trace_record import TraceRecord
+from dataflux_core._plan.selection import Selection
 from dataflux_core._run.access import new_client
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.listing.calls import checkpoint_of, pages_of
@@ -18,13 +22,14 @@ from dataflux_core._wire.listing import COMPOSED_PREFIX, Scope
 from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from dataflux_core._cli.arguments import Place
     from dataflux_core._cli.command import CommonOptions
     from dataflux_core._data.listing import Listing
     from dataflux_core._run.clients import Client
     from dataflux_core._run.listing.checkpoint import Checkpoint
+    from dataflux_core._run.listing.observer import Onlooker
     from dataflux_core._wire.level import LevelPage
     from dataflux_core._wire.page import Page
 
@@ -52,7 +57,10 @@ class Query:
     fields: Sequence[str] = ()
     everything: bool = False  # temporaries and names that end in "/" as well
     parallelism: int = LISTING_PARALLELISM
+    stats: ListingStats = field(default_factory=ListingStats)
+    onlooker: Onlooker | None = None
     checkpoint: Checkpoint | None = None  # where pages are kept
+    selection: Selection = field(default_factory=Selection)
 
     @property
     def scope(self) -> Scope:
@@ -64,7 +72,13 @@ class Query:
             storage_classes=None,
             skip_composed=not self.everything and not within_temporaries,
             skip_directories=not self.everything,
+            selection=self.selection,
         )
+
+    @property
+    def must_find(self) -> bool:
+        """Tell whether it is a mistake where nothing is found: all that has the prefix was asked for."""
+        return bool(self.place.prefix) and self.selection == Selection()
 
     def shows(self, prefix: str) -> bool:
         """Tell whether a prefix is listed: that of temporaries only where it is asked for."""
@@ -79,6 +93,14 @@ def open_client(options: CommonOptions) -> Client:
         headers = {"x-goog-user-project": options["billing_project"]}
         client._connection.extra_headers = headers  # noqa: SLF001 - where Client's own parameter puts them
     return client_of(client, None, MODIFIED_RETRY)
+
+
+@contextmanager
+def watched(query: Query, trace: str) -> Iterator[Query]:
+    """Give the query with a trace, which is written when this context is left, however."""
+    record = TraceRecord(str(query.place), query.parallelism)
+    with traced(Path(trace), record):
+        yield replace(query, onlooker=record.tell)
 
 
 @contextmanager
@@ -97,22 +119,24 @@ def resumable(client: Client, query: Query, path: str) -> Iterator[Query]:
 def pages(client: Client, query: Query, *, shows_bar: bool) -> Iterator[Page]:
     """Yield the listing as it arrives, in no order."""
     options = ListingOptions(query.parallelism, shows_bar=shows_bar, checkpoint=query.checkpoint)
-    return pages_of(client, query.scope, ListingStats(), options)
+    return pages_of(client, query.scope, query.stats, replace(options, onlooker=query.onlooker))
 
 
-def found_pages(client: Client, query: Query, *, shows_bar: bool) -> Iterator[Page]:
+def found_pages(client: Client, query: Query, *, shows_bar: bool) -> Generator[Page, None, None]:
     """Yield the listing as it arrives, in no order; raises NothingFound at its end where a prefix has none."""
     is_empty = True
     for page in pages(client, query, shows_bar=shows_bar):
         is_empty = is_empty and not page.count
         yield page
-    if is_empty and query.place.prefix:
+    if is_empty and query.must_find:
         raise NothingFound(str(query.place))
 
 
 def listing(client: Client, query: Query, *, shows_bar: bool) -> Listing:
     """Return the listing in the order of names; raises NothingFound where a prefix has none."""
-    return whole_listing(query.place.bucket, list(found_pages(client, query, shows_bar=shows_bar)), tuple(query.fields))
+    found = list(found_pages(client, query, shows_bar=shows_bar))
+    names_repeat = query.selection.names_repeat
+    return whole_listing(query.place.bucket, found, tuple(query.fields), names_repeat=names_repeat)
 
 
 def levels(client: Client, query: Query) -> Iterator[LevelPage]:

@@ -41,8 +41,8 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def listing_file(path: str | Path) -> Iterator[Path]:
-    """Give a path to write a listing to, which then stands at `path` whole or not at all; raises FileNotWritten."""
+def listing_file(path: str | Path, what: str = "the listing") -> Iterator[Path]:
+    """Give a path to write `what` to, which then stands at `path` whole or not at all; raises FileNotWritten."""
     try:
         with written_aside(Path(path)) as aside:
             yield aside
@@ -50,4 +50,4 @@ def listing_file(path: str | Path) -> Iterator[Path]:
         raise  # the listing's own, some of which are an OSError too
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise FileNotWritten("the listing", str(path), reason) from error
+        raise FileNotWritten(what, str(path), reason) from error

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_MOST = 0.9  # of the ceiling: the last few listers come and go all the time
-
 
 @dataclass(frozen=True, slots=True)
 class IdleTime:
     """Lister-seconds in which nothing was asked for, by the reason."""
 
-    ramp_s: float = 0.0  # before most listers first had a range
+    ramp_s: float = 0.0  # before half as many first had a range as at the peak
     held_back_s: float = 0.0  # a service that refuses is asked less
     narrow_s: float = 0.0  # no range was worth another cut
-    tail_s: float = 0.0  # after most listers last had a range
+    tail_s: float = 0.0  # after half as many last had one
 
     @property
     def total_s(self) -> float:
@@ -31,9 +29,9 @@ class LevelMeter:
         self._ceiling = ceiling
         self._began_s = self._changed_s = began_s
         self._at_work = self._held_back = 0
-        self._reached_most = False
+        self._peak = self._reached = 0  # most at work; how many were when they first were half of it
         self._ramp_s = self._held_back_s = self._narrow_s = 0.0
-        self._since_most_s = 0.0  # idle since most were last at work: the tail, unless most will be once more
+        self._since_half_s = 0.0  # idle since half of the peak was last at work: the tail, unless it will be again
 
     def change(self, now_s: float, at_work: int, held_back: int = 0) -> None:
         """Learn that from now on so many are at work, so many kept from it."""
@@ -43,17 +41,19 @@ class LevelMeter:
             self.half_s = now_s - self._began_s
         if self.full_s is None and at_work >= self._ceiling:
             self.full_s = now_s - self._began_s
-        if at_work >= _MOST * self._ceiling:
-            self._reached_most = True
-            self._narrow_s += self._since_most_s
-            self._since_most_s = 0.0
+        self._peak = max(self._peak, at_work)
+        if 2 * self._reached < self._peak:
+            self._ramp_s += self._narrow_s + self._since_half_s
+            self._narrow_s = self._since_half_s = 0.0
+            self._reached = at_work
+        elif 2 * at_work >= self._peak:
+            self._narrow_s += self._since_half_s
+            self._since_half_s = 0.0
 
     def idle(self, now_s: float) -> IdleTime:
         """Return the idle time until now; with the busy time it adds up to the ceiling times what elapsed."""
         self.change(now_s, 0)
-        if self._reached_most:
-            return IdleTime(self._ramp_s, self._held_back_s, self._narrow_s, self._since_most_s)
-        return IdleTime(0.0, self._held_back_s, self._ramp_s, 0.0)
+        return IdleTime(self._ramp_s, self._held_back_s, self._narrow_s, self._since_half_s)
 
     def _pass(self, now_s: float) -> None:
         passed_s = now_s - self._changed_s
@@ -62,7 +62,7 @@ class LevelMeter:
         idle = max(0, self._ceiling - self._at_work)
         held_back = min(idle, self._held_back)
         self._held_back_s += passed_s * held_back
-        if self._reached_most:
-            self._since_most_s += passed_s * (idle - held_back)
+        if self._peak:
+            self._since_half_s += passed_s * (idle - held_back)
         else:
             self._ramp_s += passed_s * (idle - held_back)

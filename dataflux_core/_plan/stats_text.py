@@ -94,12 +94,12 @@ def _shares(stats: Stats) -> Iterator[tuple[float, str]]:
     """Yield the shares of the wall time that are worth naming; all of them add up to it."""
     shares = (
         (stats.pages_s, "pages with objects"),
-        (stats.idle.ramp_s, "ramp: until most listers had a range"),
+        (stats.idle.ramp_s, "ramp: until half as many had a range as at the peak"),
         (stats.idle.narrow_s, "narrow: no range was worth another cut"),
-        (stats.idle.tail_s, "tail: the last ranges, after most listers had done theirs"),
+        (stats.idle.tail_s, "tail: the last ranges, after half as many had one"),
         (stats.empty_s, f"empty: {counted(stats.empty_pages, 'page')} asked for where nothing lies"),
         (stats.failed_s, "failed: requests that brought no page"),
-        (stats.idle.held_back_s, "held back: the service refused, so it was asked less"),
+        (stats.idle.held_back_s, "held back: pauses, fewer requests, so as not to overload the service"),
     )
     for lister_s, what in shares:
         wall_s = lister_s / max(1, stats.ceiling)

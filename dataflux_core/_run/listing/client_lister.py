@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from dataflux_core._plan.listing import ListingPlan, NoProgress, PageFacts, Span
 from dataflux_core._run.crew import Crew
-from dataflux_core._run.listing.observer import ListingStats, Observer, PageEvent
+from dataflux_core._run.listing.blobs import BlobItem, check_times, list_arguments
+from dataflux_core._run.listing.tally import Question, Tally
 from dataflux_core._wire.listing import MAX_PAGE_OBJECTS, SAMPLED_NAMES, FetchedPage, Scope, page_of_items
 from dataflux_core.errors import ListingInexact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from dataflux_core._run.listing.observer import ListingStats
+    from dataflux_core._run.listing.options import ListingOptions
     from dataflux_core._wire.page import Page
-
-
-class _BlobItem:
-    """A blob, real or fake, as the item of a page; what a fake lacks is taken to be ordinary."""
-
-    __slots__ = ("_blob", "name", "size", "storageClass")
-
-    def __init__(self, blob: Any) -> None:  # noqa: ANN401 - a blob or a fake of one
-        self._blob = blob
-        self.name: str = blob.name
-        self.size = int(blob.size or 0)
-        self.storageClass: str = getattr(blob, "storage_class", None) or "STANDARD"
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - blobs are untyped
-        value = getattr(self._blob, _BLOB_ATTRIBUTES.get(name, name), None)
-        if isinstance(value, datetime):
-            return value.isoformat().replace("+00:00", "Z")
-        return value or ("" if name in _BLOB_ATTRIBUTES else 0)
-
-
-_BLOB_ATTRIBUTES = {
-    "crc32c": "crc32c",
-    "md5Hash": "md5_hash",
-    "contentEncoding": "content_encoding",
-    "contentType": "content_type",
-    "updated": "updated",
-    "etag": "etag",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
-    span: Span
-    asked_s: float
+    question: Question
     page: FetchedPage
 
 
@@ -66,66 +42,92 @@ class ClientLister:
         client: Any,  # noqa: ANN401 - a client or a fake of one
         scope: Scope,
         retry_config: Any,  # noqa: ANN401 - google.api_core ships no types
-        observer: Observer | None,
+        options: ListingOptions,
         stats: ListingStats,
     ) -> None:
         self._client = client
         self._scope = scope
         self._retry_config = retry_config
-        self._observer = observer
+        self._options = options
+        self._tally = Tally(stats, 1, None)
+        self._begun: dict[int, Iterator[Any]] = {}  # by range, where names repeat: the blobs of the pages to come
         self.stats = stats
 
-    def pages(self, parallelism: int) -> Iterator[Page]:
+    def pages(self) -> Iterator[Page]:
         """Yield the pages as they arrive, in no order, disjoint, together the whole scope."""
         from google.cloud import storage  # noqa: PLC0415 - slow import
 
-        threads = min(parallelism, 32) if isinstance(self._client, storage.Client) else 1
-        plan = ListingPlan(threads)
-        began_s = time.perf_counter()
-        with Crew[_Fetched](threads, "dataflux-list") as crew:
+        threads = min(self._options.parallelism, 32) if isinstance(self._client, storage.Client) else 1
+        plan = ListingPlan(threads, self._options.ranges, names_repeat=self._scope.selection.names_repeat)
+        tally = self._tally = Tally(self.stats, threads, self._options.onlooker)
+        with Crew[_Fetched](threads, "dataflux-list") as crew, ExitStack() as at_exit:
+            at_exit.callback(tally.finish, plan.counts)
             while not plan.done:
                 for span in plan.next_spans(threads - crew.running):
-                    crew.submit(partial(self._fetch, span))
-                    self.stats.calls += 1
-                self.stats.peak_in_flight = max(self.stats.peak_in_flight, crew.running)
-                page = self._learn(plan, crew.take())
+                    question = Question(span)
+                    crew.submit(partial(self._fetch, question))
+                    tally.sent(question, 0)
+                tally.at_work(crew.running)
+                page = self._learn(plan, crew.take(), crew.running)
                 self.stats.objects += page.count
+                tally.hand_over()
                 yield page
-        self.stats.splits, self.stats.empty_halves = plan.counts.splits, plan.counts.empty_halves
-        self.stats.elapsed_s = time.perf_counter() - began_s
+                tally.take_back()
 
-    def _learn(self, plan: ListingPlan, answer: _Fetched) -> Page:
-        span, fetched = answer.span, answer.page
+    def _learn(self, plan: ListingPlan, answer: _Fetched, in_flight: int) -> Page:
+        question, fetched = answer.question, answer.page
         facts = PageFacts(fetched.count, fetched.first, fetched.last, fetched.sample, fetched.next_token)
         try:
-            kept = plan.receive(span, facts)
+            kept = plan.receive(question.span, facts)
         except NoProgress as error:
             raise ListingInexact(self._scope.bucket, str(error)) from error
-        if self._observer is not None:
-            now_s = time.perf_counter()
-            self._observer(
-                PageEvent(span.range_id, 0, answer.asked_s, now_s, fetched.count, fetched.first, fetched.last, 0)
-            )
+        self._tally.received(question, fetched, in_flight)
         self.stats.left_out += fetched.count - fetched.page.count
-        return fetched.page.between(kept.after, kept.end)
+        page = fetched.page.between(kept.after, kept.end)
+        if self._options.checkpoint is not None:
+            self._options.checkpoint.append(kept.covered, page, fetched.count - fetched.page.count)
+        return page
 
-    def _fetch(self, span: Span) -> _Fetched:
+    def _fetch(self, question: Question) -> _Fetched:
         """Ask for one page; where it is full there may be more, and its last name serves as the token."""
-        asked_s = time.perf_counter()
-        payer = {"user_project": self._scope.user_project} if self._scope.user_project else {}
-        blobs = self._client.bucket(self._scope.bucket, **payer).list_blobs(
-            max_results=MAX_PAGE_OBJECTS,
-            start_offset=span.token or span.start,
-            end_offset=span.end or "",
-            prefix=self._scope.prefix,
-            retry=self._retry_config,
-        )
-        items = [_BlobItem(blob) for blob in blobs]
+        span = question.span
+        if self._scope.selection.names_repeat:
+            return self._fetched(question, *self._go_on(span))
+        items = [BlobItem(blob) for blob in self._blobs(span.token or span.start, span.end, MAX_PAGE_OBJECTS)]
         full = len(items) >= MAX_PAGE_OBJECTS
         if span.token and items and items[0].name == span.token:
             del items[0]
-        token = items[-1].name if full and items else ""
+        return self._fetched(question, items, items[-1].name if full and items else "")
+
+    def _go_on(self, span: Span) -> tuple[list[BlobItem], str]:
+        """Take a page from where the range's last one ended: amid the generations of a name, no name could say that."""
+        blobs = self._begun.pop(span.range_id) if span.token else iter(self._blobs(span.start, span.end, None))
+        items = [BlobItem(blob) for blob in islice(blobs, MAX_PAGE_OBJECTS)]
+        following = list(islice(blobs, 1))
+        if not following:
+            return items, ""
+        self._begun[span.range_id] = chain(following, blobs)
+        return items, str(int(span.token or 0) + 1)
+
+    def _blobs(self, start: str, end: str | None, max_results: int | None) -> Iterable[Any]:
+        payer = {"user_project": self._scope.user_project} if self._scope.user_project else {}
+        list_blobs = self._client.bucket(self._scope.bucket, **payer).list_blobs
+        blobs: Iterable[Any] = list_blobs(
+            max_results=max_results,
+            start_offset=start,
+            end_offset=end or "",
+            prefix=self._scope.prefix,
+            retry=self._retry_config,
+            **list_arguments(self._scope.selection, list_blobs),
+        )
+        return blobs
+
+    def _fetched(self, question: Question, items: list[BlobItem], token: str) -> _Fetched:
+        check_times(self._scope.selection, items)
         first, last = (items[0].name, items[-1].name) if items else ("", "")
         sample = tuple(item.name for item in items[:: max(1, len(items) // SAMPLED_NAMES)])
-        page = FetchedPage(page_of_items(self._scope, items), len(items), first, last, sample, token, 0)
-        return _Fetched(span, asked_s, page)
+        try:
+            kept = page_of_items(self._scope, items)
+        except msgspec.DecodeError as error:
+            raise ListingInexact(self._scope.bucket, str(error)) from error
+        return _Fetched(question, FetchedPage(kept, len(items), first, last, sample, token, 0))
