@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataflux_core._data.changes import ListingChanges
 from dataflux_core._data.csv_file import write_csv
+from dataflux_core._data.known_ranges import known_ranges
 from dataflux_core._data.listing import Listing, whole_listing
+from dataflux_core._data.trace import check_trace, traced_pages
+from dataflux_core._data.trace_record import TraceRecord
+from dataflux_core._plan.listing import KeyRange
 from dataflux_core._plan.selection import Selection
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.listing.calls import resumable_pages
@@ -19,7 +26,6 @@ from dataflux_core.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from dataflux_core._wire.page import Page
 
@@ -28,6 +34,7 @@ __all__ = [
     "DEFAULT_ALLOWED_CLASS",
     "MODIFIED_RETRY",
     "Listing",
+    "ListingChanges",
     "ListingController",
     "ListingStats",
     "PageEvent",
@@ -61,6 +68,7 @@ class ListingController:
         user_project: str | None = None,
         selection: Selection | None = None,
         resume: str | Path | None = None,
+        trace: str | Path | None = None,
     ) -> None:
         if not isinstance(max_parallelism, int) or max_parallelism < 1:
             raise InvalidArgument("max_parallelism", repr(max_parallelism), "a whole number of at least 1")
@@ -70,6 +78,10 @@ class ListingController:
             raise InvalidArgument("prefix", repr(prefix), "a string, or None for all objects")
         if resume is not None and not isinstance(resume, (str, PathLike)):
             raise InvalidArgument("resume", repr(resume), "the path of a file, or None")
+        if trace is not None:
+            if not isinstance(trace, (str, PathLike)):
+                raise InvalidArgument("trace", repr(trace), "the path of a file, or None")
+            check_trace(Path(trace))
         self.max_parallelism = max_parallelism
         self.project = project
         self.bucket = bucket
@@ -82,6 +94,7 @@ class ListingController:
         self.user_project = user_project
         self.selection = selection
         self.resume = resume
+        self.trace = trace
         self.client: Any = None
         self.observer: Observer | None = None  # told of each page as it arrives
         self.stats = ListingStats()  # of the latest run
@@ -107,6 +120,21 @@ class ListingController:
         """Yield parts of the listing as they arrive, in no order, each sorted; memory stays bounded."""
         scope = self._scope(fields)
         return _parts(self._pages(scope), scope.fields)
+
+    def refresh(self, previous: Listing, *, fields: Sequence[str] = ()) -> ListingChanges:
+        """List again what was listed as `previous`, with its optional columns besides `fields`; tell what changed.
+
+        The names of `previous` say where to cut, so that all listers work from the first round trip. Raises
+        DatafluxError where the result cannot be exact.
+        """
+        if not isinstance(previous, Listing):
+            raise InvalidArgument("previous", repr(previous)[:80], "a Listing, such as Listing.from_parquet(path)")
+        scope = self._scope((*previous.fields, *fields))
+        if scope.selection.names_repeat:
+            raise InvalidArgument("selection", repr(self.selection), "no versions, as objects are compared by name")
+        with self._pages(scope, known_ranges(previous, self.max_parallelism, self.prefix)) as arriving:
+            pages = list(arriving)
+        return ListingChanges.between(previous, whole_listing(self.bucket, pages, scope.fields, self.stats))
 
     def to_parquet(self, path: str | Path, *, fields: Sequence[str] = ()) -> int:
         """List into a Parquet file in bounded memory, whole or not at all; return the number of objects.
@@ -148,11 +176,17 @@ class ListingController:
             selection=self.selection or Selection(),
         )
 
-    def _pages(self, scope: Scope) -> AbstractContextManager[Iterator[Page]]:
+    def _pages(
+        self, scope: Scope, ranges: Sequence[KeyRange] = (KeyRange.everything(),)
+    ) -> AbstractContextManager[Iterator[Page]]:
         client = client_of(self.client, self.project, self.retry_config)
         self.stats = ListingStats()
-        options = ListingOptions(self.max_parallelism, self.observer, shows_bar=self.progress)
-        return resumable_pages(client, scope, self.stats, options, self.resume)
+        options = ListingOptions(self.max_parallelism, self.observer, shows_bar=self.progress, ranges=ranges)
+        if self.trace is None:
+            return resumable_pages(client, scope, self.stats, options, self.resume)
+        record = TraceRecord(f"gs://{self.bucket}/{self.prefix}", self.max_parallelism)
+        options = replace(options, onlooker=record.tell)
+        return traced_pages(Path(self.trace), record, resumable_pages(client, scope, self.stats, options, self.resume))
 
 
 def _parts(pages: AbstractContextManager[Iterator[Page]], fields: tuple[str, ...]) -> Iterator[Listing]:

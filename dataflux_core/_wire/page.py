@@ -13,6 +13,8 @@ from dataflux_core.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from dataflux_core._plan.listing import KeyRange
+
 TEXT_SEPARATOR = "\n"  # no object name holds one: https://cloud.google.com/storage/docs/objects#naming
 _ROW = b"\n"
 
@@ -64,6 +66,14 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     def name_list(self) -> list[str]:
         return self.names.decode().split(TEXT_SEPARATOR) if self.count else []
 
+    def name_bytes(self) -> list[bytes]:
+        """Return the names in UTF-8, which sorts as they do."""
+        return self.names.split(_ROW) if self.count else []
+
+    @property
+    def last_name(self) -> bytes:
+        return self.names[self.names.rfind(_ROW) + 1 :]
+
     def size_list(self) -> list[int]:
         return int64s(self.sizes).tolist()
 
@@ -83,12 +93,43 @@ class Page(msgspec.Struct, frozen=True, gc=False):
             {key: column[start * width : stop * width] for key, column in self.numbers.items()},
         )
 
+    def picked(self, rows: Sequence[int]) -> Page:
+        """Return some rows, given in order, as a page of their own."""
+        if len(rows) == self.count:
+            return self
+        return Page(
+            len(rows),
+            _text_picked(self.names, rows),
+            _numbers_picked(self.sizes, rows),
+            {key: _text_picked(column, rows) for key, column in self.texts.items()},
+            {key: _numbers_picked(column, rows) for key, column in self.numbers.items()},
+        )
+
     def between(self, after: str | None, end: str | None) -> Page:
         """Return the rows whose names are above `after` but below `end`."""
         names = self.name_list()
         start = 0 if after is None else bisect_right(names, after)
         stop = self.count if end is None else bisect_left(names, end)
         return self.rows(start, max(start, stop))
+
+    def parts(self, ranges: Sequence[KeyRange]) -> list[Page]:
+        """Return the rows of each of some ranges as a page of its own."""
+        names, width = self.name_list(), 8
+        texts = {key: column.split(_ROW) for key, column in self.texts.items()}
+        pages = []
+        for key_range in ranges:
+            start = bisect_left(names, key_range.start)
+            stop = self.count if key_range.end is None else bisect_left(names, key_range.end)
+            pages.append(
+                Page(
+                    stop - start,
+                    TEXT_SEPARATOR.join(names[start:stop]).encode(),
+                    self.sizes[start * width : stop * width],
+                    {key: _ROW.join(column[start:stop]) for key, column in texts.items()},
+                    {key: column[start * width : stop * width] for key, column in self.numbers.items()},
+                )
+            )
+        return pages
 
 
 def pack_names(names: Sequence[str]) -> bytes:
@@ -129,6 +170,30 @@ def int64s(column: bytes) -> memoryview[int]:
 
 def _text_rows(column: bytes, start: int, stop: int) -> bytes:
     return _ROW.join(column.split(_ROW)[start:stop])
+
+
+def _text_picked(column: bytes, rows: Sequence[int]) -> bytes:
+    values = column.split(_ROW) if rows else []
+    return _ROW.join([values[row] for row in rows])
+
+
+def _numbers_picked(column: bytes, rows: Sequence[int]) -> bytes:
+    values = int64s(column)
+    return array("q", [values[row] for row in rows]).tobytes()
+
+
+def joined(pages: Sequence[Page]) -> Page:
+    """Join pages that follow each other, with the same columns."""
+    pages = [page for page in pages if page.count]
+    if len(pages) < 2:  # noqa: PLR2004 - nothing to join
+        return pages[0] if pages else Page(0, b"", b"")
+    return Page(
+        sum(page.count for page in pages),
+        _ROW.join([page.names for page in pages]),
+        b"".join([page.sizes for page in pages]),
+        {key: _ROW.join([page.texts[key] for page in pages]) for key in pages[0].texts},
+        {key: b"".join([page.numbers[key] for page in pages]) for key in pages[0].numbers},
+    )
 
 
 def page_of(
