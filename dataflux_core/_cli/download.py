@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dataflux_core._cli.arguments import Place, PlaceType
-from dataflux_core._cli.command import CommonOptions, ServiceCommand, say, shows_progress
+from dataflux_core._cli.command import ServiceCommand, say, shows_progress
+from dataflux_core._cli.selection import SelectionOptions, selecting_objects, selection_of
 from dataflux_core._cli.text import counted, human_bytes, shown
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _SHOWN_SKIPPED = 20
 
 
-class Options(CommonOptions):
+class Options(SelectionOptions):
     """The options of the command."""
 
     place: Place
@@ -64,6 +65,7 @@ class Options(CommonOptions):
 )
 @click.option("-a", "--all", "everything", is_flag=True, help="Also temporaries of downloads, names that end in '/'.")
 @click.option("--dry-run", is_flag=True, help="Print the files that would be written; write nothing.")
+@selecting_objects
 def download(**options: Unpack[Options]) -> None:
     """Download every object whose name begins with PREFIX to a file below DIR.
 
@@ -74,6 +76,7 @@ def download(**options: Unpack[Options]) -> None:
     \b
     dataflux download gs://my-bucket/images/ ./images
     dataflux download --dry-run gs://my-bucket/images/ ./images
+    dataflux download --match-glob '**.jpg' --updated-from 7d gs://my-bucket/images/ ./images
     dataflux download --unsafe-names encode gs://my-bucket ./all
 
     Names such as ../x, /x, a//b, or both a and a/b, are no paths of their own. 'refuse' stops before anything is
@@ -92,7 +95,8 @@ def download(**options: Unpack[Options]) -> None:
         ("generation", "crc32c"),
         min(options["parallelism"] or LISTING_PARALLELISM, LISTING_PARALLELISM),
     )
-    found = listing(client, Query(place, fields, options["everything"], parallelism), shows_bar=shows_bar)
+    query = Query(place, fields, options["everything"], parallelism, selection=selection_of(options))
+    found = listing(client, query, shows_bar=shows_bar)
     how = DirectoryOptions(
         unsafe_names=options["unsafe_names"],
         strip_prefix=place.directory,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dataflux_core._cli.arguments import Place, PlaceType
-from dataflux_core._cli.command import CommonOptions, ServiceCommand, shows_progress
+from dataflux_core._cli.command import ServiceCommand, shows_progress
+from dataflux_core._cli.selection import SelectionOptions, selecting_generations, selection_of
 from dataflux_core._cli.text import human_bytes, shown
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from dataflux_core._wire.page import Page
 
 
-class Options(CommonOptions):
+class Options(SelectionOptions):
     """The options of the command."""
 
     place: Place
@@ -27,6 +28,8 @@ class Options(CommonOptions):
     depth: int
     everything: bool
     parallelism: int
+    versions: bool
+    soft_deleted: bool
 
 
 @click.command(cls=ServiceCommand)
@@ -35,6 +38,7 @@ class Options(CommonOptions):
 @click.option("-d", "--depth", type=click.IntRange(0), default=0, help="A line for each directory down to this depth.")
 @click.option("-a", "--all", "everything", is_flag=True, help="Also temporaries of downloads, names that end in '/'.")
 @click.option("-j", "--parallelism", type=click.IntRange(1, 1024), default=64, show_default=True)
+@selecting_generations
 def du(**options: Unpack[Options]) -> None:
     """Add up how many bytes objects take, of every storage class.
 
@@ -43,15 +47,17 @@ def du(**options: Unpack[Options]) -> None:
     \b
     dataflux du -h gs://my-bucket
     dataflux du -d 1 gs://my-bucket/images/
+    dataflux du --updated-before 365d --min-size 1GiB gs://my-bucket
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
     from dataflux_core._cli.service import NothingFound, Query, open_client, pages  # noqa: PLC0415 - slow imports
 
     place = options["place"]
-    query = Query(place, (), options["everything"], options["parallelism"])
+    selection = selection_of(options, versions=options["versions"], soft_deleted=options["soft_deleted"])
+    query = Query(place, (), options["everything"], options["parallelism"], selection=selection)
     found = pages(open_client(options), query, shows_bar=shows_progress(quiet=options["quiet"]))
     sums = added_up(found, skip=len(place.directory), depth=options["depth"])
     total_bytes, total_objects = sums.pop("", (0, 0))
-    if place.prefix and not total_objects:
+    if query.must_find and not total_objects:
         raise NothingFound(str(place))
     for directory, (size, objects) in sorted(sums.items()):
         _print(size, objects, f"gs://{place.bucket}/{place.directory}{directory}", human=options["human"])
