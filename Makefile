@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-core test-pytorch-client check format lint types docs bench lock clean
+.PHONY: help demo test faults test-core test-pytorch-client check format lint types docs bench lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ $(VENV)-upstream/.installed: requirements-peers.lock
 
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest
+
+faults: $(STAMP) ## List every kind of bucket while calls fail in every way (a few minutes)
+	$(BIN)/python -m pytest -q -m matrix
 
 test-core: $(STAMP) ## List and download in an environment without any extra
 	test -x $(VENV)-core/bin/python || $(PYTHON) -m venv $(VENV)-core
