@@ -78,7 +78,7 @@ class Rotating(Credentials):
 
 
 def tokens_end(gcs: Emulator, listing: ListingController) -> None:
-    """Refuse the token with a 401 after every fiftieth page: all calls in flight then fail at once."""
+    """Want another token now and then: all calls in flight then fail at once with a 401."""
     credentials = Rotating()
     listing.client._credentials = credentials
     pages = 0
@@ -87,7 +87,7 @@ def tokens_end(gcs: Emulator, listing: ListingController) -> None:
         nonlocal pages
         del event
         pages += 1
-        if pages % 50 == 0:
+        if pages % 200 == 30:
             credentials.wanted = str(pages)
             gcs.configure(token=credentials.wanted)
 
