@@ -37,7 +37,7 @@ def disentangled(pages: Sequence[Page]) -> list[Page] | None:
     """Cut pages, each in order, so that they are disjoint, then sort them; None where that takes too many cuts.
 
     So are rows put in order that were written a page at a time as the pages arrived: the file does not say where one
-    ends, and two that follow each other in the file may have others between them.
+    ends, and two that follow each other in the file may have others between them. Equal names stay in the order given.
     """
     waiting = [(_first_name(page), place, page) for place, page in enumerate(pages) if page.count]
     heapq.heapify(waiting)
@@ -45,7 +45,7 @@ def disentangled(pages: Sequence[Page]) -> list[Page] | None:
     ordered: list[Page] = []
     while waiting:
         _, place, page = heapq.heappop(waiting)
-        if waiting and _last_name(page) > waiting[0][0]:
+        if waiting and (_last_name(page), place) > waiting[0][:2]:
             rows = bisect_left(page.names.split(b"\n"), waiting[0][0])
             if rows == 0 or len(ordered) > most_pages:
                 return None

@@ -151,6 +151,33 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(format_: str) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("format_", ["text", "json", "csv"])
+def test_unsorted_lines_are_those_of_the_listing_in_another_order(format_: str) -> None:
+    arguments = ["ls", "-r", "-l", "--format", format_, "gs://some"]
+    unsorted = dataflux(*arguments, "--unsorted").stdout.splitlines()
+    assert sorted(unsorted) == sorted(dataflux(*arguments).stdout.splitlines())
+
+
+def test_an_unsorted_parquet_file_is_read_back_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "some.parquet"
+    ran = dataflux("ls", "-r", "--unsorted", "--format", "parquet", "-o", str(path), "gs://some")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert Listing.from_parquet(path) == ListingController(4, None, "some").listing()
+
+
+def test_unsorted_has_no_meaning_for_one_level() -> None:
+    ran = dataflux("ls", "--unsorted", "gs://some")
+    assert (ran.returncode, "--unsorted needs -r" in ran.stderr) == (2, True)
+
+
+def test_a_prefix_without_objects_leaves_no_unsorted_file(tmp_path: Path) -> None:
+    for format_ in ("csv", "parquet"):
+        path = tmp_path / "list"
+        ran = dataflux("ls", "-r", "--unsorted", "--format", format_, "-o", str(path), "gs://some/nothing")
+        assert (ran.returncode, "no object's name begins so" in ran.stderr) == (1, True)
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_parquet_must_know_where_to_go() -> None:
     for arguments in (["-r"], ["-o", "x.parquet"]):
         ran = dataflux("ls", "--format", "parquet", *arguments, "gs://mixed")
