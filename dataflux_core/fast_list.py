@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.changes import ListingChanges
 from dataflux_core._data.csv_file import write_csv
-from dataflux_core._data.known_ranges import known_ranges
+from dataflux_core._data.known_ranges import known_ranges, with_prefix
 from dataflux_core._data.listing import Listing, whole_listing
 from dataflux_core._data.trace import check_trace, traced_pages
 from dataflux_core._data.trace_record import TraceRecord
@@ -69,6 +69,7 @@ class ListingController:
         selection: Selection | None = None,
         resume: str | Path | None = None,
         trace: str | Path | None = None,
+        hierarchical: bool | None = None,
     ) -> None:
         if not isinstance(max_parallelism, int) or max_parallelism < 1:
             raise InvalidArgument("max_parallelism", repr(max_parallelism), "a whole number of at least 1")
@@ -82,6 +83,8 @@ class ListingController:
             if not isinstance(trace, (str, PathLike)):
                 raise InvalidArgument("trace", repr(trace), "the path of a file, or None")
             check_trace(Path(trace))
+        if hierarchical is not None and not isinstance(hierarchical, bool):
+            raise InvalidArgument("hierarchical", repr(hierarchical), "True, False, or None to find out")
         self.max_parallelism = max_parallelism
         self.project = project
         self.bucket = bucket
@@ -95,6 +98,7 @@ class ListingController:
         self.selection = selection
         self.resume = resume
         self.trace = trace
+        self.hierarchical = hierarchical
         self.client: Any = None
         self.observer: Observer | None = None  # told of each page as it arrives
         self.stats = ListingStats()  # of the latest run
@@ -132,7 +136,8 @@ class ListingController:
         scope = self._scope((*previous.fields, *fields))
         if scope.selection.names_repeat:
             raise InvalidArgument("selection", repr(self.selection), "no versions, as objects are compared by name")
-        with self._pages(scope, known_ranges(previous, self.max_parallelism, self.prefix)) as arriving:
+        previous = with_prefix(previous, self.prefix)
+        with self._pages(scope, known_ranges(previous, self.max_parallelism)) as arriving:
             pages = list(arriving)
         return ListingChanges.between(previous, whole_listing(self.bucket, pages, scope.fields, self.stats))
 
@@ -165,6 +170,8 @@ class ListingController:
                 raise InvalidArgument("allowed_storage_classes", repr(storage_class), "classes such as 'STANDARD'")
         if not isinstance(self.selection, Selection | None):
             raise InvalidArgument("selection", repr(self.selection), "a Selection(...), or None for everything")
+        if self.hierarchical and self.selection is not None and not self.selection.allows_folders:
+            raise InvalidArgument("hierarchical", "True", "None beside match_glob, versions or soft_deleted")
         classes = self.allowed_storage_classes
         return Scope(
             self.bucket,
@@ -181,7 +188,13 @@ class ListingController:
     ) -> AbstractContextManager[Iterator[Page]]:
         client = client_of(self.client, self.project, self.retry_config)
         self.stats = ListingStats()
-        options = ListingOptions(self.max_parallelism, self.observer, shows_bar=self.progress, ranges=ranges)
+        options = ListingOptions(
+            self.max_parallelism,
+            self.observer,
+            shows_bar=self.progress,
+            ranges=ranges,
+            hierarchical=self.hierarchical,
+        )
         if self.trace is None:
             return resumable_pages(client, scope, self.stats, options, self.resume)
         record = TraceRecord(f"gs://{self.bucket}/{self.prefix}", self.max_parallelism)

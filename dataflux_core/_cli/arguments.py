@@ -70,6 +70,27 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg] # generic only in la
         self.fail(f"'{text}': {shown(reason)}; {_EXAMPLE}", param, ctx)
 
 
+class ListedType(click.ParamType):  # type: ignore[type-arg] # generic only in later versions of click
+    """A gs:// URL or a file that holds a listing."""
+
+    name = "listing"
+
+    def __init__(self, *, files_only: bool = False) -> None:
+        self._files_only = files_only
+
+    def convert(
+        self, value: str | Place | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Place | Path:
+        if not isinstance(value, str):
+            return value
+        if "://" in value and not self._files_only:
+            return PlaceType().convert(value, param, ctx)
+        if not Path(value).is_file():
+            hint = "" if self._files_only else "; a bucket is written gs://BUCKET"
+            self.fail(f"'{shown(value)}': no such file{hint}", param, ctx)
+        return Path(value)
+
+
 class OutputType(click.Path):
     """A file to write, in a directory that is there: known before an hour is spent on what it will hold."""
 

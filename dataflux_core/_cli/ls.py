@@ -11,7 +11,6 @@ from dataflux_core._cli.arguments import OutputType, Place, PlaceType, TraceType
 from dataflux_core._cli.command import ServiceCommand, say, shows_progress
 from dataflux_core._cli.selection import FieldsType, SelectionOptions, selecting_generations, selection_of
 from dataflux_core._plan.selection import Selection
-from dataflux_core._wire.page import int64s
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -126,7 +125,9 @@ def _list_everything(pages: Iterable[Page], fields: Sequence[str], options: Opti
 
         write_parquet(pages, fields, options["output"])
     else:
-        _write(_rows(pages, fields), fields, options)
+        from dataflux_core._cli.output import rows_of  # noqa: PLC0415 - slow import
+
+        _write(rows_of(pages, fields), fields, options)
 
 
 @contextmanager
@@ -182,24 +183,15 @@ def _write(rows: Iterator[Row], fields: Sequence[str], options: Options) -> None
             writer.write_text(rows, url=url, long=options["long"], human=options["human"])
 
 
-def _rows(pages: Iterable[Page], fields: Sequence[str]) -> Iterator[Row]:
-    for page in pages:
-        columns = [_column(page, field) for field in fields]
-        yield from zip(page.name_list(), page.size_list(), *columns, strict=True)
-
-
-def _column(page: Page, field: str) -> Sequence[str | int]:
-    return int64s(page.numbers[field]).tolist() if field in page.numbers else page.text_list(field)
-
-
 def _level_rows(client: Any, query: Query) -> Iterator[Row]:  # noqa: ANN401 - google ships no types
     """Give objects with prefixes, merged in the order of names as they come; raises NothingFound."""
-    from dataflux_core._cli.service import NothingFound, levels  # noqa: PLC0415 - slow import
+    from dataflux_core._cli.output import rows_of  # noqa: PLC0415 - slow imports
+    from dataflux_core._cli.service import NothingFound, levels  # noqa: PLC0415
 
     is_empty = True
     for level in levels(client, query):
         prefixes: list[Row] = [(prefix, None) for prefix in level.prefixes if query.shows(prefix)]
-        rows = sorted([*prefixes, *_rows([level.page], query.fields)], key=lambda row: str(row[0]))
+        rows = sorted([*prefixes, *rows_of([level.page], query.fields)], key=lambda row: str(row[0]))
         is_empty = is_empty and not rows
         yield from rows
     if is_empty and query.place.prefix:

@@ -13,9 +13,12 @@ import msgspec
 from dataflux_core._cli.text import human_bytes, shown
 from dataflux_core._data.aside import written_aside
 from dataflux_core._data.csv_file import cell
+from dataflux_core._wire.page import int64s
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from dataflux_core._wire.page import Page
 
 Row: TypeAlias = tuple["str | int | None", ...]  # name, size in bytes (None: a directory), then the fields
 Format = Literal["text", "json", "csv", "parquet"]
@@ -38,12 +41,23 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, bool]]:
         yield file, file.isatty()
 
 
+def rows_of(pages: Iterable[Page], fields: Sequence[str]) -> Iterator[Row]:
+    """Yield the objects of some pages as rows."""
+    for page in pages:
+        columns = [_column(page, field) for field in fields]
+        yield from zip(page.name_list(), page.size_list(), *columns, strict=True)
+
+
+def _column(page: Page, field: str) -> Sequence[str | int]:
+    return int64s(page.numbers[field]).tolist() if field in page.numbers else page.text_list(field)
+
+
 class Rows:
     """Writes rows in one format, a batch at a time."""
 
-    def __init__(self, out: BinaryIO, fields: Sequence[str], *, is_terminal: bool) -> None:
+    def __init__(self, out: BinaryIO, fields: Sequence[str], *, is_terminal: bool, leading: Sequence[str] = ()) -> None:
         self._out = out
-        self._columns = ("name", "size", *fields)
+        self._columns = (*leading, "name", "size", *fields)
         self._is_terminal = is_terminal
 
     def write_text(self, rows: Iterable[Row], *, url: str, long: bool, human: bool) -> None:
@@ -60,6 +74,11 @@ class Rows:
             return f"{shown_size:>{_SIZE_WIDTH}}  {date:<{_DATE_WIDTH}}  {url}{show(str(name))}"
 
         self._write(map(line, rows))
+
+    def write_marked(self, rows: Iterable[Row], *, url: str) -> None:
+        """Write a URL per line, after the mark that comes before the name."""
+        show = shown if self._is_terminal else str
+        self._write(f"{row[0]} {url}{show(str(row[1]))}" for row in rows)
 
     def write_json(self, rows: Iterable[Row]) -> None:
         """Write a JSON object per line, exact; a terminal sees every character that would act on it escaped."""

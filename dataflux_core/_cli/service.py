@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataflux_core._data.known_ranges import known_ranges
 from dataflux_core._data.listing import whole_listing
 from dataflux_core._data.trace import traced
 from dataflux_core._data.trace_record import TraceRecord
+from dataflux_core._plan.listing import KeyRange
 from dataflux_core._plan.selection import Selection
 from dataflux_core._run.access import new_client
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
@@ -60,6 +62,7 @@ class Query:
     stats: ListingStats = field(default_factory=ListingStats)
     onlooker: Onlooker | None = None
     checkpoint: Checkpoint | None = None  # where pages are kept
+    ranges: Sequence[KeyRange] = (KeyRange.everything(),)  # to begin with
     selection: Selection = field(default_factory=Selection)
 
     @property
@@ -118,8 +121,14 @@ def resumable(client: Client, query: Query, path: str) -> Iterator[Query]:
 
 def pages(client: Client, query: Query, *, shows_bar: bool) -> Iterator[Page]:
     """Yield the listing as it arrives, in no order."""
-    options = ListingOptions(query.parallelism, shows_bar=shows_bar, checkpoint=query.checkpoint)
-    return pages_of(client, query.scope, query.stats, replace(options, onlooker=query.onlooker))
+    options = ListingOptions(
+        query.parallelism,
+        onlooker=query.onlooker,
+        shows_bar=shows_bar,
+        ranges=query.ranges,
+        checkpoint=query.checkpoint,
+    )
+    return pages_of(client, query.scope, query.stats, options)
 
 
 def found_pages(client: Client, query: Query, *, shows_bar: bool) -> Generator[Page, None, None]:
@@ -137,6 +146,12 @@ def listing(client: Client, query: Query, *, shows_bar: bool) -> Listing:
     found = list(found_pages(client, query, shows_bar=shows_bar))
     names_repeat = query.selection.names_repeat
     return whole_listing(query.place.bucket, found, tuple(query.fields), names_repeat=names_repeat)
+
+
+def listing_again(client: Client, query: Query, previous: Listing, *, shows_bar: bool) -> Listing:
+    """Return the listing in the order of names, cut at those that are known; that nothing is left is an answer too."""
+    query = replace(query, ranges=known_ranges(previous, query.parallelism))
+    return whole_listing(query.place.bucket, list(pages(client, query, shows_bar=shows_bar)), tuple(query.fields))
 
 
 def levels(client: Client, query: Query) -> Iterator[LevelPage]:

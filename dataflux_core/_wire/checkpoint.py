@@ -53,7 +53,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     def differences(self, other: Asked) -> str:
         """Say what `self` has that `other` has not, "" where they ask for the same."""
-        mine, theirs = ({"endpoint": asked.endpoint, **asked.scope} for asked in (self, other))
+        mine, theirs = (_flat({"endpoint": asked.endpoint, **asked.scope}) for asked in (self, other))
         keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
         return ", ".join(f"{key}={mine.get(key)!r}" for key in keys)
 
@@ -84,6 +84,14 @@ _RECORDS = msgspec.msgpack.Decoder(_Record)
 _HEADS = msgspec.msgpack.Decoder(_RecordHead)
 _HEADERS = msgspec.msgpack.Decoder(Asked)
 _ENCODER = msgspec.msgpack.Encoder()
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Put what a value within the values holds beside them, so that a difference is short."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat.update(value if isinstance(value, dict) else {key: value})
+    return flat
 
 
 def write_header(asked: Asked) -> bytes:

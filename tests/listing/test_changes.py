@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dataflux_core._data import changes
 from dataflux_core._data.changes import ListingChanges
-from dataflux_core._data.known_ranges import known_ranges
+from dataflux_core._data.known_ranges import known_ranges, with_prefix
 from dataflux_core._data.listing import Listing
 from dataflux_core._plan.listing import KeyRange
 from dataflux_core._run.listing.observer import ListingStats
@@ -102,20 +102,19 @@ def test_names_that_repeat_are_refused(names: list[str]) -> None:
             ListingChanges.between(listing, Listing([]))
 
 
-@pytest.mark.parametrize(
-    ("prefix", "ranges"),
-    [
-        pytest.param("", [("", "p/04900"), ("p/04900", "p/09800"), ("p/09800", None)], id="a page each"),
-        pytest.param("p/04", [("", "p/04900"), ("p/04900", None)], id="cuts lie within the prefix"),
-        pytest.param("x", [("", None)], id="another prefix is not cut"),
-    ],
-)
-def test_a_known_listing_is_cut_into_pages(prefix: str, ranges: list[tuple[str, str | None]]) -> None:
-    known = listing_of({f"p/{number:05}": (1, 1) for number in range(12_000)}, [1000, 700])
-    assert known_ranges(known, 64, prefix) == [KeyRange(*bounds) for bounds in ranges]
+def test_a_known_listing_is_cut_into_pages() -> None:
+    known = listing_of({f"{number:05}": (1, 1) for number in range(12_000)}, [1000, 700])
+    assert known_ranges(known, 64) == [KeyRange("", "04900"), KeyRange("04900", "09800"), KeyRange("09800", None)]
+    assert known_ranges(Listing([]), 64) == [KeyRange.everything()]
+
+
+@given(OBJECTS, PAGE_SIZES, st.text(st.sampled_from("ab/é😀"), max_size=2))
+def test_the_part_with_a_prefix_is_that_part(objects: Objects, page_sizes: list[int], prefix: str) -> None:
+    part = with_prefix(listing_of(objects, page_sizes), prefix)
+    assert objects_of(part) == {name: value for name, value in objects.items() if name.startswith(prefix)}
 
 
 def test_what_was_left_out_took_room_on_pages_too() -> None:
     known = listing_of({f"{number:05}": (1, 1) for number in range(6_000)})
-    half = Listing(known.pages, known.fields, ListingStats(left_out=6_000))
-    assert [one.start for one in known_ranges(half, 64, "")] == ["", "02450", "04900"]
+    half = Listing(known.pages, known.fields, ListingStats(objects=6_000, left_out=6_000))
+    assert [one.start for one in known_ranges(half, 64)] == ["", "02450", "04900"]

@@ -44,6 +44,13 @@ def test_what_was_added_changed_or_removed(small: Emulator, controller: Make) ->
     assert pickle.loads(pickle.dumps(changes)).changed == changes.changed
 
 
+def test_only_the_part_with_the_prefix_is_compared(small: Emulator, controller: Make) -> None:
+    previous = controller(small, "small").listing()
+    changes = controller(small, "small", prefix="b").refresh(previous)
+    assert changes.listing.names == ["b"]
+    assert changes.removed.names == []
+
+
 def test_a_refreshed_listing_can_be_refreshed(small: Emulator, controller: Make) -> None:
     listing = controller(small, "small")
     first = listing.refresh(listing.listing(fields=("generation",)), fields=("crc32c",)).listing

@@ -1,0 +1,112 @@
+"""Show what changed since a listing."""
+
+from __future__ import annotations
+
+from heapq import merge
+from typing import TYPE_CHECKING
+
+import click
+
+from dataflux_core._cli.arguments import ListedType, OutputType, Place
+from dataflux_core._cli.command import ServiceCommand, say, shows_progress
+from dataflux_core._cli.selection import SelectionOptions, selecting_objects, selection_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Literal
+
+    from typing_extensions import Unpack
+
+    from dataflux_core._cli.output import Row
+    from dataflux_core._data.changes import ListingChanges
+    from dataflux_core._data.listing import Listing
+
+_MARKS = {"added": "+", "changed": "~", "removed": "-"}
+
+
+class Options(SelectionOptions):
+    """The options of the command."""
+
+    previous: Path
+    now: Place | Path
+    everything: bool
+    format_: Literal["text", "json", "csv"]
+    output: str
+    save: str
+    parallelism: int
+
+
+@click.command(cls=ServiceCommand)
+@click.argument("previous", metavar="PREVIOUS.parquet", type=ListedType(files_only=True))
+@click.argument("now", metavar="gs://BUCKET[/PREFIX]", type=ListedType())
+@click.option("-a", "--all", "everything", is_flag=True, help="As of ls: give it if PREVIOUS was listed with it.")
+@click.option("--format", "format_", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
+@click.option("-o", "--output", type=OutputType(), default="-", metavar="FILE", help="Write to a file.")
+@click.option("--save", type=OutputType(), default="", metavar="FILE", help="Write the new listing as Parquet.")
+@click.option("-j", "--parallelism", type=click.IntRange(1, 1024), default=64, show_default=True)
+@selecting_objects
+def diff(**options: Unpack[Options]) -> None:
+    """Show which objects were added, changed or removed since a listing was written.
+
+    PREVIOUS is a Parquet file of `dataflux ls -r`; the same columns are listed again. An object changed if its size
+    did, or its generation; without generations etag, crc32c or updated tells, the first that PREVIOUS has. In place of
+    the bucket there may be a newer file.
+
+    \b
+    dataflux ls -r -l --format parquet -o objects.parquet gs://my-bucket
+    dataflux diff objects.parquet gs://my-bucket
+    dataflux diff --save objects.parquet objects.parquet gs://my-bucket
+
+    text marks a line with + (added), ~ (changed) or - (removed); json and csv say it in the column change.
+    """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
+    from dataflux_core._data.listing import Listing  # noqa: PLC0415 - slow imports
+    from dataflux_core._data.parquet import write_parquet  # noqa: PLC0415
+
+    changes = _changes(Listing.from_parquet(options["previous"]), options)
+    _write(changes, options)
+    if options["save"]:
+        write_parquet(changes.listing.pages, changes.listing.fields, options["save"])
+    if not options["quiet"]:
+        counts = f"{len(changes.added):,} added, {len(changes.changed):,} changed, {len(changes.removed):,} removed"
+        say(f"{counts}, compared by {' and '.join(changes.compared)}; {len(changes.listing):,} objects now")
+
+
+def _changes(previous: Listing, options: Options) -> ListingChanges:
+    from dataflux_core._cli.service import Query, listing_again, open_client  # noqa: PLC0415 - slow imports
+    from dataflux_core._data.changes import ListingChanges  # noqa: PLC0415
+    from dataflux_core._data.known_ranges import with_prefix  # noqa: PLC0415
+    from dataflux_core._data.listing import Listing  # noqa: PLC0415
+
+    now = options["now"]
+    if not isinstance(now, Place):
+        return ListingChanges.between(previous, Listing.from_parquet(now))
+    previous = with_prefix(previous, now.prefix)
+    selection = selection_of(options)
+    query = Query(now, previous.fields, options["everything"], options["parallelism"], selection=selection)
+    client = open_client(options)
+    found = listing_again(client, query, previous, shows_bar=shows_progress(quiet=options["quiet"]))
+    return ListingChanges.between(previous, found)
+
+
+def _write(changes: ListingChanges, options: Options) -> None:
+    from dataflux_core._cli.output import Rows, opened  # noqa: PLC0415 - slow import
+
+    fields = [field for field in changes.listing.fields if field in changes.removed.fields]
+    parts = [_rows(change, getattr(changes, change), fields) for change in _MARKS]
+    rows = merge(*parts, key=lambda row: str(row[1]))
+    with opened(options["output"]) as (out, is_terminal):
+        writer = Rows(out, fields, is_terminal=is_terminal, leading=("change",))
+        if options["format_"] == "json":
+            writer.write_json(rows)
+        elif options["format_"] == "csv":
+            writer.write_csv(rows)
+        else:
+            url = f"gs://{options['now'].bucket}/" if isinstance(options["now"], Place) else ""
+            writer.write_marked(((_MARKS[str(change)], *row) for change, *row in rows), url=url)
+
+
+def _rows(change: str, part: Listing, fields: list[str]) -> Iterator[Row]:
+    from dataflux_core._cli.output import rows_of  # noqa: PLC0415 - slow import
+
+    return ((change, *row) for row in rows_of(part.pages, fields))

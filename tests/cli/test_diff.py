@@ -1,0 +1,129 @@
+"""`dataflux diff` shows what was added, changed or removed since a listing was written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from google.cloud import storage
+
+from dataflux_core.emulator import Emulator, Memory
+from dataflux_core.fast_list import Listing
+from tests.cli.conftest import CONTROL, asked
+from tests.cli.terminal import dataflux, dataflux_process, seen_at_terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = """\
+- gs://moving/d/a
+~ gs://moving/d/b
++ gs://moving/d/new
+"""
+
+
+def saved(path: Path, *options: str) -> str:
+    """List the bucket into a file, as a user would."""
+    assert dataflux("ls", "-r", *options, "--format", "parquet", "-o", str(path), "gs://moving").returncode == 0
+    return str(path)
+
+
+@pytest.fixture
+def old(gcs: Emulator, tmp_path: Path) -> str:
+    """A listing of a bucket that has changed since, in ways that its sizes do not tell."""
+    gcs.create_bucket("moving", Memory({"d/a": b"1", "d/b": b"22", "d/c": b"333", "e": b"4444"}))
+    path = saved(tmp_path / "old.parquet", "-l")
+    storage.Client(project="p").bucket("moving").delete_blob("d/a")
+    gcs.put("moving", "d/b", b"xx")
+    gcs.put("moving", "d/new", b"5")
+    return path
+
+
+def test_a_line_is_marked_by_what_happened(old: str) -> None:
+    ran = dataflux("diff", old, "gs://moving")
+    assert (ran.returncode, ran.stdout) == (0, TEXT)
+    assert ran.stderr == "1 added, 1 changed, 1 removed, compared by size and generation; 4 objects now\n"
+
+
+def test_only_what_has_the_prefix_is_compared(old: str) -> None:
+    assert dataflux("diff", "-q", old, "gs://moving/e").stdout == ""
+    assert dataflux("diff", "-q", old, "gs://moving/d/a").stdout == "- gs://moving/d/a\n"
+
+
+def test_json_and_csv_hold_the_columns(old: str) -> None:
+    ran = dataflux("diff", "-q", "--format", "json", old, "gs://moving")
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [(line["change"], line["name"], line["size"]) for line in lines] == [
+        ("removed", "d/a", 1),
+        ("changed", "d/b", 2),
+        ("added", "d/new", 1),
+    ]
+    assert lines[1]["generation"] > lines[0]["generation"]
+    ran = dataflux("diff", "-q", "--format", "csv", old, "gs://moving")
+    header, *rows = csv.reader(io.StringIO(ran.stdout))
+    assert header[:4] == ["change", "name", "size", "generation"]
+    assert [dict(zip(header, row, strict=True)) for row in rows] == [
+        {key: str(value) for key, value in line.items()} for line in lines
+    ]
+
+
+def test_the_new_listing_may_take_the_place_of_the_old(old: str) -> None:
+    assert dataflux("diff", "-q", "--save", old, old, "gs://moving").stdout == TEXT
+    assert Listing.from_parquet(old).fields[0] == "generation"
+    ran = dataflux("diff", old, "gs://moving")
+    assert (ran.stdout, ran.stderr) == (
+        "",
+        "0 added, 0 changed, 0 removed, compared by size and generation; 4 objects now\n",
+    )
+
+
+def test_a_listing_without_columns_tells_sizes_only(gcs: Emulator, old: str, tmp_path: Path) -> None:
+    del old
+    bare = saved(tmp_path / "bare.parquet")
+    gcs.put("moving", "e", b"xxxx")
+    ran = dataflux("diff", bare, "gs://moving")
+    assert (ran.stdout, ran.stderr) == ("", "0 added, 0 changed, 0 removed, compared by size; 4 objects now\n")
+
+
+def test_two_files_are_compared_without_a_service(gcs: Emulator, old: str, tmp_path: Path) -> None:
+    new = saved(tmp_path / "new.parquet", "-l")
+    gcs.reset_requests()
+    ran = dataflux("diff", "-q", old, new)
+    assert ran.stdout == TEXT.replace("gs://moving/", "")
+    assert asked(gcs) == set()
+
+
+def test_an_output_that_cannot_be_written_saves_nothing(old: str, tmp_path: Path) -> None:
+    ran = dataflux_process("diff", "-o", "/dev/full", "--save", str(tmp_path / "new"), old, "gs://moving")
+    assert (ran.returncode, ran.stderr) == (1, "dataflux: output: No space left on device\n")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "csv"])
+def test_a_terminal_never_gets_an_escape_sequence(gcs: Emulator, old: str, format_: str) -> None:
+    gcs.put("moving", CONTROL, b"1")
+    code, seen = seen_at_terminal("diff", "-q", "--format", format_, old, "gs://moving")
+    assert code == 0
+    assert "control" in seen
+    assert not set(CONTROL) & set(seen) - set("contrl[2J")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        pytest.param(["{}/missing", "gs://moving"], 2, "missing': no such file", id="no file"),
+        pytest.param(["gs://moving", "gs://moving"], 2, "'gs://moving': no such file", id="a bucket as PREVIOUS"),
+        pytest.param(["{}/old.parquet", "moving"], 2, "a bucket is written gs://BUCKET", id="no URL"),
+        pytest.param(["{}/old.parquet", "s3://moving"], 2, "s3:// is another service", id="another service"),
+        pytest.param(["{}/text", "gs://moving"], 1, "text", id="a file that is no listing"),
+    ],
+)
+def test_what_cannot_be_compared(old: str, tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    del old
+    (tmp_path / "text").write_text("no Parquet")
+    ran = dataflux("diff", *(argument.format(tmp_path) for argument in arguments))
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert said in ran.stderr
