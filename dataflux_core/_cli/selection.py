@@ -144,4 +144,10 @@ def selection_of(options: SelectionOptions, *, versions: bool = False, soft_dele
             soft_deleted=soft_deleted,
         )
     except InvalidArgument as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(_as_typed(str(error))) from error
+
+
+def _as_typed(message: str) -> str:
+    """Name options instead of arguments."""
+    message = message.replace("min_bytes=", "--min-size ").replace("max_bytes=", "--max-size ")
+    return re.sub("([a-z]+)_([a-z]+)=", r"--\1-\2 ", message)

@@ -63,6 +63,11 @@ class Selection:
         """Tell whether a condition is left to us: the service knows none of size or time."""
         return self.judges_times or self.min_bytes is not None or self.max_bytes is not None
 
+    @property
+    def allows_folders(self) -> bool:
+        """Tell whether folders may be listed one by one: a glob speaks of names, generations need one token."""
+        return not self.names_repeat and not self.match_glob
+
     def ranges(self, prefix: str) -> list[KeyRange]:
         """Return the part of the namespace to list where names begin with `prefix`; none where nothing can be there."""
         start, end = self.start_offset or "", self.end_offset or None
@@ -109,4 +114,4 @@ def _check_moment(argument: str, value: object) -> None:
 
 def _check_order(begin: datetime, end: datetime) -> None:
     if begin >= end:
-        raise InvalidArgument("updated_from", repr(begin), f"a time before updated_before={end!r}")
+        raise InvalidArgument("updated_from", begin.isoformat(), f"a time before updated_before={end.isoformat()}")
