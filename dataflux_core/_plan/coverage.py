@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dataflux_core._plan.listing import KeyRange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 
 def remaining(wanted: Iterable[KeyRange], covered: Iterable[KeyRange]) -> list[KeyRange]:
@@ -15,9 +15,10 @@ def remaining(wanted: Iterable[KeyRange], covered: Iterable[KeyRange]) -> list[K
     return common_parts(wanted, _gaps(covered))
 
 
-def common_parts(ranges: Iterable[KeyRange], others: Sequence[KeyRange]) -> list[KeyRange]:
+def common_parts(ranges: Iterable[KeyRange], others: Iterable[KeyRange]) -> list[KeyRange]:
     """Return the part that each of the `ranges` shares with each of the `others`, in order, where there is one."""
-    parts = [_common(one, other) for one in sorted(ranges, key=_start) for other in sorted(others, key=_start)]
+    others = sorted(others, key=_start)
+    parts = [_common(one, other) for one in sorted(ranges, key=_start) for other in others]
     return [part for part in parts if not _is_empty(part)]
 
 
