@@ -132,6 +132,7 @@ class FolderPlan:
         while free > len(spans) and (self._parts or self._folders):
             part = self._parts.pop() if self._parts else _whole(self._folders.pop())
             plan = ListingPlan(self.parallelism, [part.entries], counts=self.counts)
+            self.counts.folders += 1
             opened = self._open[self._next_id] = _Open(part.folder, plan, self._next_id)
             spans += self._ask(opened, 1)
         return spans
@@ -190,6 +191,10 @@ def parts_of(folder: str, key_range: KeyRange) -> Iterator[FolderPart]:
     while waiting:
         folder, key_range = waiting.pop()
         start, end = key_range.start, key_range.end
+        inner = subfolder(folder, start)
+        if inner is not None and end is not None and end <= beyond(inner):
+            waiting.append((inner, key_range))
+            continue
         low = _cut_through(folder, start)
         if low is not None:
             waiting.append((low, KeyRange(start, beyond(low) if end is None else min(end, beyond(low)))))

@@ -101,6 +101,7 @@ class PlanCounts:
 
     splits: int = 0  # ranges handed to an idle lister
     empty_halves: int = 0  # of these, how many held nothing
+    folders: int = 0  # listed one by one
 
 
 @dataclass(slots=True)

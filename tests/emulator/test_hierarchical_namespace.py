@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -12,7 +13,10 @@ from dataflux_core.emulator._http import request_to
 from dataflux_core.emulator._routes import answer
 from tests.emulator.asking import API, Service
 
-ENABLED = {"hierarchicalNamespace": {"enabled": True}}
+if TYPE_CHECKING:
+    from dataflux_core.emulator._fields import Json
+
+ENABLED: dict[str, Json] = {"hierarchicalNamespace": {"enabled": True}}
 BUCKET = "/storage/v1/b/box"
 FOLDERS = f"{BUCKET}/folders"
 PATHS = st.sets(st.text(st.sampled_from("ab/"), min_size=1, max_size=5), max_size=20)

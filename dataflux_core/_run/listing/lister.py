@@ -6,18 +6,19 @@ import logging
 import time
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dataflux_core._plan.listing import ListingPlan, NoProgress, PageFacts, Span
+from dataflux_core._plan.folders import FolderPlan, covered_ranges
+from dataflux_core._plan.listing import Kept, ListingPlan, NoProgress, PageFacts
 from dataflux_core._plan.pacing import Pace
 from dataflux_core._run.connections import lease
-from dataflux_core._run.listing.observer import ListingStats, Observer, PageEvent
+from dataflux_core._run.listing.hierarchy import Inquiry
 from dataflux_core._run.listing.pages import Outcome, RemoteLister, outcome_of
+from dataflux_core._run.listing.tally import Question, Tally
 from dataflux_core._run.processes import spare_cores
-from dataflux_core._run.retries import Attempt, Retries, RetryRule
+from dataflux_core._run.retries import Attempt, Retries
 from dataflux_core._wire.listing import FetchedPage, Scope, list_request
-from dataflux_core._wire.refusal import bucket_error
+from dataflux_core._wire.refusal import listing_error
 from dataflux_core._wire.strain import strain_of
 from dataflux_core.errors import ListingInexact
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dataflux_core._run.access import Access
+    from dataflux_core._run.listing.observer import ListingStats
+    from dataflux_core._run.listing.options import ListingOptions
+    from dataflux_core._run.retries import RetryRule
     from dataflux_core._wire.message import Answer
     from dataflux_core._wire.page import Page
 
@@ -34,36 +38,24 @@ _PAGES_BEFORE_PROCESSES = 8  # a bucket that ends before has no use for another 
 _FIRST_REQUESTS = 64  # at once; a tenth of what a cold bucket takes, however near it is: 5000 reads/s
 
 
-@dataclass(frozen=True, slots=True)
-class ListingOptions:
-    """How a scope is listed."""
-
-    parallelism: int
-    rule: RetryRule
-    observer: Observer | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Question:
-    """A page asked for, where, when."""
-
-    span: Span
-    lister: int = 0
-    asked_s: float = 0.0
-
-
 class Lister:
     """One listing under way: the plan decides, this thread and its helper processes fetch."""
 
-    def __init__(self, access: Access, scope: Scope, options: ListingOptions, stats: ListingStats) -> None:
+    def __init__(
+        self, access: Access, scope: Scope, rule: RetryRule, options: ListingOptions, stats: ListingStats
+    ) -> None:
         self.stats = stats
+        self._tally = Tally(stats, options.parallelism, options.onlooker)
         self._access = access
         self._scope = scope
         self._options = options
-        self._plan = ListingPlan(options.parallelism)
+        names_repeat = scope.selection.names_repeat
+        flat = ListingPlan(options.parallelism, options.ranges, names_repeat=names_repeat)
+        self._plan = FolderPlan(options.parallelism, flat, scope.prefix) if options.hierarchical else flat
+        self._inquiry = Inquiry(scope, options)
         self._pace = Pace(ceiling=options.parallelism, start=_FIRST_REQUESTS)
-        self._retries: Retries[_Question] = Retries(options.rule, access.authorization)
-        self._queue: deque[Attempt[_Question]] = deque()
+        self._retries: Retries[Question] = Retries(rule, access.authorization)
+        self._queue: deque[Attempt[Question]] = deque()
         self._remote: list[RemoteLister] = []
         self._buried: list[RemoteLister] = []
         self._pages = 0
@@ -73,19 +65,18 @@ class Lister:
 
         Closing the iterator early ends the listing.
         """
-        began_s = time.perf_counter()
         with lease(self._access.endpoint) as self._transport, ExitStack() as self._exit:
+            self._exit.callback(self._tally.finish, self._plan.counts)
             while not self._plan.done:
                 self._ask()
                 for attempt, outcome in self._wait():
-                    page = self._learn(attempt, outcome)
-                    if page is not None and page.count:
+                    for page in self._learn(attempt, outcome):
                         self.stats.objects += page.count
+                        self._tally.hand_over()
                         yield page
-        self.stats.elapsed_s = time.perf_counter() - began_s
-        self.stats.splits, self.stats.empty_halves = self._plan.counts.splits, self._plan.counts.empty_halves
+                        self._tally.take_back()
         bucket, classes = self._scope.bucket, self._scope.storage_classes
-        if self.stats.left_out and not self.stats.objects:
+        if self.stats.left_out and not self.stats.objects and not self._scope.selection.judges_objects:
             left_out = self.stats.left_out
             log.warning("list.all_left_out bucket=%s objects=%d storage_classes=%s", bucket, left_out, classes)
         log.info("list.done bucket=%s prefix=%s %s", self._scope.bucket, self._scope.prefix, self.stats)
@@ -94,12 +85,18 @@ class Lister:
     def _in_flight(self) -> int:
         return self._transport.in_flight + sum(len(remote.asked) for remote in self._remote)
 
+    @property
+    def _held_back(self) -> int:
+        """Return how many requests the service's refusals keep from being sent."""
+        return self._options.parallelism - self._pace.window + len(self._retries)
+
     def _ask(self) -> None:
         """Send what is due: first what is tried again, then what the plan wants."""
+        self._inquire()
         self._queue.extend(self._retries.due())
         held = self._in_flight + len(self._queue) + len(self._retries)
         for span in self._plan.next_spans(self._pace.window - held):
-            self._queue.append(Attempt(_Question(span)))
+            self._queue.append(Attempt(Question(span)))
         if self._queue:
             self._start_processes()
             authorization = self._access.authorization.header()
@@ -107,8 +104,13 @@ class Lister:
                 attempt = self._queue.popleft()
                 self._send(attempt, authorization)
                 attempt.level = self._pace.sent(self._in_flight)
-        self.stats.peak_in_flight = max(self.stats.peak_in_flight, self._in_flight)
+        self._tally.at_work(self._in_flight, self._held_back)
         self.stats.window = self._pace.window
+
+    def _inquire(self) -> None:
+        """Ask about the bucket's folders once that is worth a call."""
+        if self._inquiry.is_due(self.stats.pages + self.stats.empty_pages):
+            self._inquiry.ask(self._transport, self._access.authorization.header())
 
     def _start_processes(self) -> None:
         """Add a process per spare core once the bucket has shown itself to be large."""
@@ -123,26 +125,29 @@ class Lister:
             self._exit.callback(self._unwatch, remote)
             self.stats.processes += 1
 
-    def _send(self, attempt: Attempt[_Question], authorization: str) -> None:
+    def _send(self, attempt: Attempt[Question], authorization: str) -> None:
         """Give a page to whoever has least to do."""
         attempt.begin(authorization)
         question = attempt.item
-        question.asked_s = time.perf_counter()
-        question.lister = 0
-        self.stats.calls += 1
         remote = min(
             (remote for remote in self._remote if remote.alive), key=lambda remote: len(remote.asked), default=None
         )
         if remote is None or len(remote.asked) > self._transport.in_flight:
+            self._tally.sent(question, 0)
             request = list_request(self._scope, question.span)
             self._transport.start(request, attempt, authorization=authorization)
             return
-        question.lister = 1 + self._remote.index(remote)
+        self._tally.sent(question, 1 + self._remote.index(remote))
         remote.ask(self.stats.calls, question.span, authorization, attempt)
 
-    def _wait(self) -> list[tuple[Attempt[_Question], Outcome]]:
+    def _wait(self) -> list[tuple[Attempt[Question], Outcome]]:
         happened = self._transport.wait(self._patience_s())
-        outcomes = [(attempt, outcome_of(self._scope, answer)) for attempt, answer in happened.answers]
+        outcomes: list[tuple[Attempt[Question], Outcome]] = []
+        for attempt, answer in happened.answers:
+            if attempt is self._inquiry:
+                self._choose_plan(answer)
+            else:
+                outcomes.append((attempt, outcome_of(self._scope, answer)))
         for remote in self._remote:
             if remote.descriptor in happened.readable:
                 told = remote.tell()
@@ -174,59 +179,69 @@ class Lister:
             log.warning("list.process_died pid=%d pages=%d", remote.pid, len(remote.asked))
             self._buried.append(remote)
             self._unwatch(remote)
+            self._tally.died(1 + self._remote.index(remote), (attempt.item for attempt in remote.asked.values()))
         self._queue.extend(remote.asked.values())
         remote.asked.clear()
 
     def _unwatch(self, remote: RemoteLister) -> None:
         self._transport.unwatch(remote.descriptor)
 
-    def _learn(self, attempt: Attempt[_Question], outcome: Outcome) -> Page | None:
-        """Hand an outcome to the plan; return the page's part that belongs to its range."""
+    def _choose_plan(self, answer: Answer) -> None:
+        """Go on folder by folder where the bucket has folders; pages in flight stay as they were asked for."""
+        if isinstance(self._plan, ListingPlan) and self._inquiry.read(answer):
+            self._plan = FolderPlan(self._options.parallelism, self._plan, self._scope.prefix)
+
+    def _learn(self, attempt: Attempt[Question], outcome: Outcome) -> list[Page]:
+        """Hand an outcome to the plan; return what of the page belongs to its range, empty pages left out."""
         if not isinstance(outcome, FetchedPage):
             self._refused(attempt, outcome)
-            return None
+            return []
         self._pace.learn(attempt.level, "clean")
         self._retries.answered()
         self._pages += 1
         self.stats.received_bytes += outcome.received_bytes
         self.stats.left_out += outcome.count - outcome.page.count
-        question = attempt.item
-        facts = PageFacts(outcome.count, outcome.first, outcome.last, outcome.sample, outcome.next_token)
+        question, page = attempt.item, outcome
+        facts = PageFacts(page.count, page.first, page.last, page.sample, page.next_token, page.prefixes)
         try:
             kept = self._plan.receive(question.span, facts)
         except NoProgress as error:
             raise ListingInexact(self._scope.bucket, str(error)) from error
         self._report(question, outcome)
-        if kept.after is None and kept.end is None:
-            return outcome.page
-        return outcome.page.between(kept.after, kept.end)
+        return [page for page in self._parts(kept, outcome) if page.count]
 
-    def _refused(self, attempt: Attempt[_Question], answer: Answer) -> None:
+    def _parts(self, kept: Kept, fetched: FetchedPage) -> list[Page]:
+        """Keep what is kept of a page: one part, or those between the folders that have pages of their own."""
+        page, checkpoint = fetched.page, self._options.checkpoint
+        if kept.folders:
+            if not page.count and checkpoint is None:
+                return []
+            ranges = covered_ranges(kept)
+            pages = page.parts(ranges)
+        else:
+            ranges = [kept.covered]
+            pages = [page if kept.after is None and kept.end is None else page.between(kept.after, kept.end)]
+        if checkpoint is not None:
+            left_out = fetched.count - page.count
+            for key_range, part in zip(ranges, pages, strict=True):
+                checkpoint.append(key_range, part, left_out)
+                left_out = 0
+        return pages
+
+    def _refused(self, attempt: Attempt[Question], answer: Answer) -> None:
         """Try again later what may be; raise what may not."""
         strain = strain_of(answer)
         if strain is not None:
             self._pace.learn(attempt.level, strain)
+        self._tally.failed(attempt.item, str(answer.status or "connection"))
         if not self._retries.again(attempt, answer):
-            raise bucket_error(answer, bucket=self._scope.bucket, endpoint=self._access.endpoint.base_url)
+            raise listing_error(answer, self._scope, endpoint=self._access.endpoint.base_url)
         self.stats.retries = self._retries.count
         self.stats.retries_by_cause = dict(self._retries.by_cause)
         log.debug("list.retry span=%s status=%d failure=%s", attempt.item.span, answer.status, answer.failure)
 
-    def _report(self, question: _Question, page: FetchedPage) -> None:
-        now_s = time.perf_counter()
-        log.debug(
-            "list.page start=%r objects=%d elapsed_s=%.3f", question.span.start, page.count, now_s - question.asked_s
-        )
-        if self._options.observer is not None:
-            self._options.observer(
-                PageEvent(
-                    question.span.range_id,
-                    question.lister,
-                    question.asked_s,
-                    now_s,
-                    page.count,
-                    page.first,
-                    page.last,
-                    self._in_flight,
-                )
-            )
+    def _report(self, question: Question, page: FetchedPage) -> None:
+        in_flight = self._in_flight
+        took_s = self._tally.received(question, page, in_flight)
+        self._tally.at_work(in_flight, self._held_back)
+        log.debug("list.page start=%r objects=%d elapsed_s=%.3f", question.span.start, page.count, took_s)

@@ -120,7 +120,7 @@ class Tally:
         now_s, stats = time.perf_counter(), self.stats
         if self._computed_s is not None:
             self.hand_over()
-        stats.splits, stats.empty_halves = counts.splits, counts.empty_halves
+        stats.splits, stats.empty_halves, stats.folders = counts.splits, counts.empty_halves, counts.folders
         few = _SLIVER * self._fullest
         stats.slivers = sum(1 for part in self._ranges.values() if part.is_stolen and 0 < part.objects < few)
         stats.idle = self._meter.idle(now_s)
