@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import compress, islice
-from operator import lt, ne
+from itertools import compress, count, islice
+from operator import lt, ne, not_
 from typing import TYPE_CHECKING
 
 from dataflux_core._data.listing import Listing
@@ -13,7 +13,7 @@ from dataflux_core._wire.page import Page, int64s, joined
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 _BLOCK_ROWS = 5000  # compared at once
 _TELLING_FIELDS = ("generation", "etag", "crc32c", "updated")  # the first that both listings hold decides
@@ -66,21 +66,20 @@ class _Comparison:
 
     def take(self, old: Page, new: Page) -> None:
         """Compare the same stretch of the namespace, all of it in columns: most of it is the same, byte for byte."""
-        old_rows: Sequence[int] = range(old.count)
-        new_rows: Sequence[int] = range(new.count)
-        if old.names != new.names:
+        if old.names == new.names:
+            fields = [field for field in self.compared if _column(old, field) != _column(new, field)]
+            old_kept = new_kept = [True] * new.count if fields else []
+        else:
+            fields = list(self.compared) if old.count else []
             old_names, new_names = old.name_bytes(), new.name_bytes()
-            before, now = frozenset(old_names), frozenset(new_names)
-            self.removed.append(old.picked([row for row, name in enumerate(old_names) if name not in now]))
-            self.added.append(new.picked([row for row, name in enumerate(new_names) if name not in before]))
-            old_rows = [row for row, name in enumerate(old_names) if name in now]
-            new_rows = [row for row, name in enumerate(new_names) if name in before]
+            old_kept = list(map(frozenset(new_names).__contains__, old_names))
+            new_kept = list(map(frozenset(old_names).__contains__, new_names))
+            self.removed.append(old.picked(_rows(map(not_, old_kept))))
+            self.added.append(new.picked(_rows(map(not_, new_kept))))
         differing: set[int] = set()
-        for field in self.compared if new_rows else ():
-            was, now_is = _column(old, field), _column(new, field)
-            if old.names != new.names or was != now_is:
-                pairs_differ = map(ne, _values(old, field, old_rows), _values(new, field, new_rows))
-                differing.update(compress(new_rows, pairs_differ))
+        for field in fields:
+            were, are = compress(_values(old, field), old_kept), compress(_values(new, field), new_kept)
+            differing.update(compress(_rows(new_kept), map(ne, were, are)))
         self.changed.append(new.picked(sorted(differing)))
 
 
@@ -133,7 +132,10 @@ def _column(page: Page, field: str) -> bytes:
     return page.numbers[field] if field in page.numbers else page.texts[field]
 
 
-def _values(page: Page, field: str, rows: Sequence[int]) -> Iterable[int | bytes]:
+def _values(page: Page, field: str) -> Iterable[int | bytes]:
     column = _column(page, field)
-    values: Sequence[int | bytes] = column.split(b"\n") if field in page.texts else int64s(column)
-    return map(values.__getitem__, rows)
+    return column.split(b"\n") if field in page.texts else int64s(column)
+
+
+def _rows(wanted: Iterable[bool]) -> list[int]:
+    return list(compress(count(), wanted))
