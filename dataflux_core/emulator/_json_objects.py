@@ -8,7 +8,7 @@ from dataflux_core.emulator._errors import ApiError, no_object
 from dataflux_core.emulator._fields import parse_fields, select
 from dataflux_core.emulator._http import Reply, json_reply
 from dataflux_core.emulator._objects import BytesContent, ComposedContent, StoredObject, resource
-from dataflux_core.emulator._preconditions import NOT_MODIFIED, conditions, existing, hold
+from dataflux_core.emulator._preconditions import NOT_MODIFIED, conditions, existing, hold, whole
 from dataflux_core.emulator._store import Store, Target, read_settings, settings_of
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ def compose(store: Store, request: Request, target: Target) -> Reply:
 def _source(bucket: Bucket, source: Json) -> StoredObject:
     if not isinstance(source, dict) or not isinstance(name := source.get("name"), str):
         raise ApiError(400, "Every source object needs a name.", "required")
-    stored = bucket.get(name)
     generation = source.get("generation")
-    if stored is None or (generation is not None and str(generation) != str(stored.generation)):
+    stored = bucket.generation(name, None if generation is None else whole(str(generation)))
+    if stored is None:
         raise no_object(bucket.name, name)
     wanted = source.get("objectPreconditions")
     if isinstance(wanted, dict) and (match := wanted.get("ifGenerationMatch")) is not None:

@@ -32,7 +32,7 @@ def conditions(request: Request, prefix: str = "if") -> dict[str, int]:
     if prefix == "if":
         for header, condition in HEADER_NAMES.items():
             if header in request.headers:
-                found[condition] = _whole(request.headers[header])
+                found[condition] = whole(request.headers[header].decode("latin-1"))
     return found
 
 
@@ -63,8 +63,9 @@ def existing(bucket: Bucket, name: str, request: Request, *, reading: bool = Tru
     return stored
 
 
-def _whole(value: bytes) -> int:
+def whole(value: str) -> int:
+    """Read the number of a generation."""
     try:
         return int(value)
     except ValueError as error:
-        raise ApiError(400, f"Invalid generation: {value.decode('latin-1')}", "invalidParameter") from error
+        raise ApiError(400, f"Invalid generation: {value}", "invalidParameter") from error

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflux_core import errors
+from dataflux_core.download import DataFluxDownloadOptimizationParams, dataflux_download
 from dataflux_core.emulator import Emulator, Fault, Latency, Memory, Synthetic
 from dataflux_core.fast_list import Listing, ListingController, Selection
 from tests.listing.namespaces import client_of
@@ -232,6 +233,20 @@ def test_a_stream_of_generations_is_the_listing(generations_gcs: Emulator, contr
     lister = controller(generations_gcs, "v", selection=Selection(versions=True))
     parts = [row for part in lister.stream(fields=["generation"]) for row in rows(part)]
     assert sorted(parts) == rows(lister.listing(fields=["generation"]))
+
+
+@pytest.mark.parametrize("max_composite_bytes", [0, 10_000], ids=["read one by one", "composed"])
+def test_generations_that_were_listed_can_be_downloaded(
+    generations_gcs: Emulator, controller: Make, max_composite_bytes: int
+) -> None:
+    selection = Selection(versions=True, start_offset="4/")
+    listing = controller(generations_gcs, "v", selection=selection).listing(fields=["generation"])
+    options = DataFluxDownloadOptimizationParams(max_composite_bytes)
+    client = client_of(generations_gcs)
+    contents = dataflux_download(
+        "p", "v", listing, storage_client=client, dataflux_download_optimization_params=options
+    )
+    assert contents == [b"x" * size for size in listing.sizes]
 
 
 def test_times_of_deletion_are_columns(generations_gcs: Emulator, controller: Make) -> None:
