@@ -26,7 +26,7 @@ _PICKED_PAGE_ROWS = 5000
 class Listing(Sequence[tuple[str, int]]):
     """Objects of a bucket in name order: a sequence of (name, size in bytes), stored as packed columns.
 
-    About 9 bytes an object beside the bytes of its name, 4 more in the pages that were indexed. Iterating makes Python
+    9 bytes an object beside the bytes of its name, 4 more in the pages that were indexed. Iterating makes Python
     objects for one page at a time. Picklable; accepted wherever `objects` is.
     """
 

@@ -204,6 +204,8 @@ class Transport:
                 tuple(exchange.head),
                 body[0] if len(body) == 1 else b"".join(body),  # one piece is handed on uncopied
             )
+        exchange.head.clear()
+        exchange.body.clear()  # a spare handle would hold on to the last answer, half a megabyte of a listing each
         if curl.getinfo(pycurl.EFFECTIVE_METHOD) == "GET":
             self._spare.append(exchange)
         else:

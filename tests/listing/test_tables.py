@@ -311,6 +311,17 @@ class TestFilesWrittenAsPagesArrive:
         assert len(answered) == listing.stats.calls
 
 
+class TestMemory:
+    def test_a_listing_holds_its_names_with_eight_bytes_an_object(self, shared_gcs: Emulator, controller: Make) -> None:
+        controller(shared_gcs, "imagenet").listing()  # imports, connections and decoders are not what is measured
+        tracemalloc.start()
+        listing = controller(shared_gcs, "imagenet").listing()
+        held_bytes, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        packed_bytes = sum(len(page.names) + 8 * page.count for page in listing.pages)
+        assert held_bytes < packed_bytes + 500 * len(listing.pages) + 200_000  # a page as it arrives: 440,000 bytes
+
+
 class TestOrder:
     def test_pages_of_a_million_rows_are_sorted_without_making_an_object_of_any(self) -> None:
         width = 5000
