@@ -32,7 +32,7 @@ _EMPTY, _FAILED, _STEAL, _GREY = "#ee9944", "#cc2233", "#222222", "#888888"
 _DPI = 120
 _WIDTH_INCHES = 13.0
 _LANE_INCHES = 0.13
-_MIN_INCHES, _MAX_INCHES = 2.2, 9.0  # of all lanes together
+_MIN_INCHES, _MAX_INCHES = 2.4, 9.0  # of all lanes together
 _BELOW_INCHES = 1.9
 _LANE_HEIGHT = 0.84
 _MIN_ROWS = 6  # fewer would be as tall as houses
@@ -106,7 +106,8 @@ def _draw_blocks(axes: Axes, scene: _Scene) -> None:
     axes.add_collection(PolyCollection(corners, facecolors=colours, edgecolors="white", linewidths=line))
     failed = [ask for ask in scene.asks if ask.page is None]
     places = [ask.ended_ns / 1e9 for ask in failed], [scene.row(ask) for ask in failed]
-    axes.plot(*places, "x", color=_FAILED, ms=4, mew=1.2, zorder=4, clip_on=False)
+    (crosses,) = axes.plot(*places, "x", color=_FAILED, ms=4, mew=1.2, zorder=4, clip_on=False)
+    crosses.set_in_layout(False)  # the layout would make room for them, though there are none
     for death in scene.record.deaths:
         axes.axvline(death.died_s - scene.record.began_s, color=_FAILED, linewidth=1.2)
 
@@ -148,7 +149,7 @@ def _label_lanes(axes: Axes, scene: _Scene) -> None:
     step = 1 if len(listers) <= _FULL_LABELS else 8
     ticks = [row for row, (_, lane) in enumerate(scene.rows) if lane % step == 0]
     axes.set_yticks(ticks, [str(list(scene.rows)[row][1] + 1) for row in ticks], fontsize=8)
-    axes.set_ylabel("listers (requests at once)")
+    axes.set_ylabel("listers")
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -160,6 +161,7 @@ def _draw_rates(axes: Axes, scene: _Scene) -> None:
     axes.fill_between(times_s, in_flight_at(scene.asks, times_ns), step="post", color="#cccccc")
     axes.axhline(scene.record.ceiling, color=_GREY, linewidth=0.8, linestyle="--")
     axes.set_ylim(0, scene.record.ceiling * 1.12)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel("requests in flight", color="#666666")
     axes.set_xlabel("seconds since the listing began")
     objects = axes.twinx()

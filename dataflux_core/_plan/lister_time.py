@@ -62,7 +62,10 @@ class LevelMeter:
         idle = max(0, self._ceiling - self._at_work)
         held_back = min(idle, self._held_back)
         self._held_back_s += passed_s * held_back
-        if self._peak:
-            self._since_half_s += passed_s * (idle - held_back)
+        unasked_s = passed_s * (idle - held_back)
+        if not self._peak:
+            self._ramp_s += unasked_s
+        elif 2 * self._at_work >= self._peak:
+            self._narrow_s += unasked_s
         else:
-            self._ramp_s += passed_s * (idle - held_back)
+            self._since_half_s += unasked_s

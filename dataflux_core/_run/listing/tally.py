@@ -125,8 +125,10 @@ class Tally:
         stats.slivers = sum(1 for part in self._ranges.values() if part.is_stolen and 0 < part.objects < few)
         stats.idle = self._meter.idle(now_s)
         stats.ramp_half_s, stats.ramp_full_s = self._meter.half_s, self._meter.full_s
-        stats.empty_s, stats.failed_s = self._empty_s, self._failed_s
-        stats.pages_s = max(0.0, self._meter.busy_s - self._empty_s - self._failed_s)
+        # A request is timed a little longer than it is metered: no part may be more than what is left of the whole.
+        stats.empty_s = min(self._empty_s, self._meter.busy_s)
+        stats.failed_s = min(self._failed_s, self._meter.busy_s - stats.empty_s)
+        stats.pages_s = self._meter.busy_s - stats.empty_s - stats.failed_s
         stats.elapsed_s = now_s - self._began_s
 
 
