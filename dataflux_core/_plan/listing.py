@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _MIN_PAGES_PER_PART = 1.5  # less is finished by its owner before a thief's round trip pays
 _MAX_STANDSTILL = 20  # more would be a loop; a service under strain has been seen to send a few
 _MIN_UNKNOWN_PAGES = 3.0  # above all characters seen there may be as many again
+_MOST_PAGES = 10**300  # names of a thousand characters make numbers that are too large for a float
 _MAX_BLIND_CUTS = 5  # of a range of which nobody knows how far its names go on
 
 
@@ -246,7 +247,7 @@ class ListingPlan:
         frame = self._space.frame(live.page_first, live.end, fine=low)
         page_span = (frame.number(low) - frame.bottom) * self._page_objects // max(1, live.page_objects)
         left = frame.top - frame.number(low) - page_span
-        pages_left = left / max(1, page_span)
+        pages_left = min(left, max(1, page_span) * _MOST_PAGES) / max(1, page_span)
         if live.end is None:
             pages_left = max(pages_left, _MIN_UNKNOWN_PAGES)
         max_cuts = _MAX_BLIND_CUTS if live.blind else self.parallelism
@@ -293,4 +294,6 @@ class _Outlook:
             return [low + left * part // (self.cuts + 1) for part in range(1, self.cuts + 1)]
         growth = max(1.0, self.pages_left) ** (1 / (self.cuts + 1))
         highest = self.frame.top if self.live.end is not None else self.frame.unknown
-        return [min(highest, low + int(self.page_span * growth**part)) for part in range(1, self.cuts + 1)]
+        return [
+            min(highest, low + self.page_span * int(growth**part * 2**16) // 2**16) for part in range(1, self.cuts + 1)
+        ]

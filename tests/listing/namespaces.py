@@ -39,6 +39,51 @@ ODD_NAMES = [
 ]
 
 
+CONTROLS = [
+    code for code in (*range(1, 0x20), 0x7F, 0x80, 0x85, 0x9F) if chr(code) not in "\r\n"
+]  # the only two that are not allowed
+# Whole namespaces, each of some kind that has broken listers.
+HOSTILE: dict[str, list[str]] = {
+    "names that share 900 bytes": [f"{'shared/' * 128}{number:05d}" for number in range(1000)],
+    "names of 1024 bytes that differ in the last ones": [f"{number:x>1024d}" for number in range(1000)],
+    "names that differ by trailing spaces": [f"{letter}{' ' * spaces}" for letter in "abc" for spaces in range(300)],
+    "each name a prefix of the next": ["n" * length for length in range(1, 1001)],
+    "names above a directory of the same name": [
+        f"{letter}{number}{tail}"
+        for letter in "ab"
+        for number in range(100, 200)
+        for tail in ("", "//", "/b", "0", "/b/c")
+    ],
+    "emoji beside ASCII beside CJK": [
+        f"{head}{number}" for head in ("😀", "🏳️‍🌈", "a", "漢", "é", "e\u0301") for number in range(200)
+    ],
+    "names around the end of the basic plane": [
+        f"{head}{tail}{number}"
+        for head in ("\ud7ff", "\ue000", "\ufffd", "\uffff", "\U00010000", "\U0010ffff")
+        for tail in ("", "\ufffd", "\U00010000")
+        for number in range(50)
+    ],
+    "control characters": [
+        f"{chr(code)}{number}"
+        for code in (*range(1, 0x20), 0x7F, 0x80, 0x9F)
+        if chr(code) not in "\r\n"
+        for number in range(40)
+    ],
+    "the same, inside": [
+        f"dir/{chr(code)}/{number}"
+        for code in (*range(1, 0x20), 0x7F, 0x85)
+        if chr(code) not in "\r\n"
+        for number in range(40)
+    ],
+    "hashed prefixes": [f"{number * 2654435761 % 2**32:08x}/data/{number}" for number in range(1000)],
+    "one object in each of many deep directories": [f"{'/'.join(f'{number:010b}')}/object" for number in range(1000)],
+    "one name above all others": [*(f"a/{number:04d}" for number in range(1000)), "\U0010fffd"],
+    "characters that JSON escapes": [f'"\\{number}"\t%2F{number}?&#+' for number in range(600)],
+    "two names": ["a", "b"],
+    "one name": ["a"],
+}
+
+
 def client_of(gcs: Emulator) -> storage.Client:
     return storage.Client(
         project="p", credentials=AnonymousCredentials(), client_options={"api_endpoint": gcs.endpoint}

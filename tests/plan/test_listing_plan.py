@@ -15,7 +15,19 @@ from dataflux_core._plan.listing import KeyRange, ListingPlan, NoProgress, PageF
 
 NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1, max_size=12)
 PATHLIKE = st.text(st.sampled_from("ab0/. ~é漢😀"), min_size=1, max_size=8)
+# Nine tenths below one deep prefix, the rest identifiers at the root or names of other scripts.
+MIXTURES = st.builds(
+    lambda deep, hexadecimal, foreign: {
+        *(f"projects/vision/frames/{number:09d}" for number in deep),
+        *(f"{number:08x}-{number % 9973:04x}" for number in hexadecimal),
+        *(f"数据/{name}" for name in foreign),
+    },
+    st.sets(st.integers(0, 10**4), max_size=300),
+    st.sets(st.integers(0, 2**32 - 1), max_size=20),
+    st.sets(st.text(st.sampled_from("数é😀\uffff\U00010000a"), max_size=6), max_size=20),
+)
 NAMESPACES = st.one_of(
+    MIXTURES,
     st.sets(NAME, max_size=120),
     st.sets(PATHLIKE, max_size=300),
     st.sets(st.integers(0, 10**6).map(lambda number: f"deep/{'x' * 200}/{number:09d}"), max_size=300),
@@ -147,6 +159,7 @@ def list_all_in_order(service: Service, *, parallelism: int) -> ListingPlan:
         pytest.param([f"{number:010d}" for number in range(100_000)], id="numbers of fixed width"),
         pytest.param(sorted(str(number) for number in range(100_000)), id="numbers without padding"),
         pytest.param([f"one/long/{'prefix/' * 40}{number:07d}" for number in range(100_000)], id="one long prefix"),
+        pytest.param(sorted(f"{number:x>1024d}" for number in range(50_000)), id="names of 1024 characters"),
         pytest.param(
             sorted(f"{random.Random(seed).getrandbits(64):016x}" for seed in range(100_000)), id="hashed names"
         ),
