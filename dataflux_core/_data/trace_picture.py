@@ -16,6 +16,7 @@ try:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
+    from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise ExtraMissing("the picture of a trace", "trace") from error
 
@@ -161,7 +162,7 @@ def _draw_rates(axes: Axes, scene: _Scene) -> None:
     axes.fill_between(times_s, in_flight_at(scene.asks, times_ns), step="post", color="#cccccc")
     axes.axhline(scene.record.ceiling, color=_GREY, linewidth=0.8, linestyle="--")
     axes.set_ylim(0, scene.record.ceiling * 1.12)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("requests in flight", color="#666666")
     axes.set_xlabel("seconds since the listing began")
     objects = axes.twinx()

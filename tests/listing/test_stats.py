@@ -9,12 +9,14 @@ import pytest
 
 from dataflux_core import errors
 from dataflux_core.emulator import Emulator, Fault, Latency, Memory, Synthetic
-from dataflux_core.fast_list import ListingController, ListingStats, PageEvent
+from dataflux_core.fast_list import MODIFIED_RETRY, ListingController, ListingStats, PageEvent
 from tests.listing.namespaces import OBJECTS, SHAPES
 from tests.listing.test_fake_clients import FakeBlob, FakeClient
 
 if TYPE_CHECKING:
     from tests.listing.namespaces import Make
+
+QUICK = MODIFIED_RETRY.with_delay(initial=0.01, maximum=0.05)
 
 
 def check(stats: ListingStats) -> None:
@@ -76,7 +78,7 @@ def test_retries_are_counted_by_cause_with_the_time_they_took(controller: Make) 
     kinds: list[Literal["503", "truncate"]] = ["503", "truncate"]
     faults = [Fault("list", kind, times=3, retry_after_s=0) for kind in kinds]
     with Emulator(buckets={"b": Synthetic("uuids", 60_000)}, max_page=1000, faults=faults) as gcs:
-        listing = controller(gcs, "b")
+        listing = controller(gcs, "b", retry_config=QUICK)
         listing.run()
     stats = listing.stats
     check(stats)

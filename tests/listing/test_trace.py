@@ -18,6 +18,7 @@ from dataflux_core._data.trace_json import trace_of
 from dataflux_core._data.trace_record import TraceRecord
 from dataflux_core._run.listing.observer import DeathEvent, FailedEvent, PageEvent
 from dataflux_core.emulator import Emulator, Fault, Latency, Synthetic
+from dataflux_core.fast_list import MODIFIED_RETRY
 from tests.processes import children_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from tests.listing.namespaces import Make
 
+QUICK = MODIFIED_RETRY.with_delay(initial=0.01, maximum=0.05)
 TINY_US = 1e-2  # of floating point, in microseconds
 
 
@@ -193,7 +195,7 @@ def test_a_listing_writes_every_page_and_steal(
 def test_refusals_are_in_the_trace(controller: Make, tmp_path: Path) -> None:
     faults = [Fault("list", "503", times=5, retry_after_s=0)]
     with Emulator(buckets={"b": Synthetic("uuids", 60_000)}, max_page=1000, faults=faults) as gcs:
-        listing = controller(gcs, "b", trace=tmp_path / "t.json")
+        listing = controller(gcs, "b", retry_config=QUICK, trace=tmp_path / "t.json")
         listing.run()
     made = load(tmp_path / "t.json")
     assert len(events_of(made, "X", "failed")) == len(events_of(made, "i")) == listing.stats.retries > 0
