@@ -47,10 +47,10 @@ DEFAULT_ALLOWED_CLASS = ["STANDARD"]
 class ListingController:
     """List the objects of a bucket with up to `max_parallelism` ranges of the namespace at once.
 
-    `prefix` of None is "". `allowed_storage_classes` of None is all. Names that end in "/" are left out, as are,
-    with `skip_compose`, temporaries under `dataflux-composed-objects/`. Results are always in name order, whatever
-    `sort_results`. `.client` may be set to a storage.Client before a run; else one is made for `project` from the
-    environment. Raises InvalidArgument.
+    `prefix` of None is "". `allowed_storage_classes` or `selection` of None is all. Names that end in "/" are left out,
+    as are, with `skip_compose`, temporaries under `dataflux-composed-objects/`. Results are always in name order,
+    whatever `sort_results`. `.client` may be set to a storage.Client before a run; else one is made for `project` from
+    the environment. Raises InvalidArgument.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - upstream's interface

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from dataflux_core._data.csv_file import write_csv
 from dataflux_core._data.page_order import in_name_order, overlapping
-from dataflux_core._wire.page import Page, int64s, page_of
+from dataflux_core._wire.page import Page, canonical_field, int64s, page_of
 from dataflux_core.errors import ListingInexact
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class Listing(Sequence[tuple[str, int]]):
 
     def column(self, field: str) -> list[str] | list[int]:
         """Return one optional column as a new list; raises KeyError where it was not asked for by `fields=`."""
+        field = canonical_field(field)
         if field not in self.fields:
             raise KeyError(f"{field!r} is not in this listing; ask for it: listing(fields=({field!r},))")
         if any(field in page.numbers for page in self._pages):

@@ -152,11 +152,16 @@ def pack_numbers(values: Sequence[int]) -> bytes:
     return array("q", values).tobytes()
 
 
+def canonical_field(field: str) -> str:
+    """Return the name that this package gives a field; what is none stays as it is."""
+    return _BY_SERVICE_NAME.get(field, field)
+
+
 def canonical_fields(fields: Iterable[str]) -> tuple[str, ...]:
     """Return each field once, by the name that this package gives it; raises InvalidArgument."""
     if isinstance(fields, str):
         raise InvalidArgument("fields", repr(fields), "a list of fields")
-    named = [_BY_SERVICE_NAME.get(field, field) for field in fields]
+    named = [canonical_field(field) for field in fields]
     for field in named:
         if field not in SERVICE_NAMES:
             raise InvalidArgument("fields", repr(field), f"some of {', '.join(FIELDS)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from datetime import datetime, timedelta, timezone
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflux_core import errors
+from dataflux_core._wire.page import FIELDS
 from dataflux_core.download import DataFluxDownloadOptimizationParams, dataflux_download
 from dataflux_core.emulator import Emulator, Fault, Latency, Memory, Synthetic
 from dataflux_core.fast_list import Listing, ListingController, Selection
@@ -36,7 +38,11 @@ PAID: dict[str, Any] = {"billing": {"requesterPays": True}}
 @pytest.fixture(scope="module")
 def small_pages_gcs() -> Iterator[Emulator]:
     """A service whose pages hold 50 objects, so that these tests meet their ends everywhere."""
-    buckets = {"b": Memory(OBJECTS), "paid": Memory({"a": b"1"}, resource=PAID)}
+    buckets = {
+        "b": Memory(OBJECTS),
+        "folders": Memory(OBJECTS, resource={"hierarchicalNamespace": {"enabled": True}}),
+        "paid": Memory({"a": b"1"}, resource=PAID),
+    }
     with Emulator(buckets=buckets, max_page=50) as gcs:
         yield gcs
 
@@ -58,10 +64,13 @@ LIVE = settings(deadline=None, max_examples=40)  # each example talks to a serve
 
 
 @pytest.fixture(scope="module")
-def everything(small_pages_gcs: Emulator) -> dict[str, tuple[int, datetime]]:
-    """The size of each object with the time of its latest change, as google-cloud-storage lists them."""
+def everything(small_pages_gcs: Emulator) -> dict[str, dict[str, tuple[int, datetime]]]:
+    """Each bucket's objects with their size and the time of their latest change, as google-cloud-storage lists them."""
     client = client_of(small_pages_gcs)
-    found = {blob.name: (blob.size, blob.updated) for blob in client.list_blobs("b")}
+    found = {
+        bucket: {blob.name: (blob.size, blob.updated) for blob in client.list_blobs(bucket)}
+        for bucket in ("b", "folders")
+    }
     client.close()
     return found
 
@@ -81,34 +90,34 @@ def passes(selection: Selection, name: str, size: int, updated: datetime) -> boo
 @given(
     wanted=SELECTIONS,
     position=POSITIONS,
-    listed=st.tuples(st.sampled_from([1, 16]), st.sampled_from(["", "b/", "a/05"])),
+    listed=st.tuples(st.sampled_from(["b", "folders"]), st.sampled_from([1, 16]), st.sampled_from(["", "b/", "a/05"])),
 )
 def test_what_is_listed_is_what_every_condition_lets_pass(
     small_pages_gcs: Emulator,
-    everything: dict[str, tuple[int, datetime]],
+    everything: dict[str, dict[str, tuple[int, datetime]]],
     wanted: dict[str, Any],
     position: int | None,
-    listed: tuple[int, str],
+    listed: tuple[str, int, str],
 ) -> None:
-    parallelism, prefix = listed
-    times = sorted(updated for _, updated in everything.values())
+    bucket, parallelism, prefix = listed
+    times = sorted(updated for _, updated in everything[bucket].values())
     selection = Selection(updated_from=None if position is None else times[position], **wanted)
-    lister = ListingController(parallelism, "p", "b", prefix=prefix, selection=selection)
+    lister = ListingController(parallelism, "p", bucket, prefix=prefix, selection=selection)
     lister.client = client_of(small_pages_gcs)
     assert lister.run() == [
         (name, size)
-        for name, (size, updated) in everything.items()
+        for name, (size, updated) in everything[bucket].items()
         if name.startswith(prefix) and passes(selection, name, size, updated)
     ]
 
 
 def test_two_halves_of_time_are_the_whole(
-    small_pages_gcs: Emulator, controller: Make, everything: dict[str, tuple[int, datetime]]
+    small_pages_gcs: Emulator, controller: Make, everything: dict[str, dict[str, tuple[int, datetime]]]
 ) -> None:
-    middle = sorted(updated for _, updated in everything.values())[len(everything) // 2]
+    middle = sorted(updated for _, updated in everything["b"].values())[len(OBJECTS) // 2]
     before = controller(small_pages_gcs, "b", selection=Selection(updated_before=middle)).run()
     after = controller(small_pages_gcs, "b", selection=Selection(updated_from=middle)).run()
-    assert sorted(before + after) == [(name, size) for name, (size, _) in everything.items()]
+    assert sorted(before + after) == [(name, size) for name, (size, _) in everything["b"].items()]
 
 
 def test_an_empty_part_of_the_namespace_costs_no_call(small_pages_gcs: Emulator, controller: Make) -> None:
@@ -266,9 +275,10 @@ def test_an_interrupted_listing_of_generations_goes_on_where_it_was(
     generations_gcs: Emulator, controller: Make, tmp_path: Any
 ) -> None:
     expected = generations(generations_gcs, "v", versions=True)
+    selection = Selection(versions=True, updated_from=datetime(2020, 1, 1, tzinfo=timezone.utc))
     for pages in range(1, 60, 7):
         resume = tmp_path / f"{pages}"
-        lister = controller(generations_gcs, "v", 4, selection=Selection(versions=True), resume=resume)
+        lister = controller(generations_gcs, "v", 4, selection=selection, resume=resume)
         parts = lister.stream(fields=["generation"])
         for _ in range(pages):
             next(parts)
@@ -276,6 +286,26 @@ def test_an_interrupted_listing_of_generations_goes_on_where_it_was(
         assert resume.exists()
         assert rows(lister.listing(fields=["generation"])) == expected
         assert lister.stats.resumed_objects
+
+
+def test_every_field_survives_a_file(generations_gcs: Emulator, controller: Make, tmp_path: Any) -> None:
+    lister = controller(generations_gcs, "v", selection=Selection(versions=True))
+    listing = lister.listing(fields=FIELDS)
+    listing.to_parquet(tmp_path / "objects.parquet")
+    read = Listing.from_parquet(tmp_path / "objects.parquet")
+    assert read == listing
+    assert [read.column(field) for field in FIELDS] == [listing.column(field) for field in FIELDS]
+    listing.to_csv(tmp_path / "objects.csv")
+    with (tmp_path / "objects.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["metadata"] for row in csv.DictReader(file)] == listing.column("metadata")
+
+
+def test_a_column_goes_by_either_of_its_names(small_pages_gcs: Emulator, controller: Make) -> None:
+    listing = controller(small_pages_gcs, "b").listing(fields=["md5Hash"])
+    assert listing.fields == ("md5",)
+    assert listing.column("md5Hash") == listing.column("md5")
+    with pytest.raises(KeyError, match="'content_type' is not in this listing"):
+        listing.column("contentType")
 
 
 def test_every_storage_class_on_request(controller: Make) -> None:
