@@ -77,8 +77,8 @@ class Rotating(Credentials):
         self.token = self.wanted
 
 
-def tokens_end(gcs: Emulator, listing: ListingController) -> None:
-    """Want another token now and then: all calls in flight then fail at once with a 401."""
+def its_token_ends(gcs: Emulator, listing: ListingController) -> None:
+    """Want another token from the thirtieth page on: all calls in flight then fail at once with a 401."""
     credentials = Rotating()
     listing.client._credentials = credentials
     pages = 0
@@ -87,8 +87,8 @@ def tokens_end(gcs: Emulator, listing: ListingController) -> None:
         nonlocal pages
         del event
         pages += 1
-        if pages % 200 == 30:
-            credentials.wanted = str(pages)
+        if pages == 30:
+            credentials.wanted = "second"
             gcs.configure(token=credentials.wanted)
 
     listing.observer = rotate
@@ -112,7 +112,7 @@ TROUBLES = [
     *(pytest.param(fails(kind), id=kind) for kind in KINDS),
     pytest.param(fails("empty_page", share=0.3), id="empty pages"),
     pytest.param(fails("503", "empty_page", "reset", "truncate", "lost", "500", "429"), id="a mixture"),
-    pytest.param(tokens_end, id="401 whenever a token ends"),
+    pytest.param(its_token_ends, id="401, since the token has ended"),
     pytest.param(its_process_dies, id="a lister process is killed"),
 ]
 # libcurl takes the speed of the last five seconds, so that each stall costs six: test_exact.py tries a single one.
