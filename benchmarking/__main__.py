@@ -17,6 +17,8 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("list_bucket", ("--count", "10013", "--repetitions", "9", "--upstream-workers", "2,8")),
     ("list_bucket", ("--count", "10013", "--repetitions", "9", "--upstream-workers", "2,8", *GCS_LIST)),
     ("list_bucket", ("--count", "10", "--repetitions", "9", "--upstream-workers", "2", *GCS_LIST)),
+    ("list_eighteen_million", ()),
+    ("listing_profile", ()),
     ("download_objects", ()),
     ("download_objects", ("--count", "200", "--repetitions", "9", "--upstream-processes", "0")),
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "explanation" / "performance.md"
 RESULTS = ROOT / "benchmarking" / "results"
-BENCHMARKS = ("list_bucket", "download_objects")
 HEAD = """\
 | client | seconds | times ours | client CPU, µs an object | server CPU, s | calls |
 |---|---:|---:|---:|---:|---:|
@@ -20,10 +22,10 @@ HEAD = """\
 def main() -> None:
     """Replace what stands between the page's markers."""
     page = PAGE.read_text()
-    for benchmark in BENCHMARKS:
+    for benchmark, table in TABLES.items():
         answers = [json.loads(line) for line in (RESULTS / f"{benchmark}.jsonl").read_text().splitlines()]
         latest = {answer["command"]: answer for answer in answers}
-        tables = "\n".join(table_of(answer) for answer in latest.values())
+        tables = "\n".join(table(answer) for answer in latest.values())
         begin, end = f"<!-- {benchmark}: begin -->\n", f"<!-- {benchmark}: end -->"
         before, found, rest = page.partition(begin)
         _, closed, after = rest.partition(end)
@@ -36,9 +38,37 @@ def main() -> None:
 def table_of(answer: dict[str, Any]) -> str:
     """Write one answer."""
     lines = [_row(label, took, answer) for label, took in answer["clients"].items()]
+    return f"### {title_of(answer)}\n\n{_origin(answer)}\n\n{HEAD}{''.join(lines)}\n"
+
+
+def stages_of(answer: dict[str, Any]) -> str:
+    """Write where the time of an object goes."""
+    rows = [f"| {stage} | {spent_ns:.0f} |\n" for stage, spent_ns in answer["stages"].items()]
+    for form, run in answer["runs"].items():
+        rows.append(f"| a whole listing of {answer['objects']:,}, as {form} | {run['cpu_ns_per_object']:.0f} |\n")
+    return f"{_origin(answer)}\n\n| stage | client CPU, ns an object |\n|---|---:|\n{''.join(rows)}"
+
+
+def forms_of(answer: dict[str, Any]) -> str:
+    """Write what a large listing takes in each form."""
+    rows = []
+    for form, run in answer["forms"].items():
+        exact = "" if run["exact"] else ", **not exact**"
+        cpu_s, peak_mb = run["cpu_s"], run["peak_mb"]
+        rows.append(
+            f"| {form}{exact} | {run['seconds']:.1f} | {cpu_s['caller']:.1f} + {cpu_s['helpers']:.1f} "
+            f"| {run['server_cpu_s']:.1f} | {peak_mb['caller']:,} + {peak_mb['helper']:,} | {run['calls']:,} |\n"
+        )
+    head = (
+        "| form | seconds | CPU, s: caller + helper | server CPU, s | peak memory, MB: caller + helper | calls |\n"
+        "|---|---:|---:|---:|---:|---:|\n"
+    )
+    return f"### {answer['objects']:,} names, without latency\n\n{_origin(answer)}\n\n{head}{''.join(rows)}"
+
+
+def _origin(answer: dict[str, Any]) -> str:
     host = answer["host"]
-    origin = f"commit {host['commit']}, {host['cores']} cores, Python {host['python']}"
-    return f"### {title_of(answer)}\n\n`{answer['command']}` ({origin})\n\n{HEAD}{''.join(lines)}\n"
+    return f"`{answer['command']}` (commit {host['commit']}, {host['cores']} cores, Python {host['python']})"
 
 
 def title_of(answer: dict[str, Any]) -> str:
@@ -62,6 +92,13 @@ def _row(label: str, took: dict[str, Any], answer: dict[str, Any]) -> str:
         f"| {took['server_cpu_s']:.2f} | {calls:,} |\n"
     )
 
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "list_bucket": table_of,
+    "list_eighteen_million": forms_of,
+    "listing_profile": stages_of,
+    "download_objects": table_of,
+}
 
 if __name__ == "__main__":
     main()

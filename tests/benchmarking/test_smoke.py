@@ -40,6 +40,23 @@ def test_a_benchmark_answers_on_one_line_where_every_client_was_exact(benchmark_
         assert sum(took["calls"].values()) > 0
 
 
+def test_a_large_listing_tells_what_every_process_took_in_each_form() -> None:
+    answer = answer_of("list_eighteen_million")
+    assert set(answer["forms"]) == {"columns", "parquet"}
+    for took in answer["forms"].values():
+        assert took["exact"]
+        assert took["calls"] >= answer["objects"] / 5000
+        assert took["cpu_s"]["caller"] > 0
+        assert took["peak_mb"]["together"] >= took["peak_mb"]["caller"] > 0
+
+
+def test_the_profile_of_a_listing_times_its_stages_then_the_whole() -> None:
+    answer = answer_of("listing_profile")
+    assert {"receive", "decode", "check order", "keep", "pack", "plan", "merge", "tuples"} <= set(answer["stages"])
+    assert set(answer["runs"]) == {"columns", "tuples"}
+    assert all(run["cpu_ns_per_object"] > 0 for run in answer["runs"].values())
+
+
 def test_a_benchmark_names_its_command_and_its_host() -> None:
     answer = answer_of("list_bucket", "--peers", "ours")
     assert answer["command"] == "python -m benchmarking.list_bucket --smoke --peers ours"
