@@ -47,6 +47,8 @@ def use_the_core() -> None:
     if [len(content) for content in contents] != listing.sizes:
         raise SystemExit("the core alone downloads something else than it lists")
     says_which_extra_it_needs(lambda: listing.to_parquet("never.parquet"), "arrow")
+    controller = import_module("dataflux_core.fast_list").ListingController
+    says_which_extra_it_needs(lambda: controller(4, "p", "demo", trace="never.png"), "trace")
     says_which_extra_it_needs(import_module("dataflux_core.cli").main, "cli")
     says_which_extra_it_needs(import_module("dataflux_core.emulator").Emulator(buckets={}).start, "emulator")
     sys.stdout.write(f"the core alone listed and downloaded {len(listing)} objects\n")

@@ -62,8 +62,8 @@ class ListingStats:
     empty_pages: int = 0  # how many brought none
     splits: int = 0  # parts of ranges taken over by idle listers
     empty_halves: int = 0  # of these, how many held nothing
-    folders: int = 0  # listed one by one, in a hierarchical namespace
     slivers: int = 0  # how many held less than a tenth of the fullest page
+    folders: int = 0  # listed one by one, in a hierarchical namespace
     longest_chain: int = 0  # most pages that one range needed one after the other
     retries: int = 0
     retries_by_cause: dict[str, int] = field(default_factory=dict)
