@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGES_BEFORE_PROCESSES = 8  # a bucket that ends before has no use for another process
-_FIRST_REQUESTS = 64  # at once; a tenth of what a cold bucket takes, however near it is: 5000 reads/s
+_FIRST_REQUESTS = 64  # at once: a cold bucket takes 5000 reads/s, so these in 13 ms
 
 
 class Lister:
