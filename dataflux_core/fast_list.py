@@ -49,8 +49,9 @@ class ListingController:
 
     `prefix` of None is "". `allowed_storage_classes` or `selection` of None is all. Names that end in "/" are left out,
     as are, with `skip_compose`, temporaries under `dataflux-composed-objects/`. Results are always in name order,
-    whatever `sort_results`. `.client` may be set to a storage.Client before a run; else one is made for `project` from
-    the environment. Raises InvalidArgument.
+    whatever `sort_results`. `resume` names a file that keeps the pages until all is done, from which the same listing
+    goes on after an interruption. `.client` may be set to a storage.Client before a run; else one is made for `project`
+    from the environment. Raises InvalidArgument.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - upstream's interface

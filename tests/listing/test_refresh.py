@@ -91,6 +91,14 @@ def test_a_previous_listing_of_anything_else_costs_calls_but_no_object(
     assert everything.refresh(Listing([])).added == changes.listing
 
 
+def test_a_hierarchical_namespace_is_refreshed_exactly(gcs: Emulator, controller: Make) -> None:
+    gcs.create_bucket("tree", Synthetic("hive", 20_000, resource={"hierarchicalNamespace": {"enabled": True}}))
+    listing = controller(gcs, "tree", 16)
+    changes = listing.refresh(controller(gcs, "hive").listing()[3:])
+    assert changes.listing == controller(gcs, "hive").listing()
+    assert len(changes.added) == 3
+
+
 def test_a_file_of_years_ago_serves(gcs: Emulator, controller: Make, tmp_path: Path) -> None:
     listing = controller(gcs, "b", 16)
     listing.listing(fields=("generation",))[100:].to_parquet(tmp_path / "old.parquet")

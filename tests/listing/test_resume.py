@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from contextlib import suppress
@@ -241,6 +242,26 @@ def test_a_file_is_for_one_listing_at_a_time(gcs: Emulator, controller: Make, fi
         controller(gcs, "b", resume=file).run()
     assert len(NAMES) > sum(len(part) for part in first)
     assert not file.exists()
+
+
+def test_a_file_that_took_the_place_of_ours_is_left_alone(gcs: Emulator, controller: Make, file: Path) -> None:
+    stream = controller(gcs, "b", resume=file).stream()
+    next(stream)
+    file.unlink()
+    file.write_text("somebody else's")
+    assert sum(len(part) for part in stream) > 0
+    assert file.read_text() == "somebody else's"
+
+
+def test_a_file_that_cannot_be_locked_is_refused(
+    gcs: Emulator, controller: Make, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with pytest.raises(ResumeFileUnusable, match=r"it cannot be locked \(No locks available\)"):
+        controller(gcs, "b", resume=file).run()
 
 
 def test_a_listing_that_never_began_leaves_no_file(gcs: Emulator, controller: Make, file: Path) -> None:

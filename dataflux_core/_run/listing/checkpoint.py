@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import stat
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from dataflux_core._plan.listing import KeyRange
     from dataflux_core._wire.page import Page
+
+log = logging.getLogger(__name__)
 
 _OTHER_FILE = "nothing in it was touched, give another file"
 
@@ -66,7 +69,7 @@ class Checkpoint:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A fork of the owner only lets go: the file with its lock stays the owner's.
-        if (kind is None or not self.covered) and os.getpid() == self._owner_id:
+        if (kind is None or not self.covered) and os.getpid() == self._owner_id and self._is_in_place(self._file):
             self._path.unlink(missing_ok=True)  # still locked: nobody else has begun to use it
         self._file.close()
 
@@ -99,17 +102,16 @@ class Checkpoint:
             with self._as_our_error("give a file that can be read as well as written"):
                 file = FileIO(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
             try:
-                if self._is_ours(file):
+                self._lock(file)
+                if self._is_in_place(file):  # another listing may just have ended with it
                     return file
             except BaseException:
                 file.close()
                 raise
             file.close()
 
-    def _is_ours(self, file: FileIO) -> bool:
-        """Take the lock; tell whether the file is still in its place: another listing may just have ended with it."""
-        opened = os.fstat(file.fileno())
-        if not stat.S_ISREG(opened.st_mode):
+    def _lock(self, file: FileIO) -> None:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ResumeFileUnusable(str(self._path), "it is no regular file", _OTHER_FILE)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,8 +119,14 @@ class Checkpoint:
             raise ResumeFileUnusable(
                 str(self._path), "another listing is writing it", "wait for that one, or give another file"
             ) from error
+        except OSError as error:
+            raise ResumeFileUnusable(
+                str(self._path), f"it cannot be locked ({error.strerror})", "give a file on a disk of this machine"
+            ) from error
+
+    def _is_in_place(self, file: FileIO) -> bool:
         try:
-            return os.path.samestat(opened, self._path.stat())
+            return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
         except FileNotFoundError:
             return False
 
@@ -138,7 +146,10 @@ class Checkpoint:
                 self._end += frame_bytes(payload)
         except NotACheckpoint as error:
             raise ResumeFileUnusable(str(self._path), str(error), _OTHER_FILE) from error
-        self._file.truncate(self._end)
+        torn_bytes = os.fstat(self._file.fileno()).st_size - self._end
+        if torn_bytes:
+            log.info("list.checkpoint_torn path=%s dropped_bytes=%d", self._path, torn_bytes)
+            self._file.truncate(self._end)
 
     def _begin_anew(self) -> None:
         self._file.truncate(0)
