@@ -55,7 +55,7 @@ def _place(ask: Ask, threads: dict[tuple[int, int], int]) -> Event:
 def _slice(ask: Ask, place: Event) -> Event:
     event, suffix = ask.event, ""
     if isinstance(event, PageEvent):
-        category, suffix = "page", "" if event.count else ": empty"
+        category, suffix = "page", ": empty" if event.is_empty else ""
         args = {
             "range": event.range_id,
             "start": event.start,
@@ -66,6 +66,8 @@ def _slice(ask: Ask, place: Event) -> Event:
             "last": event.last,
             "attempts": event.attempts,
         }
+        if event.folders:
+            args["folders"] = event.folders
         if event.victim_id is not None:
             args["cut from range"] = event.victim_id
     else:

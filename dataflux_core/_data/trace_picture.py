@@ -83,7 +83,7 @@ def _title(figure: Figure, scene: _Scene) -> None:
     record = scene.record
     pages = [ask.page for ask in scene.asks if ask.page is not None]
     brought = sum(page.count for page in pages)
-    empty, failed = sum(1 for page in pages if not page.count), len(scene.asks) - len(pages)
+    empty, failed = sum(1 for page in pages if page.is_empty), len(scene.asks) - len(pages)
     what = f"{counted(brought, 'name')} received in {scene.ends_s:.2f} s: {counted(len(pages) - empty, 'page')}"
     what += f", {empty:,} empty" if empty else ""
     what += f", {failed:,} failed" if failed else ""
@@ -116,9 +116,9 @@ def _draw_blocks(axes: Axes, scene: _Scene) -> None:
 def _colour(ask: Ask, fullest: int) -> tuple[float, float, float, float]:
     if ask.page is None:
         return to_rgba(_FAILED)
-    if not ask.page.count:
+    if ask.page.is_empty:
         return to_rgba(_EMPTY)
-    share = _PALEST + (1 - _PALEST) * ask.page.count / fullest
+    share = _PALEST + (1 - _PALEST) * ask.page.count / max(1, fullest)
     red, green, blue, _ = to_rgba(_COLOURS[ask.page.lister % len(_COLOURS)])
     return 1 - share * (1 - red), 1 - share * (1 - green), 1 - share * (1 - blue), 1.0
 
@@ -185,8 +185,8 @@ def _draw_legend(figure: Figure, scene: _Scene) -> None:
         )
         for lister in sorted({ask.page.lister for ask in scene.asks if ask.page is not None})
     ]
-    if any(ask.page is not None and not ask.page.count for ask in scene.asks):
-        handles.append(Patch(color=_EMPTY, label="page without names"))
+    if any(ask.page is not None and ask.page.is_empty for ask in scene.asks):
+        handles.append(Patch(color=_EMPTY, label="empty page"))
     if any(ask.page is None for ask in scene.asks):
         handles.append(Line2D([], [], color=_FAILED, marker="x", ms=5, mew=1.5, lw=0, label="request that failed"))
     if scene.record.deaths:

@@ -92,8 +92,12 @@ def test_a_page_is_a_slice_with_what_came_of_it() -> None:
     }
 
 
-def test_an_empty_page_says_so() -> None:
-    assert events_of(trace(page(7, 0.0, 0.1, count=0)), "X")[0]["name"] == "range 7: empty"
+@pytest.mark.parametrize(
+    ("folders", "name"),
+    [pytest.param(0, "range 7: empty", id="nothing came"), pytest.param(3, "range 7", id="folders alone came")],
+)
+def test_an_empty_page_says_so(folders: int, name: str) -> None:
+    assert events_of(trace(page(7, 0.0, 0.1, count=0, folders=folders)), "X")[0]["name"] == name
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,12 @@ class PageEvent:
     victim_id: int | None = None  # the range that this one was cut from, on its first page only
     attempts: int = 1
     received_bytes: int = 0
+    folders: int = 0  # names of folders that came, in a hierarchical namespace
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing lies where the page was asked for."""
+        return not self.count and not self.folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,8 @@ class ListingStats:
     resumed_objects: int = 0  # of these, how many an earlier run had listed
     left_out: int = 0  # of another storage class, temporaries, names that end in "/"
     calls: int = 0  # page requests sent, retries included
-    pages: int = 0  # of these, how many brought objects
-    empty_pages: int = 0  # how many brought none
+    pages: int = 0  # of these, how many brought objects or folders
+    empty_pages: int = 0  # how many brought neither
     splits: int = 0  # parts of ranges taken over by idle listers
     empty_halves: int = 0  # of these, how many held nothing
     slivers: int = 0  # how many held less than a tenth of the fullest page
@@ -74,7 +80,7 @@ class ListingStats:
     window: int = 0  # how many requests the service was last thought to bear at once, at most max_parallelism
     ramp_half_s: float | None = None  # until half of the ceiling were in flight; None: never
     ramp_full_s: float | None = None
-    pages_s: float = 0.0  # lister-seconds that pages with objects took
+    pages_s: float = 0.0  # lister-seconds that pages took which were not empty
     empty_s: float = 0.0  # that empty pages took
     failed_s: float = 0.0  # that requests took which brought none
     idle: IdleTime = field(default_factory=IdleTime)  # lister-seconds without a request, by the reason

@@ -73,7 +73,7 @@ class Tally:
         counts.objects += page.count
         stats.longest_chain = max(stats.longest_chain, counts.pages)
         self._fullest = max(self._fullest, page.count)
-        if page.count:
+        if page.count or page.prefixes:
             stats.pages += 1
         else:
             stats.empty_pages += 1
@@ -148,4 +148,5 @@ def _page_event(question: Question, page: FetchedPage, now_s: float, in_flight: 
         victim_id=span.victim_id,
         attempts=question.attempt,
         received_bytes=page.received_bytes,
+        folders=len(page.prefixes),
     )
