@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,8 @@ from tests.listing.namespaces import OBJECTS, SHAPES
 from tests.listing.test_fake_clients import FakeBlob, FakeClient
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.listing.namespaces import Make
 
 QUICK = MODIFIED_RETRY.with_delay(initial=0.01, maximum=0.05)
@@ -138,13 +141,15 @@ def test_what_the_caller_does_with_a_page_is_not_the_listings_own_time(shared_gc
     assert 0 < listing.stats.cpu_s < listing.stats.elapsed_s
 
 
-def test_a_client_of_another_class_is_counted_alike() -> None:
-    listing = ListingController(8, "p", "b")
+def test_a_client_of_another_class_is_counted_and_traced_alike(tmp_path: Path) -> None:
+    listing = ListingController(8, "p", "b", trace=tmp_path / "t.json")
     listing.client = FakeClient([FakeBlob(f"{number:05d}", number) for number in range(12_345)])
     listing.run()
     stats = listing.stats
     check(stats)
     assert (stats.objects, stats.pages, stats.ceiling) == (12_345, 3, 1)
+    traced = json.loads((tmp_path / "t.json").read_bytes())["traceEvents"]
+    assert [event["args"]["objects"] for event in traced if event.get("cat") == "page"] == [5000, 4999, 2346]
 
 
 def test_statistics_travel_with_the_listing(shared_gcs: Emulator, controller: Make) -> None:

@@ -20,7 +20,7 @@ _SLIVER = 0.1  # of the fullest page
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """A page asked for: where, of whom, when, for the how-manieth time."""
+    """A page asked for: where, of whom, when, how often."""
 
     span: Span
     lister: int = 0
