@@ -27,7 +27,7 @@ def test_a_bar_ends_with_what_was_listed(gcs: Emulator) -> None:
     code, seen = seen_at_terminal("ls", "-r", "gs://many", streams="stderr")
     assert code == 0
     assert re.fullmatch(
-        r"gs://many/: 20,000 objects \[00:\d\d, .* objects/s, \d+ pages\]",
+        r"gs://many: 20,000 objects \[00:\d\d, .* objects/s, \d+ pages\]",
         last_line(seen),
     )
     assert seen.endswith("\r\n")

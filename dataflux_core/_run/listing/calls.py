@@ -36,7 +36,8 @@ def pages_of(client: Client, scope: Scope, stats: ListingStats, options: Listing
     if options.checkpoint is not None:
         ranges = remaining(ranges, options.checkpoint.key_ranges)
         yield from _kept_pages(options.checkpoint, ranges, stats)
-    with progress_bar(f"gs://{scope.bucket}/{scope.prefix}", stats, wanted=options.shows_bar) as bar:
+    url = f"gs://{scope.bucket}/{scope.prefix}" if scope.prefix else f"gs://{scope.bucket}"
+    with progress_bar(url, stats, wanted=options.shows_bar) as bar:
         onlooker = all_told(options.observer, options.onlooker, bar)
         options = replace(options, onlooker=onlooker, ranges=ranges)
         if client.access is None:
