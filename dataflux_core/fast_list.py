@@ -51,7 +51,8 @@ class ListingController:
     as are, with `skip_compose`, temporaries under `dataflux-composed-objects/`. Results are always in name order,
     whatever `sort_results`. `resume` names a file that keeps the pages until all is done, from which the same listing
     goes on after an interruption. `.client` may be set to a storage.Client before a run; else one is made for `project`
-    from the environment. Raises InvalidArgument.
+    from the environment. A large bucket with a hierarchical namespace is listed folder by folder; `hierarchical` of
+    True or False decides that without asking the bucket. Raises InvalidArgument.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - upstream's interface

@@ -43,6 +43,7 @@ class Options(SelectionOptions):
     fields: tuple[str, ...]
     versions: bool
     soft_deleted: bool
+    hierarchical: bool | None
 
 
 @click.command(cls=ServiceCommand)
@@ -61,6 +62,9 @@ class Options(SelectionOptions):
 @click.option("--trace", type=TraceType(), default="", metavar="FILE", help="With -r: a .json or .png of its calls.")
 @click.option("--stats", is_flag=True, help="With -r: say on stderr where the time went.")
 @click.option("--fields", type=FieldsType(), default=(), metavar="A,B,…", help="More columns of json, csv, parquet.")
+@click.option(
+    "--hierarchical/--flat", default=None, help="With -r: folder by folder, or not; found out where neither is said."
+)
 @selecting_generations
 def ls(**options: Unpack[Options]) -> None:
     """List objects of every storage class in the order of their names.
@@ -83,26 +87,22 @@ def ls(**options: Unpack[Options]) -> None:
 
     With --versions or --soft-deleted a name comes once per generation, written NAME#GENERATION in text.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
-    if options["format_"] == "parquet" and (options["output"] == "-" or not options["recursive"]):
-        raise click.UsageError("--format parquet needs -o FILE, as well as -r")
-    if options["resume"] and not options["recursive"]:
-        raise click.UsageError("--resume needs -r: one level is not worth a file")
-    if options["unsorted"] and not options["recursive"]:
-        raise click.UsageError("--unsorted needs -r: one level is always in order")
-    if options["fields"] and options["format_"] == "text":
-        raise click.UsageError("--fields needs --format json, csv or parquet: text has no columns for them")
     selection = selection_of(options, versions=options["versions"], soft_deleted=options["soft_deleted"])
-    if selection != Selection() and not options["recursive"]:
-        raise click.UsageError("what chooses among objects needs -r: one level shows directories whatever they hold")
-    if (options["trace"] or options["stats"]) and not options["recursive"]:
-        raise click.UsageError("--trace and --stats need -r: they are about many requests at once")
+    _check(options, selection)
     from dataflux_core._cli.service import Query, open_client  # noqa: PLC0415 - slow imports
 
     if options["format_"] == "parquet":
         import dataflux_core._data.tables  # noqa: F401, PLC0415 - that an extra is missing is known before an hour is spent
 
     fields = _fields(options, selection)
-    query = Query(options["place"], fields, options["everything"], options["parallelism"], selection=selection)
+    query = Query(
+        options["place"],
+        fields,
+        options["everything"],
+        options["parallelism"],
+        selection=selection,
+        hierarchical=options["hierarchical"],
+    )
     client = open_client(options)
     if not options["recursive"]:
         _write(_level_rows(client, query), fields, options)
@@ -111,6 +111,26 @@ def ls(**options: Unpack[Options]) -> None:
         query = at_end.enter_context(_watched(query, options))
         query = at_end.enter_context(_resumable(client, query, options))
         _list_everything(at_end.enter_context(_pages(client, query, options)), fields, options)
+
+
+def _check(options: Options, selection: Selection) -> None:
+    """Refuse options that mean nothing together."""
+    if options["format_"] == "parquet" and (options["output"] == "-" or not options["recursive"]):
+        raise click.UsageError("--format parquet needs -o FILE, as well as -r")
+    if options["resume"] and not options["recursive"]:
+        raise click.UsageError("--resume needs -r: one level is not worth a file")
+    if options["unsorted"] and not options["recursive"]:
+        raise click.UsageError("--unsorted needs -r: one level is always in order")
+    if options["fields"] and options["format_"] == "text":
+        raise click.UsageError("--fields needs --format json, csv or parquet: text has no columns for them")
+    if selection != Selection() and not options["recursive"]:
+        raise click.UsageError("what chooses among objects needs -r: one level shows directories whatever they hold")
+    if (options["trace"] or options["stats"]) and not options["recursive"]:
+        raise click.UsageError("--trace and --stats need -r: they are about many requests at once")
+    if options["hierarchical"] is not None and not options["recursive"]:
+        raise click.UsageError("--hierarchical and --flat need -r: one level is one folder")
+    if options["hierarchical"] and not selection.allows_folders:
+        raise click.UsageError("--hierarchical goes with no --match-glob, --versions or --soft-deleted")
 
 
 def _fields(options: Options, selection: Selection) -> tuple[str, ...]:

@@ -64,6 +64,7 @@ class Query:
     checkpoint: Checkpoint | None = None  # where pages are kept
     ranges: Sequence[KeyRange] = (KeyRange.everything(),)  # to begin with
     selection: Selection = field(default_factory=Selection)
+    hierarchical: bool | None = None  # whether folders are listed one by one; None: as the bucket has it
 
     @property
     def scope(self) -> Scope:
@@ -127,6 +128,7 @@ def pages(client: Client, query: Query, *, shows_bar: bool) -> Iterator[Page]:
         shows_bar=shows_bar,
         ranges=query.ranges,
         checkpoint=query.checkpoint,
+        hierarchical=query.hierarchical,
     )
     return pages_of(client, query.scope, query.stats, options)
 

@@ -40,6 +40,16 @@ def test_a_benchmark_answers_on_one_line_where_every_client_was_exact(benchmark_
         assert sum(took["calls"].values()) > 0
 
 
+def test_folders_are_listed_exactly_in_each_way() -> None:
+    answer = answer_of("list_folders")
+    assert {label: took["exact"] for label, took in answer["clients"].items()} == {
+        "ours, found out": True,
+        "ours, by folder": True,
+        "ours, flat": True,
+    }
+    assert answer["clients"]["ours, by folder"]["calls"]["list"] > answer["clients"]["ours, flat"]["calls"]["list"]
+
+
 def test_a_large_listing_tells_what_every_process_took_in_each_form() -> None:
     answer = answer_of("list_eighteen_million")
     assert set(answer["forms"]) == {"columns", "parquet"}

@@ -39,6 +39,10 @@ def urls(*names: str) -> str:
             id="temporaries where they are asked for",
         ),
         pytest.param(["-r", "gs://mixed"], urls("a.txt", "d/b", "d/e/c", "é/✓"), id="everything"),
+        pytest.param(
+            ["-r", "--hierarchical", "gs://mixed"], urls("a.txt", "d/b", "d/e/c", "é/✓"), id="everything by folder"
+        ),
+        pytest.param(["-r", "--flat", "gs://mixed"], urls("a.txt", "d/b", "d/e/c", "é/✓"), id="everything but flat"),
         pytest.param(["-ra", "gs://mixed"], urls(*OBJECTS), id="everything, really"),
         pytest.param(["-r", "gs://mixed/d/e"], urls("d/e/c"), id="everything below a prefix"),
         pytest.param(["gs://empty"], "", id="an empty bucket"),
@@ -209,3 +213,16 @@ def test_a_prefix_without_objects_is_an_error_that_explains_patterns() -> None:
         ran = dataflux("ls", *level, "gs://mixed/*.txt")
         assert ran.returncode == 1
         assert "gs://mixed/*.txt: no object's name begins so; '*' has no meaning" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["--flat"], "--hierarchical and --flat need -r", id="one level is one folder"),
+        pytest.param(["--hierarchical"], "--hierarchical and --flat need -r", id="one level, by folder"),
+        pytest.param(["-r", "--hierarchical", "--versions"], "--hierarchical goes with no", id="generations by folder"),
+    ],
+)
+def test_listing_by_folder_is_refused_where_it_means_nothing(arguments: list[str], said: str) -> None:
+    ran = dataflux("ls", *arguments, "gs://mixed")
+    assert (ran.returncode, said in ran.stderr) == (2, True)
