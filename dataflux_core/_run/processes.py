@@ -120,6 +120,25 @@ class Inbox(Generic[T]):
             os._exit(0)  # the parent has all it wanted: nothing is left to be cleaned up
 
 
+class Outbox:
+    """What is sent to the parent, on a thread: it waits there until the parent receives, while more is got ready."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._messages: SimpleQueue[object] = SimpleQueue()
+        threading.Thread(target=self._send, daemon=True).start()
+
+    def put(self, message: object) -> None:
+        self._messages.put(message)
+
+    def _send(self) -> None:
+        try:
+            while True:
+                send(self._connection, self._messages.get())
+        except OSError:
+            os._exit(0)  # the parent has all it wanted: nothing is left to be cleaned up
+
+
 def send(connection: Connection, message: object) -> None:
     """Send a msgspec value; pickle never crosses a process boundary here."""
     connection.send_bytes(msgspec.msgpack.encode(message))

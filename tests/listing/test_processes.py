@@ -14,6 +14,8 @@ import pytest
 from google.auth.credentials import Credentials
 
 from dataflux_core._run import access
+from dataflux_core._run.listing import lister
+from dataflux_core._run.listing.pages import RemoteLister
 from dataflux_core._run.transport import Endpoint, Happened, Transport
 from dataflux_core.emulator import Emulator, Latency, Synthetic
 from dataflux_core.fast_list import ListingController, PageEvent
@@ -23,6 +25,7 @@ from tests.processes import children_of, is_alive, start_script, wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dataflux_core._wire.listing import Scope
     from tests.listing.namespaces import Make
 
 OBJECTS = 100_000
@@ -49,6 +52,29 @@ def slow_gcs() -> Iterator[Emulator]:
 
 def lister_processes(gcs: Emulator) -> list[int]:
     return [pid for pid in children_of(os.getpid()) if pid != gcs.pid]
+
+
+def test_a_lister_process_is_not_silent_while_the_caller_takes_his_time(
+    slow_gcs: Emulator, controller: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made: list[RemoteLister] = []
+    away_s = [0.0]
+    clock = time.perf_counter
+
+    def make(endpoint: Endpoint, scope: Scope) -> RemoteLister:
+        made.append(RemoteLister(endpoint, scope))
+        return made[-1]
+
+    monkeypatch.setattr(lister, "RemoteLister", make)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock() + away_s[0])
+    objects = 0
+    for part in controller(slow_gcs, "b").stream():
+        objects += len(part)
+        if away_s == [0.0] and made and made[0].asked:
+            assert wait_until(made[0]._helper.connection.poll)
+            away_s = [3600.0]
+    assert (objects, away_s) == (OBJECTS, [3600.0])
+    assert "list.process_died" not in caplog.text
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -150,10 +149,8 @@ class Lister:
                 outcomes.append((attempt, outcome_of(self._scope, answer)))
         for remote in self._remote:
             if remote.descriptor in happened.readable:
-                told = remote.tell()
-                if told is not None:
-                    outcomes.append(told)
-            if remote.alive and self._silent_s(remote) > self._max_silence_s:
+                outcomes.extend(remote.tell())
+            if remote.alive and remote.silent_s > self._max_silence_s:
                 remote.kill()
             if not remote.alive:
                 self._bury(remote)
@@ -164,12 +161,8 @@ class Lister:
         """Return how long a lister process may owe a page: a stalled request ends sooner by itself."""
         return self._access.endpoint.connect_timeout_s + 2.0 * self._access.endpoint.stall_timeout_s
 
-    def _silent_s(self, remote: RemoteLister) -> float:
-        asked_s = min((attempt.item.asked_s for attempt in remote.asked.values()), default=None)
-        return 0.0 if asked_s is None else time.perf_counter() - asked_s
-
     def _patience_s(self) -> float | None:
-        limits_s = [self._max_silence_s - self._silent_s(remote) + 0.1 for remote in self._remote if remote.asked]
+        limits_s = [self._max_silence_s - remote.silent_s + 0.1 for remote in self._remote if remote.asked]
         pause_s = self._retries.next_due_s()
         return min(limits_s if pause_s is None else [*limits_s, pause_s], default=None)
 

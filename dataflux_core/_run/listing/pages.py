@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dataflux_core._plan.listing import Span
-from dataflux_core._run.processes import HelperProcess, Inbox, brief, receive, send
+from dataflux_core._run.processes import HelperProcess, Inbox, Outbox, brief, receive, send
 from dataflux_core._run.transport import Endpoint, Transport
 from dataflux_core._wire.listing import FetchedPage, Scope, list_request, read_page
 from dataflux_core._wire.message import Answer
@@ -58,24 +59,36 @@ class RemoteLister:
 
     def __init__(self, endpoint: Endpoint, scope: Scope) -> None:
         self.asked: dict[int, Any] = {}
+        self._heard_s = 0.0  # time.perf_counter of its latest answer, or of the first page that it owes since
         self._helper = HelperProcess("dataflux_core._run.listing.lister_process")
         self.descriptor = self._helper.connection.fileno()
         self.pid = self._helper.pid
         self.alive = self._try(lambda: send(self._helper.connection, Start(endpoint, scope)))
 
     def ask(self, key: int, span: Span, authorization: str, tag: Any) -> None:  # noqa: ANN401 - handed back as is
+        if not self.asked:
+            self._heard_s = time.perf_counter()
         self.asked[key] = tag
         self.alive = self._try(lambda: send(self._helper.connection, Ask(key, span, authorization)))
 
-    def tell(self) -> tuple[Any, Outcome] | None:
-        """Take the answer that arrived; None where the process is gone instead."""
+    def tell(self) -> list[tuple[Any, Outcome]]:
+        """Take the answers that have arrived; afterwards it is not alive where the process is gone."""
+        answers: list[tuple[Any, Outcome]] = []
         try:
-            told = receive(self._helper.connection, Told)
+            # All of them: one at a time, the process would be asked for less than it can do.
+            while self._helper.connection.poll():
+                told = receive(self._helper.connection, Told)
+                outcome = told.page or told.refusal or Answer(0, (), b"", "empty message")
+                answers.append((self.asked.pop(told.key), outcome))
+                self._heard_s = time.perf_counter()
         except (EOFError, OSError, msgspec.DecodeError):
             self.alive = False
-            return None
-        outcome = told.page if told.page is not None else told.refusal
-        return self.asked.pop(told.key), outcome if outcome is not None else Answer(0, (), b"", "empty message")
+        return answers
+
+    @property
+    def silent_s(self) -> float:
+        """Return for how long it has owed a page without being heard of."""
+        return time.perf_counter() - self._heard_s if self.asked else 0.0
 
     def close(self) -> None:
         self.alive = False
@@ -99,6 +112,7 @@ def serve(connection: Connection) -> None:
     start = receive(connection, Start)
     transport = Transport(start.endpoint)
     inbox = Inbox(connection, Ask)
+    outbox = Outbox(connection)  # a page is more than a connection holds: the next is decoded meanwhile
     transport.watch(inbox.descriptor)
     while True:
         happened = transport.wait()
@@ -107,6 +121,6 @@ def serve(connection: Connection) -> None:
         for key, answer in happened.answers:
             outcome = outcome_of(start.scope, answer)
             if isinstance(outcome, FetchedPage):
-                send(connection, Told(key, page=outcome))
+                outbox.put(Told(key, page=outcome))
             else:
-                send(connection, Told(key, refusal=brief(outcome)))
+                outbox.put(Told(key, refusal=brief(outcome)))
