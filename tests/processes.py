@@ -29,6 +29,18 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def listers_of(pid: int) -> list[int]:
+    """Return the live lister processes of `pid`, not the servers that other tests may have started."""
+    return [child for child in children_of(pid) if "lister_process" in _command_of(child)]
+
+
+def _command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -18,7 +18,7 @@ from dataflux_core._run import access
 from dataflux_core._run.transport import Endpoint
 from dataflux_core.emulator import Emulator, Fault, Synthetic
 from tests.listing.namespaces import SHAPES
-from tests.processes import children_of
+from tests.processes import listers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,7 +101,7 @@ def its_process_dies(gcs: Emulator, listing: ListingController) -> None:
 
     def kill(event: PageEvent) -> None:
         if event.lister and not killed:
-            killed.extend(pid for pid in children_of(os.getpid()) if pid != gcs.pid)
+            killed.extend(listers_of(os.getpid()))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 

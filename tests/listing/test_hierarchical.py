@@ -14,7 +14,7 @@ from dataflux_core.emulator import Emulator, Fault, Latency, Memory, Synthetic
 from dataflux_core.errors import InvalidArgument
 from dataflux_core.fast_list import ListingController, PageEvent, Selection
 from tests.listing.namespaces import ODD_NAMES, client_of
-from tests.processes import children_of
+from tests.processes import listers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,7 +174,7 @@ def test_a_lister_process_that_is_killed_gives_its_folders_back(gcs: Emulator, c
 
     def kill_the_helper(event: PageEvent) -> None:
         if event.lister and not killed:
-            killed.extend(pid for pid in children_of(os.getpid()) if pid != gcs.pid)
+            killed.extend(listers_of(os.getpid()))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 

@@ -20,7 +20,7 @@ from dataflux_core._run.transport import Endpoint, Happened, Transport
 from dataflux_core.emulator import Emulator, Latency, Synthetic
 from dataflux_core.fast_list import ListingController, PageEvent
 from tests.listing.namespaces import client_of
-from tests.processes import children_of, is_alive, start_script, wait_until
+from tests.processes import children_of, is_alive, listers_of, start_script, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +48,6 @@ def slow_gcs() -> Iterator[Emulator]:
     """A service slow enough to be interrupted, with pages small enough to need many."""
     with Emulator(buckets={"b": Synthetic("uuids", OBJECTS)}, latency=Latency(list_s=0.03), max_page=500) as gcs:
         yield gcs
-
-
-def lister_processes(gcs: Emulator) -> list[int]:
-    return [pid for pid in children_of(os.getpid()) if pid != gcs.pid]
 
 
 def test_a_lister_process_is_not_silent_while_the_caller_takes_his_time(
@@ -86,7 +82,7 @@ def test_a_lister_process_that_is_killed_gives_its_pages_back(
 
     def kill_the_helper(event: PageEvent) -> None:
         if event.lister and not killed:
-            killed.extend(lister_processes(slow_gcs))
+            killed.extend(listers_of(os.getpid()))
             for pid in killed:
                 os.kill(pid, sent)
 
@@ -100,8 +96,8 @@ def test_a_lister_process_that_dies_idle_costs_nothing(slow_gcs: Emulator, contr
     waits: list[None] = []
     listing = controller(slow_gcs, "b")
     stream = listing.stream()
-    assert wait_until(lambda: bool(next(stream)) and bool(lister_processes(slow_gcs)))
-    for pid in lister_processes(slow_gcs):
+    assert wait_until(lambda: bool(next(stream)) and bool(listers_of(os.getpid())))
+    for pid in listers_of(os.getpid()):
         os.kill(pid, signal.SIGKILL)
     with pytest.MonkeyPatch.context() as patch:
         whole = Transport.wait
@@ -124,7 +120,7 @@ def test_a_lister_process_that_is_stopped_is_given_up(
 
     def stop_the_helper(event: PageEvent) -> None:
         if event.lister and not stopped:
-            stopped.extend(lister_processes(slow_gcs))
+            stopped.extend(listers_of(os.getpid()))
             for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
 
@@ -160,7 +156,7 @@ def test_a_forked_child_that_lets_go_of_a_stream_does_not_disturb_it(slow_gcs: E
     forked = False
     for part in stream:
         listed += len(part)
-        if not forked and lister_processes(slow_gcs):
+        if not forked and listers_of(os.getpid()):
             forked = True
             child = os.fork()
             if not child:
@@ -173,8 +169,8 @@ def test_a_forked_child_that_lets_go_of_a_stream_does_not_disturb_it(slow_gcs: E
 
 def test_a_stopped_lister_process_does_not_outlive_the_listing(slow_gcs: Emulator, controller: Make) -> None:
     stream = controller(slow_gcs, "b").stream()
-    assert wait_until(lambda: bool(next(stream)) and bool(lister_processes(slow_gcs)))
-    (helper,) = lister_processes(slow_gcs)
+    assert wait_until(lambda: bool(next(stream)) and bool(listers_of(os.getpid())))
+    (helper,) = listers_of(os.getpid())
     os.kill(helper, signal.SIGSTOP)
     stream.close()  # type: ignore[attr-defined]
     assert not is_alive(helper)
@@ -218,7 +214,7 @@ def test_signal_handlers_and_threads_are_left_as_they_were(slow_gcs: Emulator, c
     controller(slow_gcs, "b").run()
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert threading.active_count() == threads
-    assert lister_processes(slow_gcs) == []
+    assert listers_of(os.getpid()) == []
 
 
 def test_off_the_main_thread_several_at_once(slow_gcs: Emulator, controller: Make) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataflux_core.emulator import Emulator, Latency, Synthetic
-from tests.processes import children_of, is_alive, start_script, wait_until
+from tests.processes import children_of, is_alive, listers_of, start_script, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def test_a_lister_process_that_is_killed_leaves_no_gap_in_the_file(
 
     def kill_the_helper(event: PageEvent) -> None:
         if event.lister and not killed:
-            killed.extend(pid for pid in children_of(os.getpid()) if pid != slow_gcs.pid)
+            killed.extend(listers_of(os.getpid()))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
