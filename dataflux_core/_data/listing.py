@@ -9,7 +9,7 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, overload
 
 from dataflux_core._data.csv_file import write_csv
-from dataflux_core._data.page_order import in_name_order, overlapping
+from dataflux_core._data.page_order import gathered, in_name_order, overlapping
 from dataflux_core._wire.page import Page, canonical_field, int64s, page_of
 from dataflux_core.errors import ListingInexact
 
@@ -168,7 +168,7 @@ def whole_listing(
     twice = overlapping(ordered, names_repeat=names_repeat)
     if twice is not None:
         raise ListingInexact(bucket, f"{twice!r} was listed twice")
-    return Listing(ordered, fields, stats)
+    return Listing(list(gathered(ordered)), fields, stats)
 
 
 def _pairs(page: Page) -> Iterator[tuple[str, int]]:

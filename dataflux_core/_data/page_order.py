@@ -6,17 +6,36 @@ import heapq
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from dataflux_core._wire.page import Page, joined
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from dataflux_core._wire.page import Page
-
+_SMALL_ROWS = 500  # a page costs some 300 bytes beside its rows: below this, more than a byte for each
+_MAX_ROWS = 5000  # of pages that become one, as of one that is listed
 _MAX_SPLITS_PER_PAGE = 4  # more, and sorting every name is quicker
 
 
 def in_name_order(pages: Sequence[Page]) -> list[Page]:
     """Sort pages that are disjoint, each in order, by their first names: no object is touched."""
     return sorted((page for page in pages if page.count), key=_first_name)
+
+
+def gathered(pages: Iterable[Page]) -> Iterator[Page]:
+    """Yield pages in the order given, small neighbours as one: a folder's page may hold a single object."""
+    small: list[Page] = []
+    rows = 0
+    for page in pages:
+        if small and (page.count >= _SMALL_ROWS or rows + page.count > _MAX_ROWS):
+            yield joined(small)
+            small, rows = [], 0
+        if page.count >= _SMALL_ROWS:
+            yield page
+        else:
+            small.append(page)
+            rows += page.count
+    if small:
+        yield joined(small)
 
 
 def overlapping(pages: Sequence[Page], *, names_repeat: bool = False) -> str | None:

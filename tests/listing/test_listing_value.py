@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import stat
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflux_core._data.listing import Listing, whole_listing
-from dataflux_core._data.page_order import in_name_order, overlapping
+from dataflux_core._data.page_order import gathered, in_name_order, overlapping
 from dataflux_core._wire.page import Page, page_of
 from dataflux_core.errors import InvalidArgument, ListingInexact
 
@@ -78,6 +79,18 @@ def test_pages_are_put_in_order_without_touching_objects(
     ordered = in_name_order(pages)
     assert list(Listing(ordered)) == sorted(pairs, key=lambda pair: pair[0].encode())
     assert overlapping(ordered) is None
+
+
+@given(PAIRS, st.lists(st.integers(1, 2000), max_size=12))
+def test_small_pages_become_one(pairs: list[tuple[str, int]], more: list[int]) -> None:
+    large = [page for rows in more for page in paged([(f"{at:04d}", at) for at in range(rows)], rows)]
+    pages = [*paged(pairs, 1), *large]
+    wholes = list(gathered(pages))
+    fields = ("generation", "crc32c")
+    assert list(Listing(wholes)) == list(Listing(pages))
+    assert all(Listing(wholes, fields).column(field) == Listing(pages, fields).column(field) for field in fields)
+    for first, second in pairwise(wholes):
+        assert first.count + second.count > 5000 or max(first.count, second.count) >= 500
 
 
 def test_a_listing_whose_pages_overlap_is_refused() -> None:
