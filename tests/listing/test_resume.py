@@ -325,8 +325,7 @@ def test_where_names_repeat_the_rows_that_come_again_are_dropped(file: Path) -> 
     pages = [page_of(["a", "b", "b"], [1, 2, 3]), page_of(["b", "b"], [4, 5]), page_of(["x", "y"], [6, 7])]
     ranges = [KeyRange("", "b"), KeyRange("b", "b"), KeyRange("x", None)]  # one lies within the repetitions
     with suppress(InterruptedError), Checkpoint(file, asked) as checkpoint:
-        for key_range, page in zip(ranges, pages, strict=True):
-            checkpoint.append(key_range, page, 0)
+        checkpoint.append(zip(ranges, pages, strict=True), 0)
         raise InterruptedError
     with Checkpoint(file, asked) as checkpoint:
         kept = [page.name_list() for _, page in checkpoint.pages([KeyRange("b", "x")])]

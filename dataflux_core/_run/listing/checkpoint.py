@@ -87,14 +87,17 @@ class Checkpoint:
             page = read_page(payload)
             yield covered, page.between(None, covered.end) if covered.end in starts else page
 
-    def append(self, key_range: KeyRange, page: Page, left_out: int) -> None:
-        """Keep a page with the range that it finishes; raises ResumeFileUnusable."""
-        if not page.count and key_range.start == key_range.end:
-            return
-        covered = Covered(key_range.start, key_range.end, left_out)
+    def append(self, parts: Iterable[tuple[KeyRange, Page]], left_out: int) -> None:
+        """Keep the parts of a page by one write, each with the range that it finishes; raises ResumeFileUnusable."""
+        covered: list[Covered] = []
+        records: list[bytes] = []
+        for key_range, page in parts:
+            if page.count or key_range.start != key_range.end:
+                covered.append(Covered(key_range.start, key_range.end, 0 if covered else left_out))
+                records.append(write_record(covered[-1], page))
         with self._as_our_error("make room, then list again: what it holds is kept"):
-            self._write(write_record(covered, page))
-        self.covered.append(covered)
+            self._write(b"".join(records))
+        self.covered += covered
 
     def _locked(self) -> FileIO:
         """Open the file, made where there is none, for this process alone."""
@@ -168,11 +171,11 @@ class Checkpoint:
             )
 
     def _write(self, record: bytes) -> None:
-        self._file.seek(self._end)
         rest = memoryview(record)
         while rest:
-            rest = rest[self._file.write(rest) :]
-        self._end += len(record)
+            written = os.pwrite(self._file.fileno(), rest, self._end)
+            self._end += written
+            rest = rest[written:]
 
     @contextmanager
     def _as_our_error(self, advice: str) -> Iterator[None]:

@@ -85,7 +85,7 @@ class ClientLister:
         self.stats.left_out += fetched.count - fetched.page.count
         page = fetched.page.between(kept.after, kept.end)
         if self._options.checkpoint is not None:
-            self._options.checkpoint.append(kept.covered, page, fetched.count - fetched.page.count)
+            self._options.checkpoint.append([(kept.covered, page)], fetched.count - fetched.page.count)
         return page
 
     def _fetch(self, question: Question) -> _Fetched:

@@ -215,10 +215,7 @@ class Lister:
             ranges = [kept.covered]
             pages = [page if kept.after is None and kept.end is None else page.between(kept.after, kept.end)]
         if checkpoint is not None:
-            left_out = fetched.count - page.count
-            for key_range, part in zip(ranges, pages, strict=True):
-                checkpoint.append(key_range, part, left_out)
-                left_out = 0
+            checkpoint.append(zip(ranges, pages, strict=True), fetched.count - page.count)
         return pages
 
     def _refused(self, attempt: Attempt[Question], answer: Answer) -> None:
