@@ -72,6 +72,8 @@ class Tally:
         counts.pages += 1
         counts.objects += page.count
         stats.longest_chain = max(stats.longest_chain, counts.pages)
+        if not page.next_token and not counts.is_stolen:
+            del self._ranges[span.range_id]  # nobody will ask: there may be as many ranges as folders
         self._fullest = max(self._fullest, page.count)
         if page.count or page.prefixes:
             stats.pages += 1
