@@ -167,6 +167,30 @@ def test_a_file_cut_at_any_byte_gives_the_exact_listing(
     assert [name for name, _ in listing.run()] == [f"{name:03}" for name in range(200)]
 
 
+def test_a_small_file_cut_at_every_byte_gives_the_exact_listing(controller: Make, file: Path) -> None:
+    names = list("abcdefgh")
+    with Emulator(buckets={"b": Memory(dict.fromkeys(names, b""))}, max_page=3) as gcs:
+        interrupt(controller, gcs, file, pages=2, parallelism=1)
+        whole = file.read_bytes()
+        for cut in range(len(whole)):
+            file.write_bytes(whole[:cut])
+            assert [name for name, _ in controller(gcs, "b", 1, resume=file).run()] == names, f"cut at {cut}"
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 10**6), change=st.integers(1, 255))
+def test_a_byte_that_changed_costs_calls_or_is_refused(  # noqa: PLR0913, PLR0917 - where, what
+    gcs: Emulator, controller: Make, file: Path, half: bytes, place: int, change: int
+) -> None:
+    spoilt = bytearray(half)
+    spoilt[place % len(half)] ^= change
+    file.write_bytes(spoilt)
+    try:
+        assert [name for name, _ in controller(gcs, "odd", 3, resume=file).run()] == [f"{n:03}" for n in range(200)]
+    except ResumeFileUnusable:
+        assert file.read_bytes() == spoilt
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
