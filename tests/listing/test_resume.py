@@ -19,7 +19,7 @@ from dataflux_core._wire.checkpoint import MAGIC, Asked
 from dataflux_core._wire.listing import Scope
 from dataflux_core._wire.page import page_of
 from dataflux_core.emulator import Emulator, Memory, Synthetic
-from dataflux_core.errors import BucketNotFound, InvalidArgument, ResumeFileUnusable
+from dataflux_core.errors import BucketNotFound, FileNotWritten, InvalidArgument, ResumeFileUnusable
 from tests.listing.namespaces import client_of
 from tests.processes import start_script
 
@@ -342,6 +342,18 @@ def test_a_full_disk_ends_a_listing_that_can_go_on_later(gcs: Emulator, controll
     listing = controller(gcs, "b", resume=file)
     assert listing.listing().names == NAMES
     assert listing.stats.resumed_objects
+
+
+def test_a_file_that_could_not_be_written_needs_no_call_later(gcs: Emulator, controller: Make, file: Path) -> None:
+    failing = controller(gcs, "b", resume=file)
+    in_the_way = file.with_name("directory")
+    failing.observer = lambda _: in_the_way.mkdir(exist_ok=True)
+    with pytest.raises(FileNotWritten):
+        failing.to_csv(in_the_way)
+    listing = controller(gcs, "b", resume=file)
+    assert listing.to_csv(file.with_name("listing.csv")) == OBJECTS
+    assert listing.stats.calls == 0
+    assert not file.exists()
 
 
 def test_where_names_repeat_the_rows_that_come_again_are_dropped(file: Path) -> None:
