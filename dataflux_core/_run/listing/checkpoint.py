@@ -81,9 +81,8 @@ class Checkpoint:
         """Yield the pages kept before, without rows that the `left` ranges bring again."""
         # Where a name repeats, a page may end amid its repetitions; the range then goes on with that name.
         starts = {key_range.start for key_range in left}
-        kept = len(self.covered)
         self._file.seek(self._begin)
-        for covered, payload in zip(self.covered[:kept], read_frames(self._file), strict=False):
+        for covered, payload in zip(self.covered, read_frames(self._file), strict=False):
             page = read_page(payload)
             yield covered, page.between(None, covered.end) if covered.end in starts else page
 
