@@ -23,7 +23,7 @@ from dataflux_core.emulator._listing import Page, Query, page
 PAGE_OBJECTS = 5000
 FLAT_OBJECTS = 100  # of the first page of a folder, where that is asked for flat
 SAMPLED_NAMES = 24  # as the lister sends
-WAYS = ("flat", "by folder", "first page flat")
+WAYS = ("flat", "a call a folder", "first page flat", "by folder")  # the last is what we do
 
 
 class Plan(Protocol):
@@ -50,9 +50,10 @@ class Service:
 
 
 @dataclass(slots=True)
-class FirstPageFlat:
-    """The way that was not taken: a short flat page of each folder, by folder only where there is more."""
+class Simple:
+    """A way not taken: each folder by itself, or first a short flat page of it, by folder only where there is more."""
 
+    flat_first: bool
     _waiting: list[Span] = field(default_factory=lambda: [Span(0, "", None, folder="")])
     _in_flight: int = 0
 
@@ -72,7 +73,8 @@ class FirstPageFlat:
         elif facts.next_token:
             left = parts_of("", KeyRange(facts.last + "\0", span.end))
             self._waiting += [Span(0, part.entries.start, part.entries.end, folder=part.folder) for part in left]
-        self._waiting += [Span(0, folder, beyond(folder)) for folder in reversed(facts.prefixes)]
+        for folder in reversed(facts.prefixes):
+            self._waiting.append(Span(0, folder, beyond(folder), folder=None if self.flat_first else folder))
         return Kept(None, None, KeyRange("", ""))
 
 
@@ -82,7 +84,7 @@ def simulate(names: Synthetic, plan: Plan, service: Service, parallelism: int) -
     in_flight: list[tuple[float, int, Span, Page]] = []
     while not plan.done:
         for span in plan.next_spans(parallelism - len(in_flight)):
-            answer = page(partial(_take, names), _query(span, is_short=isinstance(plan, FirstPageFlat)))
+            answer = page(partial(_take, names), _query(span, is_short=isinstance(plan, Simple)))
             calls += 1
             heapq.heappush(in_flight, (now_s + _duration_s(service, span, answer), calls, span, answer))
         now_s, _, span, answer = heapq.heappop(in_flight)
@@ -102,7 +104,7 @@ def _take(names: Synthetic, start: str, end: str | None, limit: int) -> Slice:
 
 
 def _query(span: Span, *, is_short: bool) -> Query:
-    limit = FLAT_OBJECTS if is_short and span.folder is None else PAGE_OBJECTS
+    limit = FLAT_OBJECTS if is_short and span.folder is None else span.most_objects or PAGE_OBJECTS
     delimiter = "" if span.folder is None else "/"
     return Query(limit, span.folder or "", span.token or span.start, span.end, delimiter)
 
@@ -121,8 +123,8 @@ def _facts(answer: Page) -> PageFacts:
 
 def plan_of(way: str, parallelism: int) -> Plan:
     """Make the plan that lists in one of WAYS."""
-    if way == "first page flat":
-        return FirstPageFlat()
+    if way in {"a call a folder", "first page flat"}:
+        return Simple(way == "first page flat")
     flat = ListingPlan(parallelism)
     return flat if way == "flat" else FolderPlan(parallelism, flat)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import InitVar, dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _MANY_FOLDERS = 100_000  # known but not asked for, some 100 bytes each: from here on they come before their parents
 _SAMPLED_FOLDERS = 24  # of a page, as of its objects
+_GLIMPSE_OBJECTS = 100  # at most so many folders are walked for it, whatever that takes
 _FIRST_ID = 1 << 32  # above the numbers of the ranges that were listed flat before
 
 
@@ -31,12 +33,32 @@ class _Open:
     name: str
     plan: ListingPlan  # of its entries
     id: int
+    is_glimpse: bool = False  # all that lies below it is asked for at once, the plan's names are objects
     ids: dict[int, int] = field(default_factory=dict)  # of the ranges of its plan, as others know them
     in_flight: int = 0
 
     @property
     def idle_ranges(self) -> int:
         return self.plan.live_ranges - self.in_flight
+
+    @property
+    def depth(self) -> int:
+        return self.name.count("/")
+
+
+@dataclass(slots=True)
+class _Habits:
+    """What the folders of one depth were found to hold."""
+
+    leaves: int = 0  # no folders
+    parents: int = 0
+    small: int = 0  # glimpses that showed all there was
+    large: int = 0  # that did not
+
+    @property
+    def suggest_glimpse(self) -> bool:
+        """Tell whether a folder here is likely to have folders with few objects: one call may then do for all."""
+        return self.parents > self.leaves and self.small >= self.large
 
 
 @dataclass(slots=True)
@@ -45,7 +67,8 @@ class FolderPlan:
 
     It takes over from a plan that lists flat: what that one has in flight still arrives, what is idle there is listed
     by folder. The folders found last come first, so that few wait at any time. While folders wait there is enough to
-    do; only then is a folder split.
+    do; only then is a folder split. Where folders mostly hold folders with few objects, all that lies below is tried
+    first, in a glimpse: a short page without delimiter.
     """
 
     parallelism: int
@@ -57,6 +80,7 @@ class FolderPlan:
     _folders: list[str] = field(default_factory=list)  # to be listed whole
     _open: dict[int, _Open] = field(default_factory=dict)
     _asked: dict[int, tuple[_Open, Span]] = field(default_factory=dict)
+    _habits: defaultdict[int, _Habits] = field(default_factory=lambda: defaultdict(_Habits))  # by depth
     _next_id: int = _FIRST_ID
 
     def __post_init__(self, flat: ListingPlan) -> None:
@@ -85,7 +109,7 @@ class FolderPlan:
 
     def give_back(self, span: Span) -> None:
         """Take back a page that nobody will bring: it is asked for again."""
-        if span.folder is None:
+        if span.range_id not in self._asked:
             self._flat.give_back(span)
             self._take_over()
             return
@@ -95,23 +119,41 @@ class FolderPlan:
 
     def receive(self, span: Span, facts: PageFacts) -> Kept:
         """Learn from the answer to `span`; return which of its names to keep. Raises NoProgress."""
-        if span.folder is None:
+        if span.range_id not in self._asked:
             kept = self._flat.receive(span, facts)
             self._take_over()
             return kept
-        strange = [name for name in facts.prefixes if subfolder(span.folder, name) != name]
-        if strange:
-            raise NoProgress(f"{strange[0]!r} is no folder in {span.folder!r}")
         opened, asked = self._asked.pop(span.range_id)
         opened.in_flight -= 1
-        kept = opened.plan.receive(asked, _entries(facts))
+        kept = self._glimpsed(opened, asked, facts) if opened.is_glimpse else self._entered(opened, asked, facts)
         if opened.plan.done:
             del self._open[opened.id]
+        return kept
+
+    def _glimpsed(self, opened: _Open, asked: Span, facts: PageFacts) -> Kept:
+        """Learn all of a folder, or some of it: the rest is listed by folder."""
+        kept = opened.plan.receive(asked, facts)
+        habits = self._habits[opened.depth]
+        habits.small += opened.plan.done
+        habits.large += not opened.plan.done
+        for key_range in opened.plan.hand_over():
+            self._parts.extend(parts_of(opened.name, key_range))
+        return kept
+
+    def _entered(self, opened: _Open, asked: Span, facts: PageFacts) -> Kept:
+        """Learn entries of a folder."""
+        strange = [name for name in facts.prefixes if subfolder(opened.name, name) != name]
+        if strange:
+            raise NoProgress(f"{strange[0]!r} is no folder in {opened.name!r}")
+        kept = opened.plan.receive(asked, _entries(facts))
+        habits = self._habits[opened.depth]
+        habits.parents += bool(facts.prefixes)
+        habits.leaves += not facts.prefixes
         folders = tuple(name for name in facts.prefixes if _is_kept(name, kept))
         self._folders.extend(reversed(folders))
         covered = kept.covered
         bounds = KeyRange(
-            entry_bound(span.folder, covered.start), covered.end and entry_bound(span.folder, covered.end)
+            entry_bound(opened.name, covered.start), covered.end and entry_bound(opened.name, covered.end)
         )
         return replace(kept, covered=bounds, folders=folders)
 
@@ -130,10 +172,12 @@ class FolderPlan:
     def _begin(self, free: int) -> list[Span]:
         spans: list[Span] = []
         while free > len(spans) and (self._parts or self._folders):
-            part = self._parts.pop() if self._parts else _whole(self._folders.pop())
+            is_whole = not self._parts
+            part = _whole(self._folders.pop()) if is_whole else self._parts.pop()
             plan = ListingPlan(self.parallelism, [part.entries], counts=self.counts)
             self.counts.folders += 1
             opened = self._open[self._next_id] = _Open(part.folder, plan, self._next_id)
+            opened.is_glimpse = is_whole and self._habits[opened.depth].suggest_glimpse
             spans += self._ask(opened, 1)
         return spans
 
@@ -154,15 +198,18 @@ class FolderPlan:
             span = replace(
                 asked,
                 range_id=opened.ids[asked.range_id],
-                start=entry_bound(opened.name, asked.start),
-                end=None if asked.end is None else entry_bound(opened.name, asked.end),
                 victim_id=None if asked.victim_id is None else opened.ids[asked.victim_id],
-                folder=opened.name,
             )
+            span = replace(span, most_objects=_GLIMPSE_OBJECTS) if opened.is_glimpse else _in_folder(span, opened.name)
             self._asked[span.range_id] = opened, asked
             opened.in_flight += 1
             spans.append(span)
         return spans
+
+
+def _in_folder(span: Span, folder: str) -> Span:
+    end = None if span.end is None else entry_bound(folder, span.end)
+    return replace(span, start=entry_bound(folder, span.start), end=end, folder=folder)
 
 
 def subfolder(folder: str, name: str) -> str | None:

@@ -28,6 +28,7 @@ class Span:
     token: str = ""
     victim_id: int | None = None  # the range that this one was cut from, on its first page only
     folder: str | None = None  # only what lies directly in it, with the folders there; None: whatever lies below
+    most_objects: int | None = None  # on the page; None: as many as the service gives
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,8 +75,9 @@ def list_request(scope: Scope, span: Span, *, max_objects: int = MAX_PAGE_OBJECT
 
     Source: https://cloud.google.com/storage/docs/json_api/v1/objects/list
     """
+    most = min(max_objects, span.most_objects or max_objects)
     parts = [
-        f"/storage/v1/b/{quote(scope.bucket, safe='')}/o?maxResults={max_objects}&projection=noAcl&prettyPrint=false",
+        f"/storage/v1/b/{quote(scope.bucket, safe='')}/o?maxResults={most}&projection=noAcl&prettyPrint=false",
         f"fields=items({','.join(_service_names(scope))}),nextPageToken",
     ]
     prefix, start = scope.prefix, span.start

@@ -28,6 +28,7 @@ ENABLED: dict[str, Json] = {"hierarchicalNamespace": {"enabled": True}}
 NO_BUCKETS_GET = frozenset({"storage.objects.list"})
 OBJECTS = 20_000
 PAGE = 500
+PAGES_OUTLAST_THE_INQUIRY = Latency(list_s=0.02)
 
 
 def odd_tree() -> list[str]:
@@ -100,11 +101,12 @@ def test_fields_stay_with_their_objects(gcs: Emulator, controller: Make) -> None
 
 
 def test_the_bucket_is_asked_once_beside_the_pages(gcs: Emulator, controller: Make) -> None:
-    listing = controller(gcs, "hive")
+    gcs.configure(latency=PAGES_OUTLAST_THE_INQUIRY)
+    listing = controller(gcs, "hive", 4)
     assert len(listing.run()) == OBJECTS
     assert gcs.requests()["bucket"] == 1
     assert listing.stats.folders > 0
-    assert gcs.requests().peak <= 16
+    assert gcs.requests().peak <= 4
 
 
 @pytest.mark.parametrize(
@@ -138,9 +140,9 @@ def test_nothing_is_asked_where_the_answer_would_change_nothing(
 def test_without_a_yes_the_listing_stays_flat(
     gcs: Emulator, controller: Make, bucket: str, faults: list[Fault], caplog: pytest.LogCaptureFixture
 ) -> None:
-    gcs.configure(faults=faults)
+    gcs.configure(faults=faults, latency=PAGES_OUTLAST_THE_INQUIRY)
     caplog.set_level(logging.INFO, "dataflux_core")
-    listing = controller(gcs, bucket)
+    listing = controller(gcs, bucket, 2)
     assert listing.run() == expected()
     assert listing.stats.folders == 0
     assert gcs.requests()["bucket"] >= 1  # libcurl itself goes to another connection where an old one breaks

@@ -33,6 +33,11 @@ def test_a_listing_without_folders_asks_for_nothing_more() -> None:
     assert not {"delimiter", "prefix"} & query_of(list_request(Scope("b"), Span(0, "", None)).target).keys()
 
 
+def test_a_glimpse_is_a_short_page() -> None:
+    query = query_of(list_request(Scope("b"), Span(0, "a/", "a0", most_objects=100)).target)
+    assert query["maxResults"] == ["100"]
+
+
 def test_folders_come_with_a_page() -> None:
     assert read_page(Scope("b"), b'{"prefixes":["a/","b/"]}').prefixes == ("a/", "b/")
     assert read_page(Scope("b"), b"{}").prefixes == ()
