@@ -151,11 +151,7 @@ class FolderPlan:
         habits.leaves += not facts.prefixes
         folders = tuple(name for name in facts.prefixes if _is_kept(name, kept))
         self._folders.extend(reversed(folders))
-        covered = kept.covered
-        bounds = KeyRange(
-            entry_bound(opened.name, covered.start), covered.end and entry_bound(opened.name, covered.end)
-        )
-        return replace(kept, covered=bounds, folders=folders)
+        return replace(kept, covered=_entry_range(opened.name, kept.covered), folders=folders)
 
     def _take_over(self) -> None:
         for key_range in self._flat.hand_over():
@@ -208,8 +204,12 @@ class FolderPlan:
 
 
 def _in_folder(span: Span, folder: str) -> Span:
-    end = None if span.end is None else entry_bound(folder, span.end)
-    return replace(span, start=entry_bound(folder, span.start), end=end, folder=folder)
+    entries = _entry_range(folder, KeyRange(span.start, span.end))
+    return replace(span, start=entries.start, end=entries.end, folder=folder)
+
+
+def _entry_range(folder: str, names: KeyRange) -> KeyRange:
+    return KeyRange(entry_bound(folder, names.start), None if names.end is None else entry_bound(folder, names.end))
 
 
 def subfolder(folder: str, name: str) -> str | None:
