@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflux_core._plan.folders import (
@@ -29,6 +29,7 @@ TREE_NAMES = st.one_of(
     st.sets(st.tuples(st.integers(0, 60), st.integers(0, 3)).map(lambda at: f"d{at[0]:02d}/{at[1]}"), max_size=200),
     st.integers(0, 60).map(lambda depth: {"/" * level + "x" for level in range(depth)}),
 )
+MANY = 400  # a hundred do not find every way to lose a name
 BOUNDS = st.lists(st.text(st.sampled_from("ab/0."), min_size=1, max_size=6), unique=True, max_size=5)
 
 
@@ -118,6 +119,7 @@ def is_in(name: str, key_range: KeyRange) -> bool:
     return name >= key_range.start and (key_range.end is None or name < key_range.end)
 
 
+@settings(max_examples=MANY)
 @given(
     TREE_NAMES,
     st.integers(1, 20),
@@ -143,6 +145,7 @@ def test_every_name_is_listed_exactly_once(  # noqa: PLR0913, PLR0917 - what mak
     assert found == sorted(name for name in names if name.startswith(prefix))
 
 
+@settings(max_examples=MANY)
 @given(TREE_NAMES, BOUNDS, st.integers(1, 20), st.integers(1, 30), st.integers(0, 8), st.booleans(), st.integers(0, 99))
 def test_what_pages_cover_is_what_was_to_be_listed(  # noqa: PLR0913, PLR0917 - as above
     names: set[str],
