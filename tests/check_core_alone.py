@@ -46,6 +46,7 @@ def use_the_core() -> None:
     contents = import_module("dataflux_core.download").dataflux_download("p", "demo", listing)
     if [len(content) for content in contents] != listing.sizes:
         raise SystemExit("the core alone downloads something else than it lists")
+    listing.to_csv(os.devnull)
     says_which_extra_it_needs(lambda: listing.to_parquet("never.parquet"), "arrow")
     controller = import_module("dataflux_core.fast_list").ListingController
     says_which_extra_it_needs(lambda: controller(4, "p", "demo", trace="never.png"), "trace")

@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dataflux_core._plan.listing import Span
 from dataflux_core._wire.listing import FetchedPage, Scope, list_request, read_page
@@ -92,6 +94,31 @@ def test_what_is_left_out(scope: Scope, kept: list[str]) -> None:
     fetched = page(scope, items)
     assert fetched.page.name_list() == kept
     assert (fetched.count, fetched.first, fetched.last) == (5, "a", "z")
+
+
+CLASSES = st.sampled_from(["STANDARD", "NEARLINE", "COLDLINE", ""])
+
+
+@given(st.lists(CLASSES, max_size=6), st.frozensets(CLASSES.filter(bool), max_size=3), st.booleans())
+def test_exactly_the_wanted_storage_classes_are_kept(
+    classes: list[str], wanted: frozenset[str], in_a_column: bool
+) -> None:
+    items = [item(f"{number}", storage_class) for number, storage_class in enumerate(classes)]
+    for each in items:
+        if not each["storageClass"]:
+            del each["storageClass"]
+    fields = ("storage_class",) if in_a_column else ()
+    fetched = page(Scope("b", fields=fields, storage_classes=tuple(sorted(wanted))), items)
+    kept = [(f"{number}", found) for number, found in enumerate(classes) if found in wanted]
+    assert fetched.page.name_list() == [name for name, _ in kept]
+    assert fetched.count == len(classes)
+    if in_a_column:
+        assert fetched.page.text_list("storage_class") == [found for _, found in kept]
+
+
+def test_an_object_without_a_name_is_no_page() -> None:
+    with pytest.raises(msgspec.DecodeError, match="no name"):
+        page(Scope("b"), [item(""), item("a")])
 
 
 def test_a_page_of_which_nothing_is_wanted_still_tells_where_it_was() -> None:
