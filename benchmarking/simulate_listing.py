@@ -64,7 +64,7 @@ def simulate(names: Synthetic, parallelism: int, service: Service) -> Outcome:
     listed = 0
     while not plan.done:
         for span in plan.next_spans(parallelism - len(pages)):
-            start, stop, more = _page(names, span, service.page_objects)
+            start, stop, more = _page(names, span, span.most_objects or service.page_objects)
             duration_s = service.list_s + service.object_s * (stop - start)
             outcome.calls += 1
             outcome.empty_calls += start == stop

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dataflux_core._plan.keyspace import Frame, KeySpace
+from dataflux_core._plan.cuts import Outlook, Share, Spent, haste, shares
+from dataflux_core._plan.keyspace import Frame
+from dataflux_core._plan.symbols import Doubting, NameModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MIN_PAGES_PER_PART = 1.5  # less is finished by its owner before a thief's round trip pays
+    from dataflux_core._plan.keyspace import Model
+
 _MAX_STANDSTILL = 20  # more would be a loop; a service under strain has been seen to send a few
-_MIN_UNKNOWN_PAGES = 3.0  # above all characters seen there may be as many again
-_MOST_PAGES = 10**300  # names of a thousand characters make numbers that are too large for a float
-_MAX_BLIND_CUTS = 5  # of a range of which nobody knows how far its names go on
+_MAX_GROWTH = 1000  # times as many pages as were seen: what promises more is no estimate
+_PATIENCE_PAGES = 4  # a blind range that went on for so long is cut whatever that may waste
+_ROUNDING = 32  # of the way to a cut, this part may be given up for a shorter text
+_LEARNED_PAGES = 256  # from then on first pages are learned from,
+_LEARNED_EVERY = 16  # with one in so many of all
+_TRAIL_NAMES = 64
+_PROBED_OBJECTS = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,18 @@ class _Range:
     in_flight: bool = False
     page_first: str = ""  # of the latest page that brought any
     page_objects: int = 0
+    trail: list[str] = field(default_factory=list)  # names spread over all its pages
     standstill: int = 0  # empty pages in a row whose token was the one asked with
     blind: bool = True  # whether names reach up to `end` is not known
-    futile: bool = False  # since the latest page, all that was cut off was empty
+    futile: bool = False  # until the next page no cut can be found
+    stepped_from: str = ""  # the last name that its victim had when it was cut off
+    expected_pages: float = 1.0  # before the first of them is there
+    pages: int = 0
+    pages_uncut: int = 0
+    overdue_pages: int = 0  # that came although none were thought to be left
+    probed: bool = False  # its first page is a small one: to know soon is worth a call
+    page_share: int = 0  # of all names' numbers, of its latest whole page or its victim's
+    outlook: Outlook | None = None  # since the latest page or cut
 
 
 @dataclass(slots=True)
@@ -111,7 +126,7 @@ class ListingPlan:
     """The live key ranges of one listing: always disjoint, together with the finished ones always the whole scope.
 
     A *victim* is a range that is cut; a *thief* is the part beyond the cut, an idle lister's. A range is *blind* while
-    nobody knows whether names reach up to its end, a cut *futile* when nothing lay beyond it.
+    nobody knows whether names reach up to its end: that is known as soon as the range behind it brings some.
 
     A page is a probe that brings objects: an idle lister takes the far part of the range with most left, by asking
     for the page at the cut. Where nothing lies there the answer says so, for the price of a probe.
@@ -121,9 +136,13 @@ class ListingPlan:
     ranges: InitVar[Sequence[KeyRange]] = (KeyRange.everything(),)  # what to list: disjoint, in any order
     names_repeat: bool = False  # several generations of a name are listed: only a token goes on amid them
     counts: PlanCounts = field(default_factory=PlanCounts)
-    _space: KeySpace = field(default_factory=KeySpace)
+    _names: NameModel = field(default_factory=NameModel)
     _live: dict[int, _Range] = field(default_factory=dict)
     _next_id: int = 0
+    _calls: int = 0  # answered
+    _objects: int = 0
+    _splits: int = 0
+    _empty: int = 0  # halves
     _page_objects: int = 1  # the fullest page seen
 
     def __post_init__(self, ranges: Sequence[KeyRange]) -> None:
@@ -157,26 +176,34 @@ class ListingPlan:
         idle = [live for live in self._live.values() if not live.in_flight]
         for live in idle:
             del self._live[live.id]
-        return [KeyRange(live.start if live.cursor is None else self._beyond(live.cursor), live.end) for live in idle]
+        return [
+            KeyRange(
+                live.start if live.cursor is None else self._beyond(live.cursor),
+                live.end,
+            )
+            for live in idle
+        ]
 
     def receive(self, span: Span, facts: PageFacts) -> Kept:
         """Learn from the answer to `span`; return which of its names to keep. Raises NoProgress."""
         live = self._live[span.range_id]
         live.in_flight = False
+        self._calls += 1
         after = self._check(live, span, facts)
         covered_from = live.start if live.cursor is None else self._beyond(live.cursor)
         if facts.count:
             self._advance(live, facts)
         elif not facts.next_token and live.first is None and live.victim is not None:
-            self.counts.empty_halves += 1
-            if live.victim.end == live.start:
-                live.victim.blind = live.victim.futile = True
+            self._found_empty(live)
         end = live.end if live.end is not None and facts.count and facts.last >= live.end else None
         finished = not facts.next_token or end is not None
         if finished:
             del self._live[live.id]
         elif live.cursor is not None and live.end != span.end and not self.names_repeat:
-            live.token, live.token_span = "", None  # cut meanwhile: ask again from the cursor, under the new end
+            live.token, live.token_span = (
+                "",
+                None,
+            )  # cut meanwhile: ask again from the cursor, under the new end
         else:
             live.token, live.token_span = facts.next_token, span
         covered_to = live.end if finished else covered_from if live.cursor is None else self._beyond(live.cursor)
@@ -202,13 +229,39 @@ class ListingPlan:
     def _advance(self, live: _Range, facts: PageFacts) -> None:
         if live.first is None:
             live.first = facts.first
-            if live.victim is not None and live.victim.end == live.start:
-                live.victim.blind = False
+            left = self._left_of(live)
+            if left is not None:
+                left.blind, left.outlook = False, None
         live.cursor = facts.last
         live.page_first, live.page_objects = facts.first, facts.count
         live.futile = False
+        ended = live.outlook is not None and live.outlook.most_pages_left < 1
+        live.overdue_pages = live.overdue_pages + 1 if ended or live.overdue_pages >= _PATIENCE_PAGES else 0
+        live.outlook = None
+        live.pages += 1
+        live.pages_uncut += 1
         self._page_objects = max(self._page_objects, facts.count)
-        self._space.learn([*facts.sample, facts.last])
+        self._objects += facts.count
+        sample = [*facts.sample, facts.last]
+        live.trail += sample
+        if self._calls < _LEARNED_PAGES or live.pages <= 1 or self._calls % _LEARNED_EVERY == 0:
+            self._names.learn(sample, live.trail)
+        if len(live.trail) > _TRAIL_NAMES:
+            del live.trail[1::2]
+
+    def _left_of(self, live: _Range) -> _Range | None:
+        """Return the live range that ends where `live` starts."""
+        return next((other for other in self._live.values() if other.end == live.start), None)
+
+    def _found_empty(self, live: _Range) -> None:
+        """Learn that nothing lies in `live`: whether names reach up to its start is open again."""
+        self.counts.empty_halves += 1
+        self._empty += 1
+        left = self._left_of(live)
+        while left is not None:
+            left.blind, left.outlook = True, None
+            left.stepped_from, left.pages_uncut = "", 0
+            left = self._left_of(left) if left.first is None else None
 
     def _beyond(self, cursor: str) -> str:
         """Return from where on a range is unfinished whose pages reached `cursor`."""
@@ -226,75 +279,92 @@ class ListingPlan:
         if asked is not None and (asked.end == live.end or live.cursor is None or self.names_repeat):
             return Span(live.id, asked.start, asked.end, live.token)
         live.token, live.token_span = "", None
-        victim_id = live.victim.id if live.victim is not None and live.first is None else None
-        return Span(live.id, live.start if live.cursor is None else live.cursor, live.end, victim_id=victim_id)
+        if live.first is not None or live.victim is None:
+            return Span(live.id, live.start if live.cursor is None else live.cursor, live.end)
+        most = _PROBED_OBJECTS if live.probed else None
+        return Span(live.id, live.start, live.end, victim_id=live.victim.id, most_objects=most)
 
     def _split(self, free: int) -> list[_Range]:
-        """Cut the ranges with most left into parts of about equal size, for up to `free` idle listers."""
-        outlooks = [self._outlook(live) for live in self._live.values() if live.cursor is not None]
-        shares = [(-outlook.pages_left / 2, 1, place) for place, outlook in enumerate(outlooks)]
-        heapq.heapify(shares)
-        while free > 0 and shares and -shares[0][0] >= _MIN_PAGES_PER_PART:
-            _, cuts, place = heapq.heappop(shares)
-            outlooks[place].cuts = cuts
-            free -= 1
-            if cuts < outlooks[place].max_cuts:
-                heapq.heappush(shares, (-outlooks[place].pages_left / (cuts + 2), cuts + 1, place))
-        return [thief for outlook in outlooks if outlook.cuts for thief in self._cut(outlook)]
+        """Cut the ranges with most left for up to `free` idle listers."""
+        live_ranges = list(self._live.values())
+        unanswered = [live for live in live_ranges if live.cursor is None]
+        starts = {live.start for live in unanswered}
+        # What was cut off a blind range must be answered before it is cut again.
+        victims = [
+            live
+            for live in live_ranges
+            if live.cursor is not None and not live.futile and not (live.blind and live.end in starts)
+        ]
+        outlooks = [live.outlook or self._outlook(live) for live in victims]
+        spent = Spent(
+            self._calls,
+            self._calls - self._objects / self._page_objects + 0.5 * len(live_ranges),
+            self._empty + len(unanswered),
+            self._splits,
+            sum(live.expected_pages for live in unanswered),
+        )
+        wanted = shares(outlooks, free, self.parallelism, spent)
+        return [
+            thief
+            for victim, share in zip(victims, wanted, strict=True)
+            if share is not None
+            for thief in self._cut(victim, share)
+        ]
 
-    def _outlook(self, live: _Range) -> _Outlook:
-        """Estimate what is left to `live` beyond the page in flight, from how far its pages brought it."""
-        low = live.cursor or ""
-        frame = self._space.frame(live.page_first, live.end, fine=low)
-        page_span = (frame.number(low) - frame.bottom) * self._page_objects // max(1, live.page_objects)
-        left = frame.top - frame.number(low) - page_span
-        pages_left = min(left, max(1, page_span) * _MOST_PAGES) / max(1, page_span)
-        if live.end is None:
-            pages_left = max(pages_left, _MIN_UNKNOWN_PAGES)
-        max_cuts = _MAX_BLIND_CUTS if live.blind else self.parallelism
-        if live.futile:
-            max_cuts = pages_left = 0  # left alone until its next page tells more
-        return _Outlook(live, frame, page_span, pages_left, max_cuts)
+    def _outlook(self, live: _Range) -> Outlook:
+        """Estimate what is left to `live` beyond the page in flight, from how far its latest page brought it."""
+        live.outlook = self._outlook_by(self._names, live)
+        if live.overdue_pages >= _PATIENCE_PAGES:  # so that something is wrong with what was learned
+            live.outlook = replace(self._outlook_by(Doubting(self._names), live), blind=True, patient=True)
+        return live.outlook
 
-    def _cut(self, outlook: _Outlook) -> list[_Range]:
-        victim = outlook.live
-        low, frame = victim.cursor or "", outlook.frame
-        numbers = outlook.numbers()
-        slack = (numbers[0] - frame.number(low)) // 4
-        names = sorted({frame.name(number, slack=slack) for number in numbers})
+    def _outlook_by(self, model: Model, live: _Range) -> Outlook:
+        cursor = live.cursor or ""
+        frame = Frame.between(model, live.page_first, live.end, fine=cursor)
+        reached = frame.number(cursor)
+        page_span = self._page_span(live, frame)
+        step = 0
+        if live.stepped_from and live.stepped_from.startswith(frame.shared):
+            step = max(0, frame.number(live.start) - frame.number(live.stepped_from))
+        blind = live.blind or frame.top - reached > _MAX_GROWTH * self._calls * page_span
+        patient = live.blind and live.pages_uncut >= _PATIENCE_PAGES
+        return Outlook(frame, reached + page_span, page_span, blind, live.end is None, step, patient)
+
+    def _page_span(self, live: _Range, frame: Frame) -> int:
+        """Return how far in `frame` a page reaches, at the density of the latest one.
+
+        A page of a few objects may lie amid a cluster: it does not count as denser than those of its victim.
+        """
+        span = frame.number(live.cursor or "") - frame.bottom
+        page_span = max(1, span * self._page_objects // max(1, live.page_objects))
+        if haste(self.parallelism) > 1:
+            everything = Frame(frame.model, "", frame.fine, 0, 0)
+            share = everything.number(live.cursor or "") - everything.number(live.page_first)
+            if live.page_objects > _PROBED_OBJECTS:
+                live.page_share = share
+            elif share > 0:
+                page_span = max(page_span, span * live.page_share // share)
+        return page_span
+
+    def _cut(self, victim: _Range, share: Share) -> list[_Range]:
+        outlook = self._outlook(victim)  # anew: what was learned since moved the numbers
+        numbers = outlook.cuts(share.count, share.part_pages)
+        slack = max(0, numbers[0] - outlook.low) // _ROUNDING
+        low = victim.cursor or ""
+        names = sorted({outlook.frame.name(number, slack=slack) for number in numbers})
         cuts = [name for name in names if name > low and (victim.end is None or name < victim.end)]
         if not cuts:
             victim.futile = True  # no string lies where a cut is wanted
             return []
         ends = [*cuts[1:], victim.end]
-        victim.end = cuts[0]
+        victim.end, victim.outlook, victim.pages_uncut, victim.overdue_pages = cuts[0], None, 0, 0
         self.counts.splits += len(cuts)
-        return [self._add(start, end, victim) for start, end in zip(cuts, ends, strict=True)]
-
-
-@dataclass(slots=True)
-class _Outlook:
-    """What is thought to be left of a range, in the numbers of a frame."""
-
-    live: _Range
-    frame: Frame
-    page_span: int
-    pages_left: float
-    max_cuts: int
-    cuts: int = 0
-
-    def numbers(self) -> list[int]:
-        """Place the cuts: evenly where names are known to reach the end, else at distances that grow.
-
-        How far the names go on is unknown over many orders of magnitude: doubling distances find it in one round,
-        each part being as plausible an end as the next.
-        """
-        low = self.frame.number(self.live.cursor or "") + self.page_span
-        left = self.frame.top - low
-        if not self.live.blind:
-            return [low + left * part // (self.cuts + 1) for part in range(1, self.cuts + 1)]
-        growth = max(1.0, self.pages_left) ** (1 / (self.cuts + 1))
-        highest = self.frame.top if self.live.end is not None else self.frame.unknown
-        return [
-            min(highest, low + self.page_span * int(growth**part * 2**16) // 2**16) for part in range(1, self.cuts + 1)
-        ]
+        self._splits += len(cuts)
+        thieves = [self._add(start, end, victim) for start, end in zip(cuts, ends, strict=True)]
+        for thief in thieves:
+            thief.blind = victim.blind
+            thief.stepped_from = low
+            thief.page_share = victim.page_share
+            thief.probed = victim.blind and haste(self.parallelism) > 1
+            thief.expected_pages = outlook.pages_left / (len(cuts) + 1)
+        return thieves
