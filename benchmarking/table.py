@@ -38,7 +38,17 @@ def main() -> None:
 def table_of(answer: dict[str, Any]) -> str:
     """Write one answer."""
     lines = [_row(label, took, answer) for label, took in answer["clients"].items()]
-    return f"### {title_of(answer)}\n\n{_origin(answer)}\n\n{HEAD}{''.join(lines)}\n"
+    return f"### {title_of(answer)}\n\n{_origin(answer)}\n\n{HEAD}{''.join(lines)}\n{_prediction(answer)}"
+
+
+def _prediction(answer: dict[str, Any]) -> str:
+    """Write what the simulator says of ours, where it was asked."""
+    told = [
+        f"{ranges} ranges: {said['calls']} calls"
+        + (f", {said['seconds']} s (least: {said['least_seconds']:.2f} s)" if said["seconds"] else "")
+        for ranges, said in answer.get("predicted", {}).items()
+    ]
+    return f"Predicted by the simulator: {'; '.join(told)}.\n\n" if told else ""
 
 
 def stages_of(answer: dict[str, Any]) -> str:
