@@ -119,7 +119,8 @@ class Listing(Sequence[tuple[str, int]]):
     def from_parquet(cls, path: str | Path) -> Listing:
         """Read any program's Parquet file with at least the columns name and size; rows are put in name order.
 
-        Optional columns are those that have the name and type of a field. Raises InvalidArgument.
+        Optional columns are those that have the name and type of a field. Raises InvalidArgument for a file that is
+        damaged or holds no listing, OSError for one that cannot be opened.
         """
         from dataflux_core._data.parquet import read_parquet  # noqa: PLC0415 - pyarrow is an extra
 

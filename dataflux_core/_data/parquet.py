@@ -41,7 +41,10 @@ def write_parquet(pages: Iterable[Page], fields: Sequence[str], path: str | Path
 
 
 def read_parquet(path: str | Path) -> tuple[list[Page], tuple[str, ...]]:
-    """Return a file's rows as pages in name order, with the optional fields that it holds; raises InvalidArgument."""
+    """Return a file's rows as pages in name order, with the optional fields that it holds.
+
+    Raises InvalidArgument where the file is damaged or holds no listing, OSError where it cannot be opened.
+    """
     try:
         with pq.ParquetFile(path) as file:
             fields = _known_fields(file.schema_arrow, str(path))
@@ -49,7 +52,9 @@ def read_parquet(path: str | Path) -> tuple[list[Page], tuple[str, ...]]:
             pages = [page for batch in batches for page in _pages_of(batch, fields)]
     except _Unusable as error:
         raise InvalidArgument("path", str(path), str(error)) from error
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the file's own; Arrow's, of bytes that are damaged, have no number
         raise InvalidArgument("path", str(path), f"a Parquet file of UTF-8 names and whole sizes ({error})") from error
     return disentangled(pages) or _sorted_anew(pages, fields), fields
 
@@ -60,12 +65,13 @@ class _Unusable(Exception):
 
 def _known_fields(schema: pa.Schema, path: str) -> tuple[str, ...]:
     """Return the optional fields of a file; raises InvalidArgument where it holds no listing."""
-    if not {"name", "size"}.issubset(schema.names):
-        raise InvalidArgument("path", path, "a Parquet file with the columns name and size")
+    if schema.names.count("name") != 1 or schema.names.count("size") != 1:
+        raise InvalidArgument("path", path, "a Parquet file with the columns name and size, each once")
     name, size = (schema.field(column).type for column in ("name", "size"))
     if not _is_text(name) or not pa.types.is_integer(size):
         raise InvalidArgument("path", path, f"names as strings, sizes as integers, not {name}, {size}")
-    return tuple(field for field in FIELDS if field in schema.names and _fits(field, schema.field(field).type))
+    once = [field for field in FIELDS if schema.names.count(field) == 1]
+    return tuple(field for field in once if _fits(field, schema.field(field).type))
 
 
 def _fits(field: str, kind: pa.DataType) -> bool:

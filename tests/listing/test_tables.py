@@ -196,6 +196,32 @@ class TestParquet:
         with pytest.raises(errors.InvalidArgument, match="a Parquet file"):
             Listing.from_parquet(tmp_path / "l.csv")
 
+    def test_a_damaged_file_is_refused_by_its_name(self, large: Listing, tmp_path: Path) -> None:
+        path = tmp_path / "l.parquet"
+        large.to_parquet(path)
+        damaged = bytearray(path.read_bytes())
+        damaged[4:12] = b"\xff" * 8  # the header of the first page
+        path.write_bytes(damaged)
+        with pytest.raises(errors.InvalidArgument, match="l.parquet: expected a Parquet file"):
+            Listing.from_parquet(path)
+
+    @pytest.mark.parametrize("twice", ["name", "size"])
+    def test_a_column_that_comes_twice_could_be_either(self, twice: str, tmp_path: Path) -> None:
+        columns = {"name": pa.array(["a"]), "size": pa.array([1]), "md5": pa.array(["x"])}
+        doubled = [*columns, twice]
+        pq.write_table(pa.Table.from_arrays([columns[name] for name in doubled], names=doubled), tmp_path / "l.parquet")
+        with pytest.raises(errors.InvalidArgument, match="name and size, each once"):
+            Listing.from_parquet(tmp_path / "l.parquet")
+
+    def test_an_optional_column_that_comes_twice_is_left(self, tmp_path: Path) -> None:
+        arrays = [pa.array(["a"]), pa.array([1]), pa.array(["x"]), pa.array(["y"])]
+        pq.write_table(pa.Table.from_arrays(arrays, names=["name", "size", "md5", "md5"]), tmp_path / "l.parquet")
+        assert Listing.from_parquet(tmp_path / "l.parquet").fields == ()
+
+    def test_a_file_that_is_not_there_is_the_system_s_own_error(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match="missing"):
+            Listing.from_parquet(tmp_path / "missing.parquet")
+
 
 class TestCsv:
     @given(PAIRS, st.integers(1, 9))
