@@ -14,6 +14,7 @@ import click
 from dataflux_core._cli.text import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import NoReturn
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*", re.ASCII)
@@ -94,15 +95,28 @@ class ListedType(click.ParamType):  # type: ignore[type-arg] # generic only in l
 class OutputType(click.Path):
     """A file to write, in a directory that is there: known before an hour is spent on what it will hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, or_stdout: bool = False) -> None:
         super().__init__(dir_okay=False, writable=True, allow_dash=True)
+        self._or_stdout = or_stdout
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
         path = str(super().convert(value, param, ctx))
+        if path == "-" and not self._or_stdout:
+            self.fail("'-': expected a file, this cannot go to stdout", param, ctx)
         parent = Path(path).parent
         if path != "-" and not (parent.is_dir() and os.access(parent, os.W_OK)):
             self.fail(f"'{shown(path)}': {shown(str(parent))} is no directory to write to", param, ctx)
         return path
+
+
+def check_distinct(files: Mapping[str, str]) -> None:
+    """Refuse to write two things, by option, to one file: one would take the other's place; raises UsageError."""
+    options: dict[Path, str] = {}
+    for option, path in files.items():
+        if path not in {"", "-"}:
+            first = options.setdefault(Path(path).resolve(), option)
+            if first != option:
+                raise click.UsageError(f"{first} and {option} name the same file: {shown(path)}")
 
 
 class TraceType(OutputType):
@@ -134,5 +148,5 @@ class AgeType(click.ParamType):  # type: ignore[type-arg] # generic only in late
             self.fail(f"{value!r}: expected a number with a unit, such as 90s, 30m, 24h, 7d, 2w", param, ctx)
         try:
             return timedelta(seconds=int(found.group(1)) * _SECONDS[found.group(2)])
-        except OverflowError:
+        except (OverflowError, ValueError):  # Python reads no number of thousands of digits
             self.fail(f"{value!r} is longer ago than time can tell", param, ctx)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dataflux_core._cli.arguments import ListedType, OutputType, Place
+from dataflux_core._cli.arguments import ListedType, OutputType, Place, check_distinct
 from dataflux_core._cli.command import ServiceCommand, say, shows_progress
 from dataflux_core._cli.selection import SelectionOptions, selecting_objects, selection_of
+from dataflux_core._plan.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ class Options(SelectionOptions):
 @click.argument("now", metavar="gs://BUCKET[/PREFIX]", type=ListedType())
 @click.option("-a", "--all", "everything", is_flag=True, help="As of ls: give it if PREVIOUS was listed with it.")
 @click.option("--format", "format_", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
-@click.option("-o", "--output", type=OutputType(), default="-", metavar="FILE", help="Write to a file.")
+@click.option("-o", "--output", type=OutputType(or_stdout=True), default="-", metavar="FILE", help="Write to a file.")
 @click.option("--save", type=OutputType(), default="", metavar="FILE", help="Write the new listing as Parquet.")
 @click.option("-j", "--parallelism", type=click.IntRange(1, 1024), default=64, show_default=True)
 @selecting_objects
@@ -60,10 +61,12 @@ def diff(**options: Unpack[Options]) -> None:
 
     text marks a line with + (added), ~ (changed) or - (removed); json and csv say it in the column change.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
+    selection = selection_of(options)
+    _check(options, selection)
     from dataflux_core._data.listing import Listing  # noqa: PLC0415 - slow imports
     from dataflux_core._data.parquet import write_parquet  # noqa: PLC0415
 
-    changes = _changes(Listing.from_parquet(options["previous"]), options)
+    changes = _changes(Listing.from_parquet(options["previous"]), options, selection)
     _write(changes, options)
     if options["save"]:
         write_parquet(changes.listing.pages, changes.listing.fields, options["save"])
@@ -72,7 +75,14 @@ def diff(**options: Unpack[Options]) -> None:
         say(f"{counts}, compared by {' and '.join(changes.compared)}; {len(changes.listing):,} objects now")
 
 
-def _changes(previous: Listing, options: Options) -> ListingChanges:
+def _check(options: Options, selection: Selection) -> None:
+    """Refuse options that mean nothing together."""
+    if not isinstance(options["now"], Place) and (options["everything"] or selection != Selection()):
+        raise click.UsageError("what chooses among objects needs a bucket: a file is compared as it is")
+    check_distinct({"--output": options["output"], "--save": options["save"]})
+
+
+def _changes(previous: Listing, options: Options, selection: Selection) -> ListingChanges:
     from dataflux_core._cli.service import Query, listing_again, open_client  # noqa: PLC0415 - slow imports
     from dataflux_core._data.changes import ListingChanges  # noqa: PLC0415
     from dataflux_core._data.known_ranges import with_prefix  # noqa: PLC0415
@@ -82,7 +92,6 @@ def _changes(previous: Listing, options: Options) -> ListingChanges:
     if not isinstance(now, Place):
         return ListingChanges.between(previous, Listing.from_parquet(now))
     previous = with_prefix(previous, now.prefix)
-    selection = selection_of(options)
     query = Query(now, previous.fields, options["everything"], options["parallelism"], selection=selection)
     client = open_client(options)
     found = listing_again(client, query, previous, shows_bar=shows_progress(quiet=options["quiet"]))

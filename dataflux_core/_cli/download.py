@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from dataflux_core._cli.service import Query
     from dataflux_core._data.directory import DirectoryDownload
     from dataflux_core._data.directory_plan import DirectoryPlan
     from dataflux_core._plan.paths import UnsafeNames
@@ -82,7 +83,7 @@ def download(**options: Unpack[Options]) -> None:
     Names such as ../x, /x, a//b, or both a and a/b, are no paths of their own. 'refuse' stops before anything is
     written, 'encode' percent-encodes what is unsafe in them, 'skip' leaves them out with a message.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
-    from dataflux_core._cli.service import LISTING_PARALLELISM, Query, listing, open_client  # noqa: PLC0415 - slow imports
+    from dataflux_core._cli.service import listing, open_client  # noqa: PLC0415 - slow imports
     from dataflux_core._data.directory import (  # noqa: PLC0415
         DirectoryOptions,
         directory_plan,
@@ -90,12 +91,7 @@ def download(**options: Unpack[Options]) -> None:
     )
 
     place, shows_bar = options["place"], shows_progress(quiet=options["quiet"])
-    client = open_client(options)
-    fields, parallelism = (
-        ("generation", "crc32c"),
-        min(options["parallelism"] or LISTING_PARALLELISM, LISTING_PARALLELISM),
-    )
-    query = Query(place, fields, options["everything"], parallelism, selection=selection_of(options))
+    query, client = _query(options), open_client(options)
     found = listing(client, query, shows_bar=shows_bar)
     how = DirectoryOptions(
         unsafe_names=options["unsafe_names"],
@@ -111,6 +107,14 @@ def download(**options: Unpack[Options]) -> None:
         download_to_directory(place.bucket, found, options["directory"], storage_client=client.client, options=how),
         options,
     )
+
+
+def _query(options: Options) -> Query:
+    from dataflux_core._cli.service import LISTING_PARALLELISM, Query  # noqa: PLC0415 - slow import
+
+    parallelism = min(options["parallelism"] or LISTING_PARALLELISM, LISTING_PARALLELISM)
+    fields = ("generation", "crc32c")
+    return Query(options["place"], fields, options["everything"], parallelism, selection=selection_of(options))
 
 
 def _report(done: DirectoryDownload, options: Options) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dataflux_core._cli.arguments import OutputType, Place, PlaceType, TraceType
+from dataflux_core._cli.arguments import OutputType, Place, PlaceType, TraceType, check_distinct
 from dataflux_core._cli.command import ServiceCommand, say, shows_progress
 from dataflux_core._cli.selection import FieldsType, SelectionOptions, selecting_generations, selection_of
 from dataflux_core._plan.selection import Selection
@@ -55,7 +55,7 @@ class Options(SelectionOptions):
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json", "csv", "parquet"]), default="text", show_default=True
 )
-@click.option("-o", "--output", type=OutputType(), default="-", metavar="FILE", help="Write to a file.")
+@click.option("-o", "--output", type=OutputType(or_stdout=True), default="-", metavar="FILE", help="Write to a file.")
 @click.option("--unsorted", is_flag=True, help="With -r: as pages arrive, in bounded memory.")
 @click.option("--resume", type=OutputType(), default="", metavar="FILE", help="With -r: go on where FILE ends.")
 @click.option("-j", "--parallelism", type=click.IntRange(1, 1024), default=64, show_default=True)
@@ -89,10 +89,14 @@ def ls(**options: Unpack[Options]) -> None:
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
     selection = selection_of(options, versions=options["versions"], soft_deleted=options["soft_deleted"])
     _check(options, selection)
-    from dataflux_core._cli.service import Query, open_client  # noqa: PLC0415 - slow imports
-
     if options["format_"] == "parquet":
         import dataflux_core._data.tables  # noqa: F401, PLC0415 - that an extra is missing is known before an hour is spent
+
+    _list(options, selection)
+
+
+def _list(options: Options, selection: Selection) -> None:
+    from dataflux_core._cli.service import Query, open_client  # noqa: PLC0415 - slow imports
 
     fields = _fields(options, selection)
     query = Query(
@@ -131,6 +135,7 @@ def _check(options: Options, selection: Selection) -> None:
         raise click.UsageError("--hierarchical and --flat need -r: one level is one folder")
     if options["hierarchical"] and not selection.allows_folders:
         raise click.UsageError("--hierarchical goes with no --match-glob, --versions or --soft-deleted")
+    check_distinct({"--output": options["output"], "--resume": options["resume"], "--trace": options["trace"]})
 
 
 def _fields(options: Options, selection: Selection) -> tuple[str, ...]:

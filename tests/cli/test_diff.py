@@ -119,6 +119,19 @@ def test_a_terminal_never_gets_an_escape_sequence(gcs: Emulator, old: str, forma
         pytest.param(["{}/old.parquet", "moving"], 2, "a bucket is written gs://BUCKET", id="no URL"),
         pytest.param(["{}/old.parquet", "s3://moving"], 2, "s3:// is another service", id="another service"),
         pytest.param(["{}/text", "gs://moving"], 1, "text", id="a file that is no listing"),
+        pytest.param(
+            ["--min-size", "1", "{}/old.parquet", "{}/old.parquet"], 2, "compared as it is", id="a choice among a file"
+        ),
+        pytest.param(["-a", "{}/old.parquet", "{}/old.parquet"], 2, "compared as it is", id="all of a file"),
+        pytest.param(
+            ["-o", "{}/new", "--save", "{}/./new", "{}/old.parquet", "gs://moving"],
+            2,
+            "--output and --save name the same file",
+            id="two things to one file",
+        ),
+        pytest.param(
+            ["--save", "-", "{}/old.parquet", "gs://moving"], 2, "cannot go to stdout", id="Parquet to stdout"
+        ),
     ],
 )
 def test_what_cannot_be_compared(old: str, tmp_path: Path, arguments: list[str], code: int, said: str) -> None:

@@ -34,7 +34,7 @@ def test_a_bar_ends_with_what_was_listed(gcs: Emulator) -> None:
 
 
 def test_a_bar_counts_what_is_in_flight(gcs: Emulator) -> None:
-    gcs.configure(latency=Latency(list_s=0.2))
+    gcs.configure(latency=Latency(list_s=0.3, jitter=0.9))  # pages that come together leave none in flight
     code, seen = seen_at_terminal("ls", "-r", "gs://many", streams="stderr")
     assert code == 0
     assert re.search(r"\d+ in flight", seen)
@@ -121,6 +121,17 @@ def test_a_trace_is_written_of_a_listing_that_failed(tmp_path: Path) -> None:
         pytest.param(["-r", "--trace", "missing/t.json"], "no directory to write to", id="no such directory"),
         pytest.param(["--trace", "t.json"], "need -r", id="a trace of one level"),
         pytest.param(["--stats"], "need -r", id="statistics of one level"),
+        pytest.param(
+            ["-r", "--trace", "t.json", "-o", "./t.json"],
+            "--output and --trace name the same file",
+            id="a trace in place of the output",
+        ),
+        pytest.param(
+            ["-r", "--trace", "t.json", "--resume", "t.json"],
+            "--resume and --trace name the same file",
+            id="a trace in place of the pages that are kept",
+        ),
+        pytest.param(["-r", "--resume", "-"], "cannot go to stdout", id="pages kept in stdout"),
     ],
 )
 def test_what_cannot_be_traced_is_wrong_usage(gcs: Emulator, arguments: list[str], said: str) -> None:

@@ -149,6 +149,9 @@ def test_a_glob_that_the_service_refuses() -> None:
         pytest.param(["ls", "-r", "--min-size", "ten", "gs://b"], "expected bytes", id="no size"),
         pytest.param(["ls", "-r", "--updated-from", "yesterday", "gs://b"], "expected a date", id="no date"),
         pytest.param(["ls", "-r", "--updated-from", "9999999w", "gs://b"], "longer ago", id="an age beyond all time"),
+        pytest.param(
+            ["ls", "-r", "--updated-from", 5000 * "9" + "d", "gs://b"], "longer ago", id="an age too long to read"
+        ),
         pytest.param(["download", "--versions", "gs://kept", "."], "No such option", id="versions to files"),
     ],
 )
