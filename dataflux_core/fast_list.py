@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -11,7 +12,7 @@ from dataflux_core._data.changes import ListingChanges
 from dataflux_core._data.csv_file import write_csv
 from dataflux_core._data.known_ranges import known_ranges, with_prefix
 from dataflux_core._data.listing import Listing, whole_listing
-from dataflux_core._data.trace import check_trace, traced_pages
+from dataflux_core._data.trace import check_trace, traced
 from dataflux_core._data.trace_record import TraceRecord
 from dataflux_core._plan.listing import KeyRange
 from dataflux_core._plan.selection import Selection
@@ -84,7 +85,7 @@ class ListingController:
         if trace is not None:
             if not isinstance(trace, (str, PathLike)):
                 raise InvalidArgument("trace", repr(trace), "the path of a file, or None")
-            check_trace(Path(trace))
+            check_trace(Path(trace), *([] if resume is None else [resume]))
         if hierarchical is not None and not isinstance(hierarchical, bool):
             raise InvalidArgument("hierarchical", repr(hierarchical), "True, False, or None to find out")
         self.max_parallelism = max_parallelism
@@ -151,6 +152,7 @@ class ListingController:
         """
         from dataflux_core._data.parquet import write_parquet  # noqa: PLC0415 - pyarrow is an extra
 
+        self._check_file(path)
         scope = self._scope(fields)
         with self._pages(scope) as pages:
             return write_parquet(pages, scope.fields, path)
@@ -160,15 +162,20 @@ class ListingController:
 
         Rows are in the order in which pages arrive. Raises FileNotWritten or another DatafluxError.
         """
+        self._check_file(path)
         scope = self._scope(fields)
         with self._pages(scope) as pages:
             return write_csv(pages, scope.fields, path)
+
+    def _check_file(self, path: str | Path) -> None:
+        if self.trace is not None:
+            check_trace(Path(self.trace), path)
 
     def _scope(self, fields: Sequence[str]) -> Scope:
         if isinstance(self.allowed_storage_classes, str):
             raise InvalidArgument("allowed_storage_classes", repr(self.allowed_storage_classes), "a list of classes")
         for storage_class in self.allowed_storage_classes or ():
-            if not storage_class.isupper():
+            if not isinstance(storage_class, str) or not storage_class.isupper():
                 raise InvalidArgument("allowed_storage_classes", repr(storage_class), "classes such as 'STANDARD'")
         if not isinstance(self.selection, Selection | None):
             raise InvalidArgument("selection", repr(self.selection), "a Selection(...), or None for everything")
@@ -197,11 +204,12 @@ class ListingController:
             ranges=ranges,
             hierarchical=self.hierarchical,
         )
-        if self.trace is None:
-            return resumable_pages(client, scope, self.stats, options, self.resume)
-        record = TraceRecord(f"gs://{self.bucket}/{self.prefix}", self.max_parallelism)
-        options = replace(options, onlooker=record.tell)
-        return traced_pages(Path(self.trace), record, resumable_pages(client, scope, self.stats, options, self.resume))
+        watch: AbstractContextManager[None] = nullcontext()
+        if self.trace is not None:
+            record = TraceRecord(f"gs://{self.bucket}/{self.prefix}", self.max_parallelism)
+            options = replace(options, onlooker=record.tell)
+            watch = traced(Path(self.trace), record)
+        return resumable_pages(client, scope, self.stats, options, self.resume, watch)
 
 
 def _parts(pages: AbstractContextManager[Iterator[Page]], fields: tuple[str, ...]) -> Iterator[Listing]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataflux_core._data.aside import listing_file
@@ -13,22 +15,23 @@ from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from dataflux_core._data.trace_record import TraceRecord
-    from dataflux_core._wire.page import Page
 
 log = logging.getLogger(__name__)
 
 
-def check_trace(path: Path) -> Callable[[TraceRecord, Path], None]:
+def check_trace(path: Path, *others: str | Path) -> Callable[[TraceRecord, Path], None]:
     """Return what writes the trace that `path` asks for by its ending; raises InvalidArgument, ExtraMissing.
 
-    To be called before an hour is spent on a listing.
+    To be called before an hour is spent on a listing. `others` are files of that listing which it must not replace.
     """
-    if not path.parent.is_dir():
-        raise InvalidArgument("trace", repr(str(path)), "a file in a directory that is there")
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InvalidArgument("trace", repr(str(path)), "a file in a directory that is there and can be written to")
+    if path.resolve() in {Path(other).resolve() for other in others}:
+        raise InvalidArgument(
+            "trace", repr(str(path)), "another file than the listing's own, whose place it would take"
+        )
     if path.suffix == ".json":
         return write_json
     if path.suffix == ".png":
@@ -56,15 +59,6 @@ def traced(path: Path, record: TraceRecord) -> Iterator[None]:
             log.warning("trace.not_written path=%s reason=%s", path, second)
         raise
     _write(write, record, path)
-
-
-@contextmanager
-def traced_pages(
-    path: Path, record: TraceRecord, pages: AbstractContextManager[Iterator[Page]]
-) -> Iterator[Iterator[Page]]:
-    """Give the pages of a listing that tells `record` what it does; write its trace when this context is left."""
-    with traced(path, record), pages as arriving:
-        yield arriving
 
 
 def _write(write: Callable[[TraceRecord, Path], None], record: TraceRecord, path: Path) -> None:

@@ -279,13 +279,25 @@ def test_no_token_is_in_a_trace(controller: Make, tmp_path: Path) -> None:
         pytest.param("trace.txt", r"\.json .* or \.png", id="another ending"),
         pytest.param("trace", r"\.json .* or \.png", id="no ending"),
         pytest.param("missing/trace.json", "directory that is there", id="no such directory"),
+        pytest.param("directory.json", "a file in a directory", id="a directory"),
+        pytest.param("kept.json", "another file", id="where the pages are kept"),
     ],
 )
 def test_a_trace_that_cannot_be_written_is_refused_before_anything_is_asked(
     shared_gcs: Emulator, controller: Make, tmp_path: Path, name: str, expected: str
 ) -> None:
+    (tmp_path / "directory.json").mkdir()
     with pytest.raises(errors.InvalidArgument, match=expected):
-        controller(shared_gcs, "uuids", trace=tmp_path / name)
+        controller(shared_gcs, "uuids", trace=tmp_path / name, resume=tmp_path / "kept.json")
+
+
+def test_a_trace_does_not_take_the_place_of_what_was_listed(
+    shared_gcs: Emulator, controller: Make, tmp_path: Path
+) -> None:
+    listing = controller(shared_gcs, "odd", trace=tmp_path / "odd.json")
+    for write in (listing.to_csv, listing.to_parquet):
+        with pytest.raises(errors.InvalidArgument, match="another file"):
+            write(tmp_path / "odd.json")
 
 
 @pytest.fixture
@@ -302,6 +314,17 @@ def test_a_trace_that_cannot_be_written_after_all_is_an_error(
     listing.observer = lambda _: gone.rmdir()
     with pytest.raises(errors.FileNotWritten, match="the trace"):
         listing.run()
+
+
+def test_a_trace_that_cannot_be_written_costs_no_call_that_was_kept(
+    shared_gcs: Emulator, controller: Make, gone: Path, tmp_path: Path
+) -> None:
+    listing = controller(shared_gcs, "odd", trace=gone / "t.json", resume=tmp_path / "kept")
+    listing.observer = lambda _: gone.rmdir()
+    with pytest.raises(errors.FileNotWritten, match="the trace"):
+        listing.run()
+    again = controller(shared_gcs, "odd", resume=tmp_path / "kept")
+    assert (len(again.run()), again.stats.calls) == (listing.stats.objects, 0)
 
 
 def test_a_trace_that_cannot_be_written_does_not_hide_why_the_listing_failed(

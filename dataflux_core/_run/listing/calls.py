@@ -18,6 +18,7 @@ from dataflux_core._wire.checkpoint import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from dataflux_core._plan.listing import KeyRange
@@ -47,13 +48,19 @@ def pages_of(client: Client, scope: Scope, stats: ListingStats, options: Listing
 
 
 @contextmanager
-def resumable_pages(
-    client: Client, scope: Scope, stats: ListingStats, options: ListingOptions, resume: str | Path | None
+def resumable_pages(  # noqa: PLR0913, PLR0917 - what one call asks for, where its pages are kept, who looks on
+    client: Client,
+    scope: Scope,
+    stats: ListingStats,
+    options: ListingOptions,
+    resume: str | Path | None,
+    watch: AbstractContextManager[None],
 ) -> Iterator[Iterator[Page]]:
-    """Give the pages, kept in the file `resume` until this context is left without an error."""
+    """Give the pages, kept in the file `resume` until this context is left, as `watch` before it, without an error."""
     with ExitStack() as exit_:
         if resume is not None:
             options = replace(options, checkpoint=exit_.enter_context(checkpoint_of(client, scope, resume)))
+        exit_.enter_context(watch)
         yield exit_.enter_context(closing(pages_of(client, scope, stats, options)))
 
 
