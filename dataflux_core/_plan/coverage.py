@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from dataflux_core._plan.listing import KeyRange
@@ -16,9 +17,18 @@ def remaining(wanted: Iterable[KeyRange], covered: Iterable[KeyRange]) -> list[K
 
 
 def common_parts(ranges: Iterable[KeyRange], others: Iterable[KeyRange]) -> list[KeyRange]:
-    """Return the part that each of the `ranges` shares with each of the `others`, in order, where there is one."""
+    """Return the part that each of the `ranges` shares with each of the `others`, in order, where there is one.
+
+    The others are disjoint, so that of thousands only those are looked at that a range reaches into.
+    """
     others = sorted(others, key=_start)
-    parts = [_common(one, other) for one in sorted(ranges, key=_start) for other in others]
+    starts = [other.start for other in others]
+    ends = [other.end for other in others if other.end is not None]  # the last one alone may have none
+    parts: list[KeyRange] = []
+    for one in sorted(ranges, key=_start):
+        first = bisect_right(ends, one.start)
+        last = len(others) if one.end is None else bisect_left(starts, one.end)
+        parts.extend(_common(one, other) for other in others[first:last])
     return [part for part in parts if not _is_empty(part)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflux_core._plan.coverage import between_cuts, remaining
+from dataflux_core._plan.coverage import between_cuts, common_parts, remaining
 from dataflux_core._plan.listing import KeyRange
 
 EVERYTHING = [KeyRange.everything()]
@@ -67,3 +67,19 @@ def test_cuts_part_the_whole_namespace(cuts: list[str]) -> None:
     assert ranges[0].start == ""
     assert ranges[-1].end is None
     assert all(one.end == other.start for one, other in pairwise(ranges))
+
+
+@given(RANGES, st.lists(BOUND, max_size=6))
+def test_what_two_lots_of_ranges_share_is_in_both(ranges: list[KeyRange], cuts: list[str]) -> None:
+    others = between_cuts(cuts)[::2]
+    shared = common_parts(ranges, others)
+    for name in NAMES:
+        assert holds(shared, name) == (holds(ranges, name) and holds(others, name))
+    assert all(one.end is None or one.start < one.end for one in shared)
+
+
+def test_a_listing_of_many_parts_goes_on_where_many_folders_are_covered() -> None:
+    """Looking at each pair would take half an hour: 800 million of them."""
+    wanted = between_cuts(f"{number:06d}" for number in range(0, 160_000, 20))
+    covered = [KeyRange(f"{number:06d}", f"{number:06d}x") for number in range(100_000)]
+    assert len(remaining(wanted, covered)) == 100_000 + 3001
