@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dataflux_core._plan.cuts import Outlook, Share, Spent, haste, shares
 from dataflux_core._plan.keyspace import Frame
+from dataflux_core._plan.live_ranges import NEXT, LiveRange, LiveRanges
 from dataflux_core._plan.symbols import Doubting, NameModel
 
 if TYPE_CHECKING:
@@ -84,35 +85,6 @@ class NoProgress(Exception):
 
 
 @dataclass(slots=True)
-class _Range:
-    """A half-open key range [start, end) that one lister works through; only its part above `cursor` is left."""
-
-    id: int
-    start: str
-    end: str | None
-    victim: _Range | None = None
-    first: str | None = None
-    cursor: str | None = None  # the greatest name received
-    token: str = ""
-    token_span: Span | None = None  # a token goes on only with the bounds that it was given for
-    in_flight: bool = False
-    page_first: str = ""  # of the latest page that brought any
-    page_objects: int = 0
-    trail: list[str] = field(default_factory=list)  # names spread over all its pages
-    standstill: int = 0  # empty pages in a row whose token was the one asked with
-    blind: bool = True  # whether names reach up to `end` is not known
-    futile: bool = False  # until the next page no cut can be found
-    stepped_from: str = ""  # the last name that its victim had when it was cut off
-    expected_pages: float = 1.0  # before the first of them is there
-    pages: int = 0
-    pages_uncut: int = 0
-    overdue_pages: int = 0  # that came although none were thought to be left
-    probed: bool = False  # its first page is a small one: to know soon is worth a call
-    page_share: int = 0  # of all names' numbers, of its latest whole page or its victim's
-    outlook: Outlook | None = None  # since the latest page or cut
-
-
-@dataclass(slots=True)
 class PlanCounts:
     """What splitting did."""
 
@@ -137,8 +109,7 @@ class ListingPlan:
     names_repeat: bool = False  # several generations of a name are listed: only a token goes on amid them
     counts: PlanCounts = field(default_factory=PlanCounts)
     _names: NameModel = field(default_factory=NameModel)
-    _live: dict[int, _Range] = field(default_factory=dict)
-    _next_id: int = 0
+    _live: LiveRanges = field(default_factory=LiveRanges)
     _calls: int = 0  # answered
     _objects: int = 0
     _splits: int = 0
@@ -147,7 +118,7 @@ class ListingPlan:
 
     def __post_init__(self, ranges: Sequence[KeyRange]) -> None:
         for key_range in ranges:
-            self._add(key_range.start, key_range.end, None)
+            self._live.put_back(self._live.add(key_range.start, key_range.end))
 
     @property
     def done(self) -> bool:
@@ -160,8 +131,7 @@ class ListingPlan:
     def next_spans(self, free: int) -> list[Span]:
         """Return up to `free` pages to ask for now: ranges go on first, then the largest are split."""
         free = max(0, free)
-        waiting = [live for live in self._live.values() if not live.in_flight]
-        spans = [self._ask(live) for live in waiting[:free]]
+        spans = [self._ask(live) for live in self._live.take(free)]
         free = min(free - len(spans), self.parallelism - len(self._live))
         if free > 0:
             spans.extend(self._ask(thief) for thief in self._split(free))
@@ -169,47 +139,38 @@ class ListingPlan:
 
     def give_back(self, span: Span) -> None:
         """Take back a page that nobody will bring: it is asked for again."""
-        self._live[span.range_id].in_flight = False
+        self._live.put_back(self._live[span.range_id])
 
     def hand_over(self) -> list[KeyRange]:
         """Give up the ranges that no page is asked for; return what is left of them."""
-        idle = [live for live in self._live.values() if not live.in_flight]
+        idle = self._live.take(len(self._live))
         for live in idle:
-            del self._live[live.id]
-        return [
-            KeyRange(
-                live.start if live.cursor is None else self._beyond(live.cursor),
-                live.end,
-            )
-            for live in idle
-        ]
+            self._live.remove(live)
+        return [KeyRange(self._left_from(live), live.end) for live in idle]
 
     def receive(self, span: Span, facts: PageFacts) -> Kept:
         """Learn from the answer to `span`; return which of its names to keep. Raises NoProgress."""
         live = self._live[span.range_id]
-        live.in_flight = False
         self._calls += 1
         after = self._check(live, span, facts)
-        covered_from = live.start if live.cursor is None else self._beyond(live.cursor)
+        covered_from = self._left_from(live)
         if facts.count:
             self._advance(live, facts)
-        elif not facts.next_token and live.first is None and live.victim is not None:
+        elif not facts.next_token and live.first is None and live.victim_id is not None:
             self._found_empty(live)
         end = live.end if live.end is not None and facts.count and facts.last >= live.end else None
         finished = not facts.next_token or end is not None
         if finished:
-            del self._live[live.id]
-        elif live.cursor is not None and live.end != span.end and not self.names_repeat:
-            live.token, live.token_span = (
-                "",
-                None,
-            )  # cut meanwhile: ask again from the cursor, under the new end
+            self._live.remove(live)
+            return Kept(after, end, KeyRange(covered_from, live.end))
+        if live.cursor is not None and live.end != span.end and not self.names_repeat:
+            live.token, live.token_span = "", None  # cut meanwhile: ask again from the cursor, under the new end
         else:
             live.token, live.token_span = facts.next_token, span
-        covered_to = live.end if finished else covered_from if live.cursor is None else self._beyond(live.cursor)
-        return Kept(after, end, KeyRange(covered_from, covered_to))
+        self._live.put_back(live)
+        return Kept(after, end, KeyRange(covered_from, self._left_from(live)))
 
-    def _check(self, live: _Range, span: Span, facts: PageFacts) -> str | None:
+    def _check(self, live: LiveRange, span: Span, facts: PageFacts) -> str | None:
         """Refuse answers that do not advance; return the name up to which the page repeats what is known."""
         live.standstill = live.standstill + 1 if facts.next_token and facts.next_token == span.token else 0
         if live.standstill and (facts.count or live.standstill > _MAX_STANDSTILL):
@@ -218,18 +179,19 @@ class ListingPlan:
             return None
         if facts.first > facts.last or facts.first < span.start:
             raise NoProgress(f"names out of order: {facts.first!r} to {facts.last!r} in answer to {span.start!r}")
-        if live.cursor is None or facts.first > live.cursor:
+        known = self._known(live)
+        if known is None or facts.first > known:
             return None
-        if facts.first < live.cursor:
-            raise NoProgress(f"name {facts.first!r} came again after {live.cursor!r}")
+        if facts.first < known:
+            raise NoProgress(f"name {facts.first!r} came again after {known!r}")
         if self.names_repeat:
             return None  # another generation
-        return live.cursor  # asked again from the cursor, which startOffset includes
+        return known  # asked again from there, which startOffset includes
 
-    def _advance(self, live: _Range, facts: PageFacts) -> None:
+    def _advance(self, live: LiveRange, facts: PageFacts) -> None:
         if live.first is None:
             live.first = facts.first
-            left = self._left_of(live)
+            left = self._live.left_of(live)
             if left is not None:
                 left.blind, left.outlook = False, None
         live.cursor = facts.last
@@ -249,44 +211,43 @@ class ListingPlan:
         if len(live.trail) > _TRAIL_NAMES:
             del live.trail[1::2]
 
-    def _left_of(self, live: _Range) -> _Range | None:
-        """Return the live range that ends where `live` starts."""
-        return next((other for other in self._live.values() if other.end == live.start), None)
-
-    def _found_empty(self, live: _Range) -> None:
+    def _found_empty(self, live: LiveRange) -> None:
         """Learn that nothing lies in `live`: whether names reach up to its start is open again."""
         self.counts.empty_halves += 1
         self._empty += 1
-        left = self._left_of(live)
+        left = self._live.left_of(live)
         while left is not None:
             left.blind, left.outlook = True, None
             left.stepped_from, left.pages_uncut = "", 0
-            left = self._left_of(left) if left.first is None else None
+            left = self._live.left_of(left) if left.first is None else None
 
-    def _beyond(self, cursor: str) -> str:
-        """Return from where on a range is unfinished whose pages reached `cursor`."""
-        return cursor if self.names_repeat else cursor + "\0"
+    def _left_from(self, live: LiveRange) -> str:
+        """Return from where on a range is unfinished."""
+        if live.cursor is None:
+            return live.start
+        return live.cursor if self.names_repeat else live.cursor + NEXT
 
-    def _add(self, start: str, end: str | None, victim: _Range | None) -> _Range:
-        added = _Range(self._next_id, start, end, victim)
-        self._next_id += 1
-        self._live[added.id] = added
-        return added
+    def _known(self, live: LiveRange) -> str | None:
+        """Return the name up to which a range is known, its own where it goes on behind a page of an earlier run."""
+        if live.cursor is None and live.start.endswith(NEXT) and not self.names_repeat:
+            return live.start.removesuffix(NEXT)
+        return live.cursor
 
-    def _ask(self, live: _Range) -> Span:
-        live.in_flight = True
+    def _ask(self, live: LiveRange) -> Span:
         asked = live.token_span
         if asked is not None and (asked.end == live.end or live.cursor is None or self.names_repeat):
             return Span(live.id, asked.start, asked.end, live.token)
         live.token, live.token_span = "", None
-        if live.first is not None or live.victim is None:
-            return Span(live.id, live.start if live.cursor is None else live.cursor, live.end)
+        known = self._known(live)
+        start = live.start if known is None else known
+        if live.first is not None or live.victim_id is None:
+            return Span(live.id, start, live.end)
         most = _PROBED_OBJECTS if live.probed else None
-        return Span(live.id, live.start, live.end, victim_id=live.victim.id, most_objects=most)
+        return Span(live.id, start, live.end, victim_id=live.victim_id, most_objects=most)
 
-    def _split(self, free: int) -> list[_Range]:
+    def _split(self, free: int) -> list[LiveRange]:
         """Cut the ranges with most left for up to `free` idle listers."""
-        live_ranges = list(self._live.values())
+        live_ranges = list(self._live)
         unanswered = [live for live in live_ranges if live.cursor is None]
         starts = {live.start for live in unanswered}
         # What was cut off a blind range must be answered before it is cut again.
@@ -311,14 +272,14 @@ class ListingPlan:
             for thief in self._cut(victim, share)
         ]
 
-    def _outlook(self, live: _Range) -> Outlook:
+    def _outlook(self, live: LiveRange) -> Outlook:
         """Estimate what is left to `live` beyond the page in flight, from how far its latest page brought it."""
         live.outlook = self._outlook_by(self._names, live)
         if live.overdue_pages >= _PATIENCE_PAGES:  # so that something is wrong with what was learned
             live.outlook = replace(self._outlook_by(Doubting(self._names), live), blind=True, patient=True)
         return live.outlook
 
-    def _outlook_by(self, model: Model, live: _Range) -> Outlook:
+    def _outlook_by(self, model: Model, live: LiveRange) -> Outlook:
         cursor = live.cursor or ""
         frame = Frame.between(model, live.page_first, live.end, fine=cursor)
         reached = frame.number(cursor)
@@ -330,7 +291,7 @@ class ListingPlan:
         patient = live.blind and live.pages_uncut >= _PATIENCE_PAGES
         return Outlook(frame, reached + page_span, page_span, blind, live.end is None, step, patient)
 
-    def _page_span(self, live: _Range, frame: Frame) -> int:
+    def _page_span(self, live: LiveRange, frame: Frame) -> int:
         """Return how far in `frame` a page reaches, at the density of the latest one.
 
         A page of a few objects may lie amid a cluster: it does not count as denser than those of its victim.
@@ -346,7 +307,7 @@ class ListingPlan:
                 page_span = max(page_span, span * live.page_share // share)
         return page_span
 
-    def _cut(self, victim: _Range, share: Share) -> list[_Range]:
+    def _cut(self, victim: LiveRange, share: Share) -> list[LiveRange]:
         outlook = self._outlook(victim)  # anew: what was learned since moved the numbers
         numbers = outlook.cuts(share.count, share.part_pages)
         slack = max(0, numbers[0] - outlook.low) // _ROUNDING
@@ -357,10 +318,11 @@ class ListingPlan:
             victim.futile = True  # no string lies where a cut is wanted
             return []
         ends = [*cuts[1:], victim.end]
-        victim.end, victim.outlook, victim.pages_uncut, victim.overdue_pages = cuts[0], None, 0, 0
+        self._live.move_end(victim, cuts[0])
+        victim.outlook, victim.pages_uncut, victim.overdue_pages = None, 0, 0
         self.counts.splits += len(cuts)
         self._splits += len(cuts)
-        thieves = [self._add(start, end, victim) for start, end in zip(cuts, ends, strict=True)]
+        thieves = [self._live.add(start, end, victim.id) for start, end in zip(cuts, ends, strict=True)]
         for thief in thieves:
             thief.blind = victim.blind
             thief.stepped_from = low

@@ -66,7 +66,8 @@ def test_an_interrupted_listing_goes_on_where_it_was(
     known = interrupt(controller, gcs, file, pages=pages, parallelism=parallelism)
     listing = controller(gcs, "b", parallelism, resume=file)
     listed: set[str] = set()
-    listing.observer = lambda event: listed.update((event.first, event.last))
+    # The first name of a page may be known: a range goes on from the last one that it had, which comes again.
+    listing.observer = lambda event: listed.add(event.last)
     assert [name for name, _ in listing.run()] == NAMES
     assert known.isdisjoint(listed)
     assert listing.stats.resumed_objects == len(known)
