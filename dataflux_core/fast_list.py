@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataflux_core._data.changes import ListingChanges
+from dataflux_core._data.changes import ListingChanges, check_names, compared
 from dataflux_core._data.csv_file import write_csv
 from dataflux_core._data.known_ranges import known_ranges, with_prefix
 from dataflux_core._data.listing import Listing, whole_listing
@@ -140,9 +140,10 @@ class ListingController:
         if scope.selection.names_repeat:
             raise InvalidArgument("selection", repr(self.selection), "no versions, as objects are compared by name")
         previous = with_prefix(previous, self.prefix)
+        check_names(previous, "previous")
         with self._pages(scope, known_ranges(previous, self.max_parallelism)) as arriving:
             pages = list(arriving)
-        return ListingChanges.between(previous, whole_listing(self.bucket, pages, scope.fields, self.stats))
+        return compared(previous, whole_listing(self.bucket, pages, scope.fields, self.stats))
 
     def to_parquet(self, path: str | Path, *, fields: Sequence[str] = ()) -> int:
         """List into a Parquet file in bounded memory, whole or not at all; return the number of objects.

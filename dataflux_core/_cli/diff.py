@@ -84,7 +84,7 @@ def _check(options: Options, selection: Selection) -> None:
 
 def _changes(previous: Listing, options: Options, selection: Selection) -> ListingChanges:
     from dataflux_core._cli.service import Query, listing_again, open_client  # noqa: PLC0415 - slow imports
-    from dataflux_core._data.changes import ListingChanges  # noqa: PLC0415
+    from dataflux_core._data.changes import ListingChanges, check_names, compared  # noqa: PLC0415
     from dataflux_core._data.known_ranges import with_prefix  # noqa: PLC0415
     from dataflux_core._data.listing import Listing  # noqa: PLC0415
 
@@ -92,10 +92,11 @@ def _changes(previous: Listing, options: Options, selection: Selection) -> Listi
     if not isinstance(now, Place):
         return ListingChanges.between(previous, Listing.from_parquet(now))
     previous = with_prefix(previous, now.prefix)
+    check_names(previous, "previous")
     query = Query(now, previous.fields, options["everything"], options["parallelism"], selection=selection)
     client = open_client(options)
     found = listing_again(client, query, previous, shows_bar=shows_progress(quiet=options["quiet"]))
-    return ListingChanges.between(previous, found)
+    return compared(previous, found)
 
 
 def _write(changes: ListingChanges, options: Options) -> None:

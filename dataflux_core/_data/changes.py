@@ -36,23 +36,40 @@ class ListingChanges:
         An object changed where its size differs, or the first of generation, etag, crc32c, updated that both listings
         hold. Raises InvalidArgument where a name repeats.
         """
-        shared = [field for field in _TELLING_FIELDS if field in previous.fields and field in listing.fields]
-        comparison = _Comparison(("size", *shared[:1]))
-        rest = _Rest(_blocks(previous.pages, "previous"))
-        for page in _blocks(listing.pages, "listing"):
-            comparison.take(rest.up_to(page.last_name), page)
-        comparison.removed += rest.pages()
-        return cls(
-            listing,
-            Listing(comparison.added, listing.fields),
-            Listing(comparison.changed, listing.fields),
-            Listing(comparison.removed, previous.fields),
-            comparison.compared,
-        )
+        check_names(previous, "previous")
+        check_names(listing, "listing")
+        return compared(previous, listing)
 
     def __repr__(self) -> str:
         counts = f"{len(self.added)} added, {len(self.changed)} changed, {len(self.removed)} removed"
         return f"<ListingChanges: {counts}; {len(self.listing)} objects now, compared by {', '.join(self.compared)}>"
+
+
+def check_names(listing: Listing, argument: str) -> None:
+    """Raise InvalidArgument where names are not ascending, or repeat."""
+    last = b""
+    for page in listing.pages:
+        names = page.name_bytes()
+        if names[0] <= last or not all(map(lt, names, islice(names, 1, None))):
+            raise InvalidArgument(argument, "a listing with repeated names", "one that holds each name once, in order")
+        last = names[-1]
+
+
+def compared(previous: Listing, listing: Listing) -> ListingChanges:
+    """Compare two listings whose names were checked."""
+    shared = [field for field in _TELLING_FIELDS if field in previous.fields and field in listing.fields]
+    comparison = _Comparison(("size", *shared[:1]))
+    rest = _Rest(_blocks(previous.pages))
+    for page in _blocks(listing.pages):
+        comparison.take(rest.up_to(page.last_name), page)
+    comparison.removed += rest.pages()
+    return ListingChanges(
+        listing,
+        Listing(comparison.added, listing.fields),
+        Listing(comparison.changed, listing.fields),
+        Listing(comparison.removed, previous.fields),
+        comparison.compared,
+    )
 
 
 class _Comparison:
@@ -107,16 +124,11 @@ class _Rest:
         return [] if self._next is None else [self._next, *self._blocks]
 
 
-def _blocks(pages: Iterable[Page], argument: str) -> Iterator[Page]:
-    """Join small pages, so that few cuts are made; raises InvalidArgument where names are not ascending."""
+def _blocks(pages: Iterable[Page]) -> Iterator[Page]:
+    """Join small pages, so that few cuts are made."""
     waiting: list[Page] = []
     rows = 0
-    last = b""
     for page in pages:
-        names = page.name_bytes()
-        if names[0] <= last or not all(map(lt, names, islice(names, 1, None))):
-            raise InvalidArgument(argument, "a listing with repeated names", "one that holds each name once, in order")
-        last = names[-1]
         waiting.append(page)
         rows += page.count
         if rows >= _BLOCK_ROWS:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from google.cloud import storage
 
+from dataflux_core._wire.page import page_of
 from dataflux_core.emulator import Emulator, Memory
 from dataflux_core.fast_list import Listing
 from tests.cli.conftest import CONTROL, asked
@@ -122,6 +123,7 @@ def test_a_terminal_never_gets_an_escape_sequence(gcs: Emulator, old: str, forma
         pytest.param(
             ["--min-size", "1", "{}/old.parquet", "{}/old.parquet"], 2, "compared as it is", id="a choice among a file"
         ),
+        pytest.param(["{}/versions.parquet", "gs://moving"], 1, "repeated names", id="generations"),
         pytest.param(["-a", "{}/old.parquet", "{}/old.parquet"], 2, "compared as it is", id="all of a file"),
         pytest.param(
             ["-o", "{}/new", "--save", "{}/./new", "{}/old.parquet", "gs://moving"],
@@ -134,9 +136,12 @@ def test_a_terminal_never_gets_an_escape_sequence(gcs: Emulator, old: str, forma
         ),
     ],
 )
-def test_what_cannot_be_compared(old: str, tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
-    del old
+@pytest.mark.usefixtures("old")
+def test_what_cannot_be_compared(gcs: Emulator, tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
     (tmp_path / "text").write_text("no Parquet")
+    Listing([page_of(["a", "a"], [1, 2])]).to_parquet(tmp_path / "versions.parquet")
+    gcs.reset_requests()
     ran = dataflux("diff", *(argument.format(tmp_path) for argument in arguments))
+    assert gcs.requests().total == 0
     assert (ran.returncode, ran.stdout) == (code, "")
     assert said in ran.stderr

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dataflux_core._wire.page import page_of
 from dataflux_core.emulator import Emulator, Memory, Synthetic
 from dataflux_core.errors import InvalidArgument
 from dataflux_core.fast_list import Listing, ListingChanges, Selection
@@ -130,6 +131,8 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_asked(small: Emul
         controller(small, "small").refresh("old.parquet")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="expected no versions"):
         controller(small, "small", selection=Selection(versions=True)).refresh(Listing([]))
+    with pytest.raises(InvalidArgument, match="previous=a listing with repeated names"):
+        controller(small, "small").refresh(Listing([page_of(["a", "a"], [1, 2])]))
     assert small.requests().total == 0
 
 
