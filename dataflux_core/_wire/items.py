@@ -15,26 +15,36 @@ if TYPE_CHECKING:
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode  # the service may give keys in any order
 
 
+# What each object has: https://cloud.google.com/storage/docs/json_api/v1/objects#resource
+_SENT_ALWAYS = frozenset(
+    {"name", "size", "storageClass", "generation", "metageneration", "updated", "timeCreated", "etag"}
+)
+
+
 @lru_cache(maxsize=32)
-def item_type(fields: tuple[str, ...], classes: tuple[str, ...] | None = None) -> type[msgspec.Struct]:
-    """Make the struct of an item: name, storage class, size, then the optional fields by the service's names.
+def item_type(asked: tuple[str, ...], classes: tuple[str, ...] | None = None) -> type[msgspec.Struct]:
+    """Make the struct of an item, with what the service was asked for by its own names.
 
-    With `classes`, an item of another storage class is refused, so that none has to be looked at once more.
+    An item without what each object has is refused: it was damaged on its way, and no default may hide that. With
+    `classes`, an item of another storage class is refused too, so that none has to be looked at once more.
     """
-    storage_class: Any = ("storageClass", str, "") if classes is None else ("storageClass", Literal[classes])
-    members: dict[str, tuple[Any, Any]] = {"size": (int, 0)}
-    members |= {SERVICE_NAMES[field]: _type_of(field) for field in fields if field != "storage_class"}
-    wanted = [(name, kind, default) for name, (kind, default) in members.items()]
+    members: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for name in asked:
+        kind, default = _type_of(name)
+        if name == "storageClass" and classes is not None:
+            kind = Literal[classes]
+        members.append((name, kind) if name in _SENT_ALWAYS else (name, kind, default))
     # A dict of strings cannot be part of a cycle either, so the collector need not know.
-    return msgspec.defstruct("item", [("name", str), storage_class, *wanted], gc=False)
+    return msgspec.defstruct("item", members, kw_only=True, gc=False)
 
 
-def _type_of(field: str) -> tuple[Any, Any]:
-    if field == "metadata":
+def _type_of(name: str) -> tuple[Any, Any]:
+    """Return the type of what the service sends by this name, with what stands for its absence."""
+    if name == "metadata":
         return dict[str, str], msgspec.field(default_factory=dict)
-    if field in FLAG_FIELDS:
+    if name in FLAG_FIELDS.values():
         return bool, False
-    return (int, 0) if field in NUMBER_FIELDS else (str, "")
+    return (int, 0) if name == "size" or name in NUMBER_FIELDS.values() else (str, "")
 
 
 def values_of(items: Sequence[Any], field: str) -> list[Any]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from dataflux_core._wire.items import item_type
-from dataflux_core._wire.listing import MAX_PAGE_OBJECTS, Scope, page_of_items
+from dataflux_core._wire.listing import MAX_PAGE_OBJECTS, Scope, asked_names, page_decoder, page_of_items
 from dataflux_core._wire.message import Request
-from dataflux_core._wire.page import SERVICE_NAMES, Page
+from dataflux_core._wire.page import Page
 
 
 class LevelPage(msgspec.Struct, frozen=True):
@@ -27,13 +24,12 @@ def level_request(scope: Scope, token: str = "") -> Request:
 
     Source: https://cloud.google.com/storage/docs/json_api/v1/objects/list
     """
-    wanted = dict.fromkeys(["name", "size", "storageClass", *(SERVICE_NAMES[field] for field in scope.fields)])
     query = {
         "delimiter": "/",
         "maxResults": str(MAX_PAGE_OBJECTS),
         "projection": "noAcl",
         "prettyPrint": "false",
-        "fields": f"items({','.join(wanted)}),prefixes,nextPageToken",
+        "fields": f"items({','.join(asked_names(scope))}),prefixes,nextPageToken",
         "prefix": scope.prefix,
         "pageToken": token,
         "userProject": scope.user_project,
@@ -44,18 +40,5 @@ def level_request(scope: Scope, token: str = "") -> Request:
 
 def read_level(scope: Scope, body: bytes) -> LevelPage:
     """Decode the body of a 200 answer; raises msgspec.DecodeError where it is no such thing."""
-    level = _decoder(scope.fields).decode(body)
-    return LevelPage(page_of_items(scope, level.items), level.prefixes, level.nextPageToken)
-
-
-@lru_cache(maxsize=32)
-def _decoder(fields: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
-    level = msgspec.defstruct(
-        "level",
-        [
-            ("items", list[item_type(fields)], msgspec.field(default_factory=list)),  # type: ignore[misc]
-            ("prefixes", list[str], msgspec.field(default_factory=list)),
-            ("nextPageToken", str, ""),
-        ],
-    )
-    return msgspec.json.Decoder(level, strict=False)  # numbers arrive as JSON strings
+    token, items, prefixes = page_decoder(asked_names(scope))(body)
+    return LevelPage(page_of_items(scope, items), prefixes, token)

@@ -78,7 +78,7 @@ def list_request(scope: Scope, span: Span, *, max_objects: int = MAX_PAGE_OBJECT
     most = min(max_objects, span.most_objects or max_objects)
     parts = [
         f"/storage/v1/b/{quote(scope.bucket, safe='')}/o?maxResults={most}&projection=noAcl&prettyPrint=false",
-        f"fields=items({','.join(_service_names(scope))}),nextPageToken",
+        f"fields=items({','.join(asked_names(scope))}),nextPageToken",
     ]
     prefix, start = scope.prefix, span.start
     if span.folder is not None:
@@ -142,36 +142,41 @@ def keep(scope: Scope, items: Sequence[Item], names: Sequence[str], *, classes_f
     return items
 
 
-def _service_names(scope: Scope) -> list[str]:
+def asked_names(scope: Scope) -> tuple[str, ...]:
+    """Return what is asked for of each object, by the service's names."""
     wanted = ["name", "size"]
     if scope.storage_classes is not None:
         wanted.append("storageClass")
-    return list(dict.fromkeys([*wanted, *map(SERVICE_NAMES.__getitem__, scope.asked_fields)]))
+    return tuple(dict.fromkeys([*wanted, *map(SERVICE_NAMES.__getitem__, scope.asked_fields)]))
 
 
 def _decode(scope: Scope, body: bytes) -> tuple[tuple[str, list[Item], list[str]], bool]:
     """Return token, items, prefixes of a page; tell whether every item is of a wanted storage class."""
+    asked = asked_names(scope)
     if scope.storage_classes is None:
-        return _decoder(scope.asked_fields)(body), True
+        return page_decoder(asked)(body), True
     if scope.storage_classes:
         with suppress(msgspec.ValidationError):  # an item is of another class: all are decoded, then told apart
-            return _decoder(scope.asked_fields, scope.storage_classes)(body), True
-    return _decoder(scope.asked_fields)(body), False
+            return page_decoder(asked, scope.storage_classes)(body), True
+    return page_decoder(asked)(body), False
 
 
 @lru_cache(maxsize=32)
-def _decoder(
-    fields: tuple[str, ...], classes: tuple[str, ...] | None = None
+def page_decoder(
+    asked: tuple[str, ...], classes: tuple[str, ...] | None = None
 ) -> Callable[[bytes], tuple[str, list[Item], list[str]]]:
     """Return a function that decodes a page into token, items, prefixes; numbers arrive as JSON strings."""
-    item = item_type(fields, classes)
+    item = item_type(asked, classes)
+    # Nothing else may be there: a damaged `nextPageToken` would end a range before its end.
     answer = msgspec.defstruct(
         "answer",
         [
             ("items", list[item], msgspec.field(default_factory=list)),  # type: ignore[valid-type]
             ("nextPageToken", str, ""),
             ("prefixes", list[str], msgspec.field(default_factory=list)),
+            ("kind", str, ""),
         ],
+        forbid_unknown_fields=True,
     )
     decoder = msgspec.json.Decoder(answer, strict=False)
 

@@ -149,7 +149,11 @@ def pack_text(values: Sequence[str]) -> bytes:
 
 
 def pack_numbers(values: Sequence[int]) -> bytes:
-    return array("q", values).tobytes()
+    """Pack numbers; raises msgspec.DecodeError where one is larger than any the service has."""
+    try:
+        return array("q", values).tobytes()
+    except OverflowError as error:
+        raise msgspec.DecodeError("a number has more than 64 bits") from error
 
 
 def canonical_field(field: str) -> str:

@@ -35,8 +35,10 @@ PAGE_OBJECTS = 250
 FEW, MANY = 20_000, 200_000
 SHARE = 0.05  # of all calls
 QUICK: Retry = DEFAULT_RETRY.with_delay(initial=0.01, multiplier=1.5, maximum=0.1).with_timeout(60.0)
-Kind: TypeAlias = Literal["408", "429", "500", "502", "503", "504", "reset", "lost", "truncate", "stall", "empty_page"]
-KINDS: tuple[Kind, ...] = ("408", "429", "500", "502", "503", "504", "reset", "lost", "truncate")
+Kind: TypeAlias = Literal[
+    "408", "429", "500", "502", "503", "504", "reset", "lost", "truncate", "checksum", "stall", "empty_page"
+]
+KINDS: tuple[Kind, ...] = ("408", "429", "500", "502", "503", "504", "reset", "lost", "truncate", "checksum")
 
 pytestmark = pytest.mark.usefixtures("one_helper", "impatience")
 

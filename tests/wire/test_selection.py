@@ -26,6 +26,22 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc))  # noqa: DTZ001
 
 
+ORDINARY = {
+    "size": "0",
+    "storageClass": "STANDARD",
+    "generation": "1",
+    "metageneration": "1",
+    "updated": "2026-11-21T12:00:00.000Z",
+    "timeCreated": "2026-11-21T12:00:00.000Z",
+    "etag": "CAE=",
+}
+
+
+def body_of(*items: dict[str, Any]) -> bytes:
+    """Write a page of items, each with what every object has."""
+    return json.dumps({"items": [{**ORDINARY, **item} for item in items]}).encode()
+
+
 def query_of(**wanted: Any) -> dict[str, list[str]]:
     request = list_request(Scope("b", storage_classes=None, selection=Selection(**wanted)), Span(0, "", None))
     return parse_qs(urlsplit(request.target).query, strict_parsing=True)
@@ -33,7 +49,7 @@ def query_of(**wanted: Any) -> dict[str, list[str]]:
 
 def kept(items: list[dict[str, Any]], **wanted: Any) -> list[str]:
     scope = Scope("b", storage_classes=None, selection=Selection(**wanted))
-    return read_page(scope, json.dumps({"items": items}).encode()).page.name_list()
+    return read_page(scope, body_of(*items)).page.name_list()
 
 
 @pytest.mark.parametrize(
@@ -60,8 +76,7 @@ def test_a_field_that_is_asked_for_anyway_is_asked_for_once() -> None:
 
 def test_a_field_that_only_the_selection_needs_is_no_column() -> None:
     scope = Scope("b", storage_classes=None, selection=Selection(updated_from=NOON))
-    body = json.dumps({"items": [{"name": "a", "updated": "2026-11-21T12:00:00.000Z"}]}).encode()
-    assert read_page(scope, body).page == page_of(["a"], [0])
+    assert read_page(scope, body_of({"name": "a"})).page == page_of(["a"], [0])
 
 
 @given(st.lists(st.integers(0, 6), max_size=20), st.integers(0, 6), st.integers(0, 6))
@@ -153,11 +168,21 @@ def values(page: Page, field: str) -> list[Any]:
 @pytest.mark.parametrize("field", FIELDS)
 def test_each_field_is_what_the_service_says_or_empty(field: str, read: Any) -> None:
     scope = Scope("b", fields=(field,), storage_classes=None)
-    page = read(scope, json.dumps({"items": [WHOLE, {"name": "bare"}]}).encode()).page
-    said = WHOLE[SERVICE_NAMES[field]]
+    page = read(scope, body_of(WHOLE, {"name": "bare"})).page
+    said, bare = WHOLE[SERVICE_NAMES[field]], ORDINARY.get(SERVICE_NAMES[field])
     if field == "metadata":
         said = '{"a":"é\\"","z":"line\\nbreak"}'
-    assert values(page, field) == ([int(said), 0] if field in NUMBER_FIELDS else [said, ""])
+    assert values(page, field) == ([int(said), int(bare or 0)] if field in NUMBER_FIELDS else [said, bare or ""])
+
+
+@pytest.mark.parametrize("read", [read_page, read_level], ids=["a flat page", "a level"])
+@pytest.mark.parametrize("key", ["name", *ORDINARY])
+def test_a_page_with_an_object_that_lacks_what_every_object_has_was_damaged(key: str, read: Any) -> None:
+    item = {"name": "a", **ORDINARY}
+    asked = [field for field, name in SERVICE_NAMES.items() if name == key]
+    body = json.dumps({"items": [{name: value for name, value in item.items() if name != key}]}).encode()
+    with pytest.raises(msgspec.DecodeError, match=f"missing required field `{key}`"):
+        read(Scope("b", fields=tuple(asked)), body)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
@@ -170,7 +195,7 @@ def test_no_text_can_shift_the_rows_of_a_column(objects: list[tuple[str, dict[st
         for place, (disposition, metadata) in enumerate(objects)
     ]
     scope = Scope("b", fields=("content_disposition", "metadata"), storage_classes=None)
-    page = read_page(scope, json.dumps({"items": items}).encode()).page
+    page = read_page(scope, body_of(*items)).page
     assert page.text_list("content_disposition") == [disposition.replace("\n", " ") for disposition, _ in objects]
     read = [json.loads(text) if text else {} for text in page.text_list("metadata")]
     assert read == [metadata for _, metadata in objects]
