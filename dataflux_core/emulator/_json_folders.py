@@ -39,25 +39,28 @@ def insert(store: Store, request: Request, target: Target) -> Reply:
 def get(store: Store, request: Request, target: Target) -> Reply:
     """Answer folders.get."""
     del request
-    bucket = _hierarchical(store, target, "storage.folders.get")
-    name = _with_slash(target.name)
-    if not _exists(bucket, name):
-        raise ApiError(404, f"No such folder: {bucket.name}/{name}")
+    bucket, name = _existing(store, target, "storage.folders.get")
     return json_reply(folder_resource(bucket, name))
 
 
 def delete(store: Store, request: Request, target: Target) -> Reply:
     """Answer folders.delete; only an empty folder goes."""
     del request
-    bucket = _hierarchical(store, target, "storage.folders.delete")
-    name = _with_slash(target.name)
-    if not _exists(bucket, name):
-        raise ApiError(404, f"No such folder: {bucket.name}/{name}")
+    bucket, name = _existing(store, target, "storage.folders.delete")
     below = bucket.take_folders(name, None, 2).names
     if _holds_objects(bucket, name) or any(other != name and other.startswith(name) for other in below):
         raise ApiError(409, f"The folder is not empty: {name}.")
     bucket.folders.remove(name)
     return Reply(204)
+
+
+def _existing(store: Store, target: Target, permission: str) -> tuple[Bucket, str]:
+    """Find a folder with its bucket; raises ApiError where there is none."""
+    bucket = _hierarchical(store, target, permission)
+    name = _with_slash(target.name)
+    if not _exists(bucket, name):
+        raise ApiError(404, f"No such folder: {bucket.name}/{name}")
+    return bucket, name
 
 
 def _hierarchical(store: Store, target: Target, permission: str) -> Bucket:
