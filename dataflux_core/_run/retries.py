@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _UNREACHABLE_ATTEMPTS = 3  # before anything was ever answered: a wrong address should fail in a second
 _HTTP_UNAUTHORIZED = 401
+_MAX_RENEWALS = 5  # of one request's token: it may end while the request is under way, but not time and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Attempt(Generic[T]):
     count: int = 0
     began_s: float = 0.0
     authorization: str = ""
-    renewed: bool = False
+    renewals: int = 0  # of its token
     level: int = 0  # how many were in flight with it, for the pace
 
     def begin(self, authorization: str) -> None:
@@ -113,10 +114,10 @@ class Retries(Generic[T]):
         if not answer.refused:
             self._answered = True
         delay_s = 0.0
-        if answer.status == _HTTP_UNAUTHORIZED and not attempt.renewed:
-            attempt.renewed = self._authorization.renew(attempt.authorization)
-            if not attempt.renewed:
+        if answer.status == _HTTP_UNAUTHORIZED and attempt.renewals < _MAX_RENEWALS:
+            if not self._authorization.renew(attempt.authorization):
                 return False
+            attempt.renewals += 1
         else:
             if not self._rule.covers(answer):
                 return False

@@ -96,6 +96,24 @@ def its_token_ends(gcs: Emulator, listing: ListingController) -> None:
     listing.observer = rotate
 
 
+def its_tokens_end_often(gcs: Emulator, listing: ListingController) -> None:
+    """Want another token after each fiftieth page, so that some requests meet the end of more than one."""
+    credentials = Rotating()
+    listing.client._credentials = credentials
+    gcs.configure(token=credentials.wanted)
+    pages = 0
+
+    def rotate(event: PageEvent) -> None:
+        nonlocal pages
+        del event
+        pages += 1
+        if pages % 50 == 0:
+            credentials.wanted = f"{pages}"
+            gcs.configure(token=credentials.wanted)
+
+    listing.observer = rotate
+
+
 def its_process_dies(gcs: Emulator, listing: ListingController) -> None:
     """Kill the lister process as soon as there is one, while calls fail, pages are empty."""
     fails("503", "empty_page")(gcs, listing)
@@ -116,6 +134,7 @@ TROUBLES = [
     pytest.param(fails("empty_page", share=0.3), id="empty pages"),
     pytest.param(fails("503", "empty_page", "reset", "truncate", "lost", "500", "429"), id="a mixture"),
     pytest.param(its_token_ends, id="401, since the token has ended"),
+    pytest.param(its_tokens_end_often, id="401, since one token after another ends"),
     pytest.param(its_process_dies, id="a lister process is killed"),
 ]
 # libcurl takes the speed of the last five seconds, so that each stall costs six: test_exact.py tries a single one.
