@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from dataflux_core.fast_list import PageEvent
 
 PATIENCE_S = 20.0
 
@@ -32,6 +36,20 @@ def children_of(pid: int) -> list[int]:
 def listers_of(pid: int) -> list[int]:
     """Return the live lister processes of `pid`, not the servers that other tests may have started."""
     return [child for child in children_of(pid) if "lister_process" in _command_of(child)]
+
+
+@dataclass
+class Strike:
+    """An observer of a listing: sends a signal to its lister processes as soon as one has brought a page."""
+
+    sent: signal.Signals = signal.SIGKILL
+    struck: list[int] = field(default_factory=list)
+
+    def __call__(self, event: PageEvent) -> None:
+        if event.lister and not self.struck:
+            self.struck.extend(listers_of(os.getpid()))
+            for pid in self.struck:
+                os.kill(pid, self.sent)
 
 
 def _command_of(pid: int) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
+from dataflux_core._wire.page import Page, page_of
+
 if TYPE_CHECKING:
     from dataflux_core.emulator import Emulator, ShapeName
     from dataflux_core.fast_list import ListingController
@@ -38,10 +40,8 @@ ODD_NAMES = [
     "dataflux-composed-objectsnot",
 ]
 
-
-CONTROLS = [
-    code for code in (*range(1, 0x20), 0x7F, 0x80, 0x85, 0x9F) if chr(code) not in "\r\n"
-]  # the only two that are not allowed
+# All but the only two that are not allowed.
+CONTROLS = [chr(code) for code in (*range(1, 0x20), 0x7F, 0x80, 0x85, 0x9F) if chr(code) not in "\r\n"]
 # Whole namespaces, each of some kind that has broken listers.
 HOSTILE: dict[str, list[str]] = {
     "names that share 900 bytes": [f"{'shared/' * 128}{number:05d}" for number in range(1000)],
@@ -63,18 +63,8 @@ HOSTILE: dict[str, list[str]] = {
         for tail in ("", "\ufffd", "\U00010000")
         for number in range(50)
     ],
-    "control characters": [
-        f"{chr(code)}{number}"
-        for code in (*range(1, 0x20), 0x7F, 0x80, 0x9F)
-        if chr(code) not in "\r\n"
-        for number in range(40)
-    ],
-    "the same, inside": [
-        f"dir/{chr(code)}/{number}"
-        for code in (*range(1, 0x20), 0x7F, 0x85)
-        if chr(code) not in "\r\n"
-        for number in range(40)
-    ],
+    "control characters": [f"{control}{number}" for control in CONTROLS for number in range(40)],
+    "the same, inside": [f"dir/{control}/{number}" for control in CONTROLS for number in range(40)],
     "hashed prefixes": [f"{number * 2654435761 % 2**32:08x}/data/{number}" for number in range(1000)],
     "one object in each of many deep directories": [f"{'/'.join(f'{number:010b}')}/object" for number in range(1000)],
     "one name above all others": [*(f"a/{number:04d}" for number in range(1000)), "\U0010fffd"],
@@ -82,6 +72,19 @@ HOSTILE: dict[str, list[str]] = {
     "two names": ["a", "b"],
     "one name": ["a"],
 }
+
+
+def pages_of(pairs: list[tuple[str, int]], page_objects: int) -> list[Page]:
+    """Pack names with their sizes, with the columns generation and crc32c besides."""
+    parts = [pairs[start : start + page_objects] for start in range(0, len(pairs), page_objects)]
+    return [
+        page_of(
+            [name for name, _ in part],
+            [size for _, size in part],
+            {"generation": [size + 1 for _, size in part], "crc32c": [name + "=" for name, _ in part]},
+        )
+        for part in parts
+    ]
 
 
 def client_of(gcs: Emulator) -> storage.Client:

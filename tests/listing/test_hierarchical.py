@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
-import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dataflux_core.emulator import Emulator, Fault, Latency, Memory, Synthetic
 from dataflux_core.errors import InvalidArgument
-from dataflux_core.fast_list import ListingController, PageEvent, Selection
+from dataflux_core.fast_list import ListingController, Selection
 from tests.listing.namespaces import ODD_NAMES, client_of
-from tests.processes import listers_of
+from tests.processes import Strike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,17 +170,9 @@ def _quick_retry() -> Any:
 def test_a_lister_process_that_is_killed_gives_its_folders_back(gcs: Emulator, controller: Make) -> None:
     gcs.configure(latency=Latency(list_s=0.005))
     listing = controller(gcs, "tree", hierarchical=True)
-    killed: list[int] = []
-
-    def kill_the_helper(event: PageEvent) -> None:
-        if event.lister and not killed:
-            killed.extend(listers_of(os.getpid()))
-            for pid in killed:
-                os.kill(pid, signal.SIGKILL)
-
-    listing.observer = kill_the_helper
+    listing.observer = strike = Strike()
     assert listing.run() == expected()
-    assert killed
+    assert strike.struck
 
 
 def test_an_interrupted_listing_goes_on_by_folder(gcs: Emulator, controller: Make, tmp_path: Path) -> None:

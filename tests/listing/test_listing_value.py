@@ -17,6 +17,7 @@ from dataflux_core._data.listing import Listing, whole_listing
 from dataflux_core._data.page_order import gathered, in_name_order, overlapping
 from dataflux_core._wire.page import Page, page_of
 from dataflux_core.errors import InvalidArgument, ListingInexact
+from tests.listing.namespaces import pages_of
 
 if TYPE_CHECKING:
     import random
@@ -26,20 +27,8 @@ NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n
 PAIRS = st.dictionaries(NAME, st.integers(0, 2**62), max_size=40).map(lambda pairs: sorted(pairs.items()))
 
 
-def paged(pairs: list[tuple[str, int]], page_objects: int) -> list[Page]:
-    parts = [pairs[start : start + page_objects] for start in range(0, len(pairs), page_objects)]
-    return [
-        page_of(
-            [name for name, _ in part],
-            [size for _, size in part],
-            {"generation": [size + 1 for _, size in part], "crc32c": [name + "=" for name, _ in part]},
-        )
-        for part in parts
-    ]
-
-
 def listing_of(pairs: list[tuple[str, int]], page_objects: int = 7) -> Listing:
-    return Listing(paged(pairs, page_objects), ("generation", "crc32c"))
+    return Listing(pages_of(pairs, page_objects), ("generation", "crc32c"))
 
 
 @given(PAIRS, st.integers(1, 9))
@@ -74,7 +63,7 @@ def test_it_crosses_processes_whole(pairs: list[tuple[str, int]]) -> None:
 def test_pages_are_put_in_order_without_touching_objects(
     pairs: list[tuple[str, int]], page_objects: int, luck: random.Random
 ) -> None:
-    pages = paged(pairs, page_objects)
+    pages = pages_of(pairs, page_objects)
     luck.shuffle(pages)
     ordered = in_name_order(pages)
     assert list(Listing(ordered)) == sorted(pairs, key=lambda pair: pair[0].encode())
@@ -83,8 +72,8 @@ def test_pages_are_put_in_order_without_touching_objects(
 
 @given(PAIRS, st.lists(st.integers(1, 2000), max_size=12))
 def test_small_pages_become_one(pairs: list[tuple[str, int]], more: list[int]) -> None:
-    large = [page for rows in more for page in paged([(f"{at:04d}", at) for at in range(rows)], rows)]
-    pages = [*paged(pairs, 1), *large]
+    large = [page for rows in more for page in pages_of([(f"{at:04d}", at) for at in range(rows)], rows)]
+    pages = [*pages_of(pairs, 1), *large]
     wholes = list(gathered(pages))
     fields = ("generation", "crc32c")
     assert list(Listing(wholes)) == list(Listing(pages))
@@ -104,7 +93,7 @@ def test_pages_that_overlap_are_found() -> None:
 
 @given(PAIRS, st.one_of(st.none(), NAME), st.one_of(st.none(), NAME))
 def test_the_part_of_a_page_between_two_names(pairs: list[tuple[str, int]], after: str | None, end: str | None) -> None:
-    (page,) = paged(pairs, 100) or [page_of([], [])]
+    (page,) = pages_of(pairs, 100) or [page_of([], [])]
     part = page.between(after, end)
     expected = [name for name, _ in pairs if (after is None or name > after) and (end is None or name < end)]
     assert part.name_list() == expected

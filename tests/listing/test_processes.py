@@ -18,9 +18,9 @@ from dataflux_core._run.listing import lister
 from dataflux_core._run.listing.pages import RemoteLister
 from dataflux_core._run.transport import Endpoint, Happened, Transport
 from dataflux_core.emulator import Emulator, Latency, Synthetic
-from dataflux_core.fast_list import ListingController, PageEvent
+from dataflux_core.fast_list import ListingController
 from tests.listing.namespaces import client_of
-from tests.processes import children_of, is_alive, listers_of, start_script, wait_until
+from tests.processes import Strike, children_of, is_alive, listers_of, start_script, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,17 +78,9 @@ def test_a_lister_process_that_is_killed_gives_its_pages_back(
     slow_gcs: Emulator, controller: Make, sent: signal.Signals
 ) -> None:
     listing = controller(slow_gcs, "b")
-    killed: list[int] = []
-
-    def kill_the_helper(event: PageEvent) -> None:
-        if event.lister and not killed:
-            killed.extend(listers_of(os.getpid()))
-            for pid in killed:
-                os.kill(pid, sent)
-
-    listing.observer = kill_the_helper
+    listing.observer = strike = Strike(sent)
     names = [name for name, _ in listing.run()]
-    assert killed
+    assert strike.struck
     assert names == list(Synthetic("uuids", OBJECTS).names(0, OBJECTS))
 
 
@@ -116,18 +108,10 @@ def test_a_lister_process_that_is_stopped_is_given_up(
 ) -> None:
     monkeypatch.setattr(access, "Endpoint", partial(Endpoint, connect_timeout_s=1, stall_timeout_s=1))
     listing = controller(slow_gcs, "b")
-    stopped: list[int] = []
-
-    def stop_the_helper(event: PageEvent) -> None:
-        if event.lister and not stopped:
-            stopped.extend(listers_of(os.getpid()))
-            for pid in stopped:
-                os.kill(pid, signal.SIGSTOP)
-
-    listing.observer = stop_the_helper
+    listing.observer = strike = Strike(signal.SIGSTOP)
     assert len(listing.run()) == OBJECTS
-    assert stopped
-    assert not any(map(is_alive, stopped))
+    assert strike.struck
+    assert not any(map(is_alive, strike.struck))
 
 
 def test_tokens_of_many_kilobytes_do_not_block_the_conversation_with_a_process(controller: Make) -> None:

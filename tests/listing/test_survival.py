@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataflux_core.emulator import Emulator, Latency, Synthetic
-from tests.processes import children_of, is_alive, listers_of, start_script, wait_until
+from tests.processes import Strike, children_of, is_alive, start_script, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from dataflux_core.fast_list import PageEvent
     from tests.listing.namespaces import Make
 
 OBJECTS = 60_000
@@ -86,18 +85,10 @@ def test_power_that_fails_again_and_again_only_delays(slow_gcs: Emulator, contro
 def test_a_lister_process_that_is_killed_leaves_no_gap_in_the_file(
     slow_gcs: Emulator, controller: Make, file: Path
 ) -> None:
-    killed: list[int] = []
-
-    def kill_the_helper(event: PageEvent) -> None:
-        if event.lister and not killed:
-            killed.extend(listers_of(os.getpid()))
-            for pid in killed:
-                os.kill(pid, signal.SIGKILL)
-
     first = controller(slow_gcs, "b", resume=file)
-    first.observer = kill_the_helper
+    first.observer = strike = Strike()
     stream = first.stream()
-    while not killed:
+    while not strike.struck:
         next(stream)
     for _ in range(20):  # others bring what it owed
         next(stream)

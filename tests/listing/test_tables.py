@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from dataflux_core import errors
 from dataflux_core._data.listing import Listing
 from dataflux_core._data.page_order import disentangled, in_name_order, overlapping
-from dataflux_core._wire.page import Page, page_of
+from dataflux_core._wire.page import page_of
 from dataflux_core.fast_list import ListingController
+from tests.listing.namespaces import pages_of
 
 if TYPE_CHECKING:
     import random
@@ -33,18 +34,6 @@ PAIRS = st.dictionaries(NAME | AWKWARD, st.integers(0, 2**62), max_size=60).map(
 FIELDS = ("generation", "crc32c")
 LARGE_ROWS = 300_000
 HUGE = pa.array([2**63], pa.uint64())
-
-
-def pages_of(pairs: list[tuple[str, int]], page_objects: int) -> list[Page]:
-    parts = [pairs[start : start + page_objects] for start in range(0, len(pairs), page_objects)]
-    return [
-        page_of(
-            [name for name, _ in part],
-            [size for _, size in part],
-            {"generation": [size + 1 for _, size in part], "crc32c": [name + "=" for name, _ in part]},
-        )
-        for part in parts
-    ]
 
 
 def rows_of(listing: Listing) -> list[tuple[Any, ...]]:

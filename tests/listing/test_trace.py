@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +17,7 @@ from dataflux_core._data.trace_record import TraceRecord
 from dataflux_core._run.listing.observer import DeathEvent, FailedEvent, PageEvent
 from dataflux_core.emulator import Emulator, Fault, Latency, Synthetic
 from dataflux_core.fast_list import MODIFIED_RETRY
-from tests.processes import children_of
+from tests.processes import Strike
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,16 +209,7 @@ def test_a_killed_process_is_in_the_trace(controller: Make, tmp_path: Path) -> N
     made = Synthetic("uuids", 60_000)
     with Emulator(buckets={"b": made}, latency=Latency(list_s=0.03), max_page=500) as gcs:
         listing = controller(gcs, "b", trace=tmp_path / "t.json")
-        killed: list[int] = []
-        others = set(children_of(os.getpid()))  # servers of other tests among them
-
-        def kill_the_helper(event: PageEvent) -> None:
-            if event.lister and not killed:
-                killed.extend(set(children_of(os.getpid())) - others)
-                for pid in killed:
-                    os.kill(pid, signal.SIGKILL)
-
-        listing.observer = kill_the_helper
+        listing.observer = Strike()
         assert len(listing.run()) == 60_000
     instants = events_of(load(tmp_path / "t.json"), "i")
     (death,) = [event for event in instants if event["s"] == "p"]
