@@ -357,6 +357,27 @@ def test_a_file_that_could_not_be_written_needs_no_call_later(gcs: Emulator, con
     assert not file.exists()
 
 
+def test_what_is_written_is_not_kept_in_mind(file: Path) -> None:
+    """A listing by folder writes a part a folder, so the ranges of millions would be held in memory."""
+    page = page_of(["a"], [1])
+    with suppress(InterruptedError), Checkpoint(file, Asked.of("", Scope("b"))) as checkpoint:
+        checkpoint.append([(KeyRange("", "b"), page)], 0)
+        assert checkpoint.covered == []
+        raise InterruptedError
+    assert file.exists()
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_refused(gcs: Emulator, controller: Make, file: Path) -> None:
+    """Its ranges count as listed, so rows that are gone would be missing from the result."""
+    interrupt(controller, gcs, file, pages=6)
+    stream = controller(gcs, "b", resume=file).stream()
+    next(stream)
+    os.truncate(file, file.stat().st_size - 1)
+    with pytest.raises(ResumeFileUnusable, match="it was changed meanwhile; delete it to begin anew"):
+        list(stream)
+    assert file.exists()
+
+
 def test_where_names_repeat_the_rows_that_come_again_are_dropped(file: Path) -> None:
     asked = Asked.of("", Scope("b"))
     pages = [page_of(["a", "b", "b"], [1, 2, 3]), page_of(["b", "b"], [4, 5]), page_of(["x", "y"], [6, 7])]

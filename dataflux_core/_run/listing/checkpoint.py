@@ -49,11 +49,12 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], asked: Asked) -> None:
-        self.covered: list[Covered] = []
+        self.covered: list[Covered] = []  # by an earlier run
         self.written = ""  # the time at which an earlier run last wrote, as UTC
         self._path = Path(path).resolve()  # a link's target is written, so it is what will be removed
         self._asked = asked
         self._owner_id = os.getpid()
+        self._holds_pages = False
 
     def __enter__(self) -> Self:
         self._file = self._locked()
@@ -69,7 +70,7 @@ class Checkpoint:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A fork of the owner only lets go: the file with its lock stays the owner's.
-        if (kind is None or not self.covered) and os.getpid() == self._owner_id and self._is_in_place(self._file):
+        if (kind is None or not self._holds_pages) and os.getpid() == self._owner_id and self._is_in_place(self._file):
             self._path.unlink(missing_ok=True)  # still locked: nobody else has begun to use it
         self._file.close()
 
@@ -78,25 +79,29 @@ class Checkpoint:
         return [covered.key_range for covered in self.covered]
 
     def pages(self, left: Iterable[KeyRange]) -> Iterator[tuple[Covered, Page]]:
-        """Yield the pages kept before, without rows that the `left` ranges bring again."""
+        """Yield the pages kept before, without rows that the `left` ranges bring again; raises ResumeFileUnusable."""
         # Where a name repeats, a page may end amid its repetitions; the range then goes on with that name.
         starts = {key_range.start for key_range in left}
         self._file.seek(self._begin)
-        for covered, payload in zip(self.covered, read_frames(self._file), strict=False):
+        payloads = read_frames(self._file)
+        for covered in self.covered:
+            with self._as_our_error("give another file"):
+                payload = next(payloads, None)
+            if payload is None:
+                raise ResumeFileUnusable(str(self._path), "it was changed meanwhile", "delete it to begin anew")
             page = read_page(payload)
             yield covered, page.between(None, covered.end) if covered.end in starts else page
 
     def append(self, parts: Iterable[tuple[KeyRange, Page]], left_out: int) -> None:
         """Keep the parts of a page by one write, each with the range that it finishes; raises ResumeFileUnusable."""
-        covered: list[Covered] = []
         records: list[bytes] = []
         for key_range, page in parts:
             if page.count or key_range.start != key_range.end:
-                covered.append(Covered(key_range.start, key_range.end, 0 if covered else left_out))
-                records.append(write_record(covered[-1], page))
+                covered = Covered(key_range.start, key_range.end, 0 if records else left_out)
+                records.append(write_record(covered, page))
         with self._as_our_error("make room, then list again: what it holds is kept"):
             self._write(b"".join(records))
-        self.covered += covered
+        self._holds_pages |= bool(records)  # which, is not kept in mind: there may be as many as folders
 
     def _locked(self) -> FileIO:
         """Open the file, made where there is none, for this process alone."""
@@ -146,6 +151,7 @@ class Checkpoint:
             for payload in read_frames(self._file):
                 self.covered.append(read_covered(payload))
                 self._end += frame_bytes(payload)
+            self._holds_pages = bool(self.covered)
         except NotACheckpoint as error:
             raise ResumeFileUnusable(str(self._path), str(error), _OTHER_FILE) from error
         torn_bytes = os.fstat(self._file.fileno()).st_size - self._end
