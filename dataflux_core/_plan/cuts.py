@@ -159,7 +159,7 @@ def _likely_pages(outlooks: Sequence[Outlook], pages: Sequence[float], spent: Sp
 
 def _budget(pages: float) -> float:
     """Return how many calls a listing of so many pages may waste."""
-    return max(6 + min(0.33 * max(0.0, pages - 24), 40 + 0.0075 * pages), 0.019 * pages)
+    return max(6 + min(0.33 * max(0.0, pages - 24), 40 + 0.006 * pages), 0.017 * pages)
 
 
 def _least_part(share_wasted: float) -> float:
