@@ -25,6 +25,17 @@ def is_safe(character: str) -> bool:
     return code & 0xFFFE != 0xFFFE  # noqa: PLR2004 - the last two of each plane are noncharacters
 
 
+def are_safe(text: str) -> bool:
+    """Tell whether all characters of a text may be sent so: those that can be printed may, which is quick to see."""
+    return text.isprintable() or all(map(is_safe, text))
+
+
+def alphabet_of(characters: Iterable[str]) -> str:
+    """Put characters in order, without those that are not safe."""
+    alphabet = "".join(sorted(characters))
+    return alphabet if alphabet.isprintable() else "".join(filter(is_safe, alphabet))
+
+
 def next_safe(character: str) -> str:
     """Return the first safe character above `character`, the last of all where there is none."""
     code = ord(character) + 1
@@ -46,7 +57,7 @@ def with_kin(seen: Iterable[str]) -> set[str]:
             characters.update(letters)
     others = sorted(ord(character) for character in characters if not character.isascii())
     for low, high in pairwise(others):
-        if high - low <= _BLOCK:
+        if 1 < high - low <= _BLOCK:
             characters.update(map(chr, range(low, high, max(1, (high - low) // _STEPS))))
     return characters
 

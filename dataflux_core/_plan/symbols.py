@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING
 
 from dataflux_core._plan.characters import (
     DIGITS,
+    alphabet_of,
+    are_safe,
     common_prefix,
-    is_safe,
     next_safe,
     with_kin,
 )
@@ -87,7 +88,7 @@ class _Words:
         if self.too_many or self.places >= _MAX_PLACES:
             return
         known = self.under.setdefault(parent, set())
-        if word in known or not all(map(is_safe, word)):
+        if word in known or not are_safe(word):
             return
         known.add(word)
         self.places += 1
@@ -118,16 +119,22 @@ class _Place:
     """The characters seen at one offset of the components at one depth."""
 
     seen: set[str] = field(default_factory=set)
-    behind: dict[str, set[str]] = field(default_factory=dict)  # by the character before
+    behind: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # by the character before
     words_behind: Counter[str] = field(default_factory=Counter)
 
     def learn(self, before: Sequence[str], characters: Sequence[str]) -> None:
         for previous, character in zip(before, characters, strict=False):
             if character:
-                self.behind.setdefault(previous, set()).add(character)
+                self.behind[previous].add(character)
         self.words_behind.update(before)
         self.seen.update(characters)
         self.seen.discard("")
+
+    def learn_one(self, previous: str, character: str) -> None:
+        """Learn the character that all words have here."""
+        self.behind[previous].add(character)
+        self.words_behind[previous] += 1
+        self.seen.add(character)
 
     def after(self, previous: str) -> set[str]:
         """Return the characters seen behind `previous`, or all seen here where that makes no difference.
@@ -156,6 +163,7 @@ class NameModel:
         # By depth, the offset from which on characters have run through all there are. Offsets before it change too
         # slowly for that: where one digit was seen, all ten may come.
         self._complete_from: dict[int, int] = {}
+        self._latest = ""  # name whose words were learned
         self._ended: set[int] = set()  # depths at which some parent's last component was seen
         self._vocabularies: dict[tuple[int, str], Symbols | None] = {}
         self._symbols: dict[tuple[int, int, str], Symbols] = {}
@@ -188,12 +196,15 @@ class NameModel:
         """Return what may stand at an offset of the components at a depth, whatever lies before, seen or not."""
         places = self._places.get(depth, [])
         seen = places[offset].seen if offset < len(places) else set()
-        alphabet = "".join(sorted(filter(is_safe, with_kin(seen)))) or DIGITS
+        alphabet = alphabet_of(with_kin(seen)) or DIGITS
         return Symbols(alphabet, _weight_above(alphabet))
 
     def _learn_words(self, names: Sequence[str]) -> None:
         for name in names:
-            start = depth = 0
+            # The components before the first difference were learned with the name before.
+            start = common_prefix(self._latest, name).rfind(SEPARATOR) + 1
+            depth = name.count(SEPARATOR, 0, start)
+            self._latest = name
             while start < len(name):
                 end = name.find(SEPARATOR, start) + 1 or len(name)
                 words = self._words.get(depth)
@@ -204,17 +215,28 @@ class NameModel:
                 start, depth = end, depth + 1
 
     def _learn_places(self, names: Sequence[str]) -> None:
-        components = [name.split(SEPARATOR) for name in names]
+        shared = common_prefix(names[0], names[-1])
+        inside = shared.rfind(SEPARATOR) + 1
+        for depth, component in enumerate(shared[:inside].split(SEPARATOR)[:-1]):
+            self._learn_shared(self._places.setdefault(depth, []), component + SEPARATOR)
+        components = [name[inside:].split(SEPARATOR) for name in names]
         for depth in range(max(map(len, components))):
             words = {
                 parts[depth] + SEPARATOR if depth + 1 < len(parts) else parts[depth]
                 for parts in components
                 if depth < len(parts)
             }
-            places = self._places.setdefault(depth, [])
-            shared = len(common_prefix(min(words), max(words)))
-            self._learn_columns(places, [min(words)], 0, shared)
-            self._learn_columns(places, list(words), shared, shared + _LEARNED_PLACES)
+            places = self._places.setdefault(shared.count(SEPARATOR) + depth, [])
+            alike = common_prefix(min(words), max(words))
+            self._learn_shared(places, alike)
+            self._learn_columns(places, list(words), len(alike), len(alike) + _LEARNED_PLACES)
+
+    def _learn_shared(self, places: list[_Place], text: str) -> None:
+        """Learn what components begin with, where they are all of one depth."""
+        while len(places) < len(text):
+            places.append(_Place())
+        for place, previous, character in zip(places, ("", *text), text, strict=False):
+            place.learn_one(previous, character)
 
     def _learn_columns(self, places: list[_Place], words: list[str], start: int, stop: int) -> None:
         before: Sequence[str] = [word[start - 1 : start] if start else "" for word in words]
@@ -227,15 +249,17 @@ class NameModel:
 
     def _learn_completeness(self, trail: Sequence[str]) -> None:
         """Find where characters have run through: behind two changes, something between them was seen whole."""
-        components = [name.split(SEPARATOR) for name in trail]
-        changes = [_first_change(*pair) for pair in pairwise(components)]
-        for depth in range(max(map(len, components))):
+        changes = [_first_change(*pair) for pair in pairwise(trail)]
+        if not changes:
+            return
+        depths = [name.count(SEPARATOR) for name in trail]
+        for depth in range(min(changes)[0], max(depths) + 1):
             at_depth: list[tuple[int, int]] = []
             since: tuple[int, int] | None = None
-            known = len(components[0]) > depth
-            for parts, change in zip(components[1:], changes, strict=True):
+            known = depths[0] >= depth
+            for deepest, change in zip(depths[1:], changes, strict=True):
                 since = change if since is None else min(since, change)
-                if depth < len(parts):
+                if depth <= deepest:
                     if known:
                         at_depth.append(since)
                     known, since = True, None
@@ -279,7 +303,7 @@ class NameModel:
                 # As behind it, where characters have run through: hexadecimal digits, for instance.
                 alike = (place.seen for place in places[complete_from:] if place.seen >= characters)
                 characters = with_kin(characters | next(alike, set()))
-            alphabet = "".join(sorted(filter(is_safe, characters))) or DIGITS
+            alphabet = alphabet_of(characters) or DIGITS
             above = 0 if offset >= complete_from else _weight_above(alphabet)
             known = self._symbols[key] = Symbols(alphabet, above)
         return known
@@ -305,9 +329,7 @@ def _weight_above(alphabet: str) -> int:
     return WEIGHT if alphabet.isascii() else WEIGHT * len(alphabet)
 
 
-def _first_change(parts: Sequence[str], others: Sequence[str]) -> tuple[int, int]:
+def _first_change(name: str, other: str) -> tuple[int, int]:
     """Return the depth with the offset at which two names begin to differ."""
-    for depth, (part, other) in enumerate(zip(parts, others, strict=False)):
-        if part != other:
-            return depth, len(common_prefix(part, other))
-    return min(len(parts), len(others)), 0
+    shared = common_prefix(name + SEPARATOR, other + SEPARATOR)
+    return shared.count(SEPARATOR), len(shared) - shared.rfind(SEPARATOR) - 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflux_core._plan.characters import common_prefix, is_safe, next_safe
+from dataflux_core._plan.characters import alphabet_of, are_safe, common_prefix, is_safe, next_safe
 from dataflux_core._plan.keyspace import Frame
 from dataflux_core._plan.symbols import NameModel
 
@@ -33,6 +35,16 @@ def test_the_next_safe_character_is_above_and_safe_up_to_the_last_one(character:
     following = next_safe(character)
     assert is_safe(following)
     assert following > character or following == "\U0010fffd"
+
+
+@given(st.text(max_size=20))
+def test_an_alphabet_holds_what_is_safe_in_order(text: str) -> None:
+    assert alphabet_of(text) == "".join(sorted(filter(is_safe, text)))
+    assert are_safe(text) == (len(alphabet_of(text)) == len(text))
+
+
+def test_whatever_can_be_printed_is_safe() -> None:
+    assert all(is_safe(chr(code)) for code in range(0x110000) if chr(code).isprintable())
 
 
 def model_of(*pages: list[str]) -> NameModel:
@@ -119,3 +131,16 @@ def test_hexadecimal_names_spread_evenly() -> None:
     hexadecimal = "0123456789abcdef"
     model = model_of([f"0{first}{second}7" for first in hexadecimal for second in hexadecimal])
     assert str(model.after("", 0, "").symbols) == hexadecimal
+
+
+def learning_s(prefix: str) -> float:
+    """Return the seconds of processor time in which a hundred pages below a prefix are learned."""
+    pages = [[f"{prefix}{number:09d}" for number in range(start, start + 25)] for start in range(0, 2500, 25)]
+    began_s = time.process_time()
+    model_of(*pages)
+    return time.process_time() - began_s
+
+
+def test_what_all_names_of_a_page_share_is_learned_once() -> None:
+    """A part of a deep tree has names of a thousand characters of which all but a few are the same."""
+    assert learning_s("d/" * 480) < 40 * learning_s("")
