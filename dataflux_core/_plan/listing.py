@@ -19,8 +19,8 @@ _MAX_STANDSTILL = 20  # more would be a loop; a service under strain has been se
 _MAX_GROWTH = 1000  # times as many pages as were seen: what promises more is no estimate
 _PATIENCE_PAGES = 4  # a blind range that went on for so long is cut whatever that may waste
 _ROUNDING = 32  # of the way to a cut, this part may be given up for a shorter text
-_LEARNED_PAGES = 256  # from then on first pages are learned from,
-_LEARNED_EVERY = 16  # with one in so many of all
+_LEARNED_PAGES = 64  # from then on first pages are learned from,
+_LEARNED_EVERY = 6  # with one in so many of all
 _TRAIL_NAMES = 64
 _PROBED_OBJECTS = 250
 
