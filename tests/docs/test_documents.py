@@ -81,11 +81,14 @@ def serve_and_stop(line: str, surroundings: dict[str, Any]) -> tuple[int, str]:
     with subprocess.Popen(shlex.split(line), **PIPED, **surroundings) as server:
         assert server.stdout is not None
         said = ""
-        for printed in server.stdout:
-            said += printed
-            if "export STORAGE_EMULATOR_HOST" in printed:
-                server.send_signal(signal.SIGINT)
-        return server.wait(), said
+        try:
+            for printed in server.stdout:
+                said += printed
+                if "export STORAGE_EMULATOR_HOST" in printed:
+                    server.send_signal(signal.SIGINT)
+            return server.wait(), said
+        finally:
+            server.kill()  # or else a test that took too long would wait for it for ever
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
