@@ -54,7 +54,10 @@ def test_a_service_that_bears_all_is_asked_as_much_as_allowed(controller: Make) 
     assert (listing.stats.window, listing.stats.peak_in_flight, listing.stats.retries) == (16, 16, 0)
 
 
-def test_a_ceiling_above_the_first_crowd_is_reached_by_doubling(controller: Make) -> None:
+def test_a_ceiling_above_the_first_crowd_is_reached_by_doubling(
+    controller: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataflux_core._run.listing.lister._FIRST_REQUESTS", 64)
     with Emulator(buckets={"b": UUIDS}, max_page=100, latency=SLOW) as gcs:
         listing = controller(gcs, "b", 100)
         windows = windows_of(listing)

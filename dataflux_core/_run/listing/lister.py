@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGES_BEFORE_PROCESSES = 8  # a bucket that ends before has no use for another process
-_FIRST_REQUESTS = 64  # at once: a cold bucket takes 5000 reads/s, so these in 13 ms
+_FIRST_REQUESTS = 256  # at once: a cold bucket takes 5000 reads/s, so these in 51 ms
 
 
 class Lister:
