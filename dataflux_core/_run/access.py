@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from dataflux_core._run.transport import Endpoint
-from dataflux_core.errors import CredentialsMissing
+from dataflux_core.errors import CredentialsMissing, InvalidArgument
 
 USER_AGENT = "dataflux/1.0"
 _CONTENT_S = 15.0  # with a token that expires soon, before the next try to get a newer one
@@ -133,10 +134,11 @@ def mark_client(client: Any) -> None:  # noqa: ANN401 - a client or a fake of on
 
 
 def access_of(client: Any) -> Access:  # noqa: ANN401 - google-cloud-storage ships no types
-    """Read endpoint, credentials, quota project, extra headers, proxies off a plain client."""
+    """Read endpoint, credentials, quota project, extra headers, proxies off a plain client; raises InvalidArgument."""
     from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415 - slow import
 
     connection, credentials = client._connection, client._credentials  # noqa: SLF001 - no public access
+    check_url(connection.API_BASE_URL)
     headers = [f"User-Agent: {marked(connection.user_agent)}"]
     headers += [f"{key}: {value}" for key, value in (connection.extra_headers or {}).items()]
     quota_project = getattr(credentials, "quota_project_id", None)
@@ -156,6 +158,18 @@ def access_of(client: Any) -> Access:  # noqa: ANN401 - google-cloud-storage shi
     if credentials is None or isinstance(credentials, AnonymousCredentials):
         return Access(endpoint, Anonymous())
     return Access(endpoint, GoogleAuthorization(credentials))
+
+
+def check_url(base_url: str) -> None:
+    """Refuse an address to which no request can go, before one is tried time and again; raises InvalidArgument."""
+    try:
+        parts = urlsplit(base_url if "://" in base_url else f"http://{base_url}")  # as libcurl reads it
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port, or of brackets
+        is_usable = False
+    if not is_usable:
+        expected = "http:// or https://, a host, a port if need be; correct api_endpoint or STORAGE_EMULATOR_HOST"
+        raise InvalidArgument("api_endpoint", repr(base_url), expected)
 
 
 def _way_out(session: Any, base_url: str) -> tuple[str, bool | str]:  # noqa: ANN401 - requests ships no types

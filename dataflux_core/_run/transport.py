@@ -25,6 +25,8 @@ _UNREACHED = frozenset(
         pycurl.E_SSL_CONNECT_ERROR,
         pycurl.E_PEER_FAILED_VERIFICATION,
         pycurl.E_SSL_CACERT_BADFILE,
+        pycurl.E_URL_MALFORMAT,
+        pycurl.E_UNSUPPORTED_PROTOCOL,
     }
 )
 _CALLBACK_FAILED = 11  # CURLM_ABORTED_BY_CALLBACK, which pycurl does not name
@@ -215,6 +217,7 @@ class Transport:
     def _new_handle(self) -> pycurl.Curl:
         curl = pycurl.Curl()
         curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.PATH_AS_IS, 1)  # objects may be named "." or ".."
         curl.setopt(pycurl.BUFFERSIZE, _BUFFER_BYTES)

@@ -175,6 +175,24 @@ def test_no_token_without_credentials() -> None:
     assert access_of(client_with(AnonymousCredentials())).authorization.header() == ""
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        pytest.param("http://127.0.0.1:notaport", id="a port that is no number"),
+        pytest.param("http://127.0.0.1:99999", id="a port beyond the last"),
+        pytest.param("bogus://", id="a scheme that nobody knows"),
+        pytest.param("ftp://127.0.0.1:9100", id="another protocol"),
+        pytest.param("http://", id="no host"),
+        pytest.param("http://[::1", id="an open bracket"),
+    ],
+)
+def test_an_address_to_which_no_request_can_go_is_refused_at_once(endpoint: str) -> None:
+    controller = ListingController(4, "p", "b")
+    controller.client = client_with(AnonymousCredentials(), endpoint)
+    with pytest.raises(errors.InvalidArgument, match="api_endpoint=.*http:// or https://.*STORAGE_EMULATOR_HOST"):
+        controller.run()
+
+
 class Own(storage.Client):  # type: ignore[misc] # google-cloud-storage ships no types
     """A client of a user's own."""
 

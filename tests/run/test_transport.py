@@ -110,6 +110,13 @@ def test_nobody_listening_is_told_from_a_broken_answer() -> None:
     assert answer.refused
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:notaport", "http://a b", "ftp://127.0.0.1:1"])
+def test_an_address_that_means_nothing_is_not_retried_as_a_broken_answer(address: str) -> None:
+    with lease(Endpoint(address)) as transport:
+        answer = fetch(transport, ["a"])["a"]
+    assert answer.refused
+
+
 def test_an_interrupted_wait_raises_and_loses_nothing(gcs: Emulator) -> None:
     with lease(Endpoint(gcs.endpoint)) as transport:
         main = threading.main_thread().ident
