@@ -103,6 +103,16 @@ def write_record(covered: Covered, page: Page) -> bytes:
     return _frame(_ENCODER.encode(_Record(covered, page)))
 
 
+def write_restart(name: str) -> bytes:
+    """Say that `name` is listed anew: its rows in the records up to here do not count."""
+    return write_record(Covered(name, name, 0), Page(0, b"", b""))
+
+
+def is_restart(covered: Covered, payload: bytes) -> bool:
+    """Tell whether a record was written by `write_restart`: one of a page that finishes nothing has rows."""
+    return covered.start == covered.end and not read_page(payload).count
+
+
 def read_header(source: Source) -> Asked | None:
     """Return what was asked; None where the file ends within the header. Raises NotACheckpoint."""
     beginning = source.read(len(_BEGINNING))

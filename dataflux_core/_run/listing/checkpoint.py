@@ -17,12 +17,14 @@ from dataflux_core._wire.checkpoint import (
     Covered,
     NotACheckpoint,
     frame_bytes,
+    is_restart,
     read_covered,
     read_frames,
     read_header,
     read_page,
     write_header,
     write_record,
+    write_restart,
 )
 from dataflux_core.errors import ResumeFileUnusable
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OTHER_FILE = "nothing in it was touched, give another file"
+_NO_ROOM = "make room, then list again: what it holds is kept"
 
 
 class Checkpoint:
@@ -55,6 +58,7 @@ class Checkpoint:
         self._asked = asked
         self._owner_id = os.getpid()
         self._holds_pages = False
+        self._anew: dict[str, int] = {}  # names whose rows in so many first records do not count: they came again
 
     def __enter__(self) -> Self:
         self._file = self._locked()
@@ -80,17 +84,20 @@ class Checkpoint:
 
     def pages(self, left: Iterable[KeyRange]) -> Iterator[tuple[Covered, Page]]:
         """Yield the pages kept before, without rows that the `left` ranges bring again; raises ResumeFileUnusable."""
-        # Where a name repeats, a page may end amid its repetitions; the range then goes on with that name.
         starts = {key_range.start for key_range in left}
         self._file.seek(self._begin)
         payloads = read_frames(self._file)
-        for covered in self.covered:
+        for place, covered in enumerate(self.covered):
             with self._as_our_error("give another file"):
                 payload = next(payloads, None)
             if payload is None:
                 raise ResumeFileUnusable(str(self._path), "it was changed meanwhile", "delete it to begin anew")
             page = read_page(payload)
-            yield covered, page.between(None, covered.end) if covered.end in starts else page
+            if covered.end in starts:
+                page = self._without_name(covered.end, page, place)
+            elif covered.end is not None and place < self._anew.get(covered.end, 0):
+                page = page.between(None, covered.end)
+            yield covered, page
 
     def append(self, parts: Iterable[tuple[KeyRange, Page]], left_out: int) -> None:
         """Keep the parts of a page by one write, each with the range that it finishes; raises ResumeFileUnusable."""
@@ -99,9 +106,21 @@ class Checkpoint:
             if page.count or key_range.start != key_range.end:
                 covered = Covered(key_range.start, key_range.end, 0 if records else left_out)
                 records.append(write_record(covered, page))
-        with self._as_our_error("make room, then list again: what it holds is kept"):
+        with self._as_our_error(_NO_ROOM):
             self._write(b"".join(records))
         self._holds_pages |= bool(records)  # which, is not kept in mind: there may be as many as folders
+
+    def _without_name(self, name: str, page: Page, place: int) -> Page:
+        """Leave out the rows of a name that the page ends amid, since its range goes on with all of them.
+
+        That is written down: in the next run the range may lie beyond the name, so that nobody could tell.
+        """
+        kept = page.between(None, name)
+        if kept.count < page.count and place >= self._anew.get(name, 0):
+            self._anew[name] = len(self.covered)
+            with self._as_our_error(_NO_ROOM):
+                self._write(write_restart(name))
+        return kept
 
     def _locked(self) -> FileIO:
         """Open the file, made where there is none, for this process alone."""
@@ -149,7 +168,10 @@ class Checkpoint:
             self.written = datetime.fromtimestamp(written_s, timezone.utc).isoformat(" ", "seconds")
             self._begin = self._end = self._file.tell()
             for payload in read_frames(self._file):
-                self.covered.append(read_covered(payload))
+                covered = read_covered(payload)
+                if is_restart(covered, payload):
+                    self._anew[covered.start] = len(self.covered)
+                self.covered.append(covered)
                 self._end += frame_bytes(payload)
             self._holds_pages = bool(self.covered)
         except NotACheckpoint as error:
