@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dataflux_core._data.changes import ListingChanges, check_names, compared
 from dataflux_core._data.csv_file import write_csv
 from dataflux_core._data.known_ranges import known_ranges, with_prefix
-from dataflux_core._data.listing import Listing, whole_listing
+from dataflux_core._data.listing import Listing, whole_listing, whole_pairs
 from dataflux_core._data.trace import check_trace, traced
 from dataflux_core._data.trace_record import TraceRecord
 from dataflux_core._plan.listing import KeyRange
@@ -108,7 +108,9 @@ class ListingController:
 
     def run(self) -> list[tuple[str, int]]:
         """Return (name, size in bytes) of every object; raises DatafluxError where that cannot be exact."""
-        return list(self.listing())
+        scope = self._scope(())
+        with self._pages(scope) as arriving:
+            return whole_pairs(self.bucket, arriving, names_repeat=scope.selection.names_repeat)
 
     def listing(self, *, fields: Sequence[str] = ()) -> Listing:
         """Return every object as columns, with the optional columns in `fields`.

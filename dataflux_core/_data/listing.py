@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, overload
 
@@ -165,11 +165,29 @@ def whole_listing(
 
     Where names repeat, generations of one name may lie on several pages, given in the order of generations.
     """
+    return Listing(list(gathered(_in_checked_order(bucket, pages, names_repeat=names_repeat))), fields, stats)
+
+
+def whole_pairs(bucket: str, arriving: Iterable[Page], *, names_repeat: bool = False) -> list[tuple[str, int]]:
+    """Return (name, size) of every object in name order; raises ListingInexact where two pages overlap.
+
+    The pairs of a page are made while the next ones are on their way.
+    """
+    pages: list[Page] = []
+    pairs: dict[int, list[tuple[str, int]]] = {}
+    for page in arriving:
+        pages.append(page)
+        pairs[id(page)] = list(_pairs(page))
+    ordered = _in_checked_order(bucket, pages, names_repeat=names_repeat)
+    return list(chain.from_iterable(pairs[id(page)] for page in ordered))
+
+
+def _in_checked_order(bucket: str, pages: Sequence[Page], *, names_repeat: bool) -> list[Page]:
     ordered = in_name_order(pages)
     twice = overlapping(ordered, names_repeat=names_repeat)
     if twice is not None:
         raise ListingInexact(bucket, f"{twice!r} was listed twice")
-    return Listing(list(gathered(ordered)), fields, stats)
+    return ordered
 
 
 def _pairs(page: Page) -> Iterator[tuple[str, int]]:
