@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dataflux_core._cli.command import failure_of
 from dataflux_core._cli.text import shown
 
 if TYPE_CHECKING:
@@ -126,12 +127,14 @@ class TraceType(OutputType):
         path = super().convert(value, param, ctx)
         if path:
             from dataflux_core._data.trace import check_trace  # noqa: PLC0415 - slow import
-            from dataflux_core.errors import InvalidArgument  # noqa: PLC0415
+            from dataflux_core.errors import ExtraMissing, InvalidArgument  # noqa: PLC0415
 
             try:
                 check_trace(Path(path))
             except InvalidArgument as error:
                 self.fail(f"'{shown(path)}': expected {error.expected}", param, ctx)
+            except ExtraMissing as error:
+                raise failure_of(error) from error
         return path
 
 

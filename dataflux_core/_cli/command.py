@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import click
 
 from dataflux_core._cli.text import shown, silence_stdout
-from dataflux_core.errors import DatafluxError
+from dataflux_core.errors import DatafluxError, ExtraMissing
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
@@ -31,6 +31,12 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:  # noqa: ANN401 - click's own signature
         del file
         click.echo(f"dataflux: {shown(self.message)}", err=True)
+
+
+class NotInstalled(Failure):
+    """A command needs what is not installed, as is known before it begins."""
+
+    exit_code = 2
 
 
 class GroupedOption(click.Option):
@@ -59,7 +65,7 @@ class ServiceCommand(click.Command):
         except (DatafluxError, OSError) as error:
             if debug:
                 raise
-            raise Failure(message_of(error)) from error
+            raise failure_of(error) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
@@ -71,6 +77,11 @@ class ServiceCommand(click.Command):
         for heading, records in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
+
+
+def failure_of(error: Exception) -> Failure:
+    """Give an error the exit code that it ends a command with."""
+    return (NotInstalled if isinstance(error, ExtraMissing) else Failure)(message_of(error))
 
 
 def message_of(error: Exception) -> str:

@@ -65,7 +65,7 @@ def dataflux() -> None:
     Exit codes:
       0    all was done
       1    the service, the data or the disk did not allow it; one line on stderr says why
-      2    wrong usage
+      2    wrong usage, or an extra that is not installed
       130  interrupted by Ctrl-C
       143  ended by SIGTERM
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
@@ -92,15 +92,18 @@ def run(arguments: Sequence[str]) -> int:
     ending = _Ending()
     with suppress(ValueError):  # not the main thread: signals are somebody else's
         signal.signal(signal.SIGTERM, ending)
+    code = 0
     try:
         code = _outcome(arguments, ending)
         sys.stdout.flush()
     except BrokenPipeError:
         silence_stdout()
         return 0
-    except OSError as error:  # /dev/full, a disk that is
-        _say(f"output: {error.strerror or error}")
-        return 1
+    except OSError as error:  # /dev/full, a disk that is, a stdout that was closed
+        if not code:  # or else it was said
+            _say(f"output: {error.strerror or error}")
+        silence_stdout()  # what is left would be tried again when the process ends, which makes the exit code 120
+        return code or 1
     return code
 
 

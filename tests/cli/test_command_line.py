@@ -18,7 +18,7 @@ from dataflux_core._cli.root import COMMANDS
 from dataflux_core._cli.root import dataflux as command
 from dataflux_core._cli.text import human_bytes, shown
 from dataflux_core.emulator import Emulator, Fault
-from tests.cli.terminal import dataflux, dataflux_process, seen_at_terminal
+from tests.cli.terminal import COMMAND, dataflux, dataflux_process, seen_at_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +52,33 @@ def test_without_click_it_names_the_extra() -> None:
     ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == "dataflux: the command needs an extra: pip install 'dataflux_core[cli]'\n"
+
+
+def test_the_package_is_the_command() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "dataflux_core", "ls", "gs://mixed/d/"], check=False, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "gs://mixed/d/b\ngs://mixed/d/e/\n", "")
+
+
+def without_stream(redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with a stream closed, as only a shell does."""
+    shell = ["bash", "-c", f'"$@" {redirection}', "bash", *COMMAND, *arguments]
+    return subprocess.run(shell, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["ls", "gs://mixed"], ["ls", "-r", "gs://many"]], ids=" ".join)
+def test_a_closed_stdout_is_an_error_of_one_line(arguments: list[str]) -> None:
+    ran = without_stream(">&-", *arguments)
+    assert (ran.returncode, ran.stderr) == (1, "dataflux: output: Bad file descriptor\n")
+
+
+def test_a_closed_stream_that_nothing_is_written_to_is_no_error(tmp_path: Path) -> None:
+    ran = without_stream(">&-", "ls", "-r", "-o", str(tmp_path / "out"), "gs://mixed/d/")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (tmp_path / "out").read_text() == "gs://mixed/d/b\ngs://mixed/d/e/c\n"
+    assert without_stream("2>&-", "ls", "-r", "gs://mixed/d/").stdout == (tmp_path / "out").read_text()
+    assert without_stream("2>&-", "ls", "-r", "gs://nowhere").returncode == 1
 
 
 @pytest.mark.parametrize(

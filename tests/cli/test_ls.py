@@ -189,14 +189,24 @@ def test_parquet_must_know_where_to_go() -> None:
         assert "--format parquet needs -o FILE, as well as -r" in ran.stderr
 
 
-def test_a_missing_extra_is_known_before_anything_is_asked(gcs: Emulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("package", "arguments", "feature", "extra"),
+    [
+        pytest.param("pyarrow", ["--format", "parquet", "-o", "{}/x"], "Arrow tables and Parquet files", "arrow"),
+        pytest.param("matplotlib", ["--trace", "{}/t.png"], "the picture of a trace", "trace"),
+    ],
+)
+def test_a_missing_extra_is_known_before_anything_is_asked(  # noqa: PLR0913, PLR0917 - the columns of a table
+    gcs: Emulator, tmp_path: Path, package: str, arguments: list[str], feature: str, extra: str
+) -> None:
     gcs.reset_requests()
-    code = f"""import sys; sys.modules["pyarrow"] = None
+    line = ["ls", "-r", *(argument.format(tmp_path) for argument in arguments), "gs://mixed"]
+    code = f"""import sys; sys.modules[{package!r}] = None
 from dataflux_core._cli.root import run
-sys.exit(run(["ls", "-r", "--format", "parquet", "-o", {str(tmp_path / "x")!r}, "gs://mixed"]))"""
+sys.exit(run({line!r}))"""
     ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert ran.returncode == 1
-    assert "pip install 'dataflux_core[arrow]'" in ran.stderr
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == f"dataflux: an extra is needed for {feature}: pip install 'dataflux_core[{extra}]'\n"
     assert asked(gcs) == set()
 
 
