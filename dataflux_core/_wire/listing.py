@@ -14,7 +14,7 @@ import msgspec
 from dataflux_core._plan.selection import Selection
 from dataflux_core._wire.items import item_type, values_of
 from dataflux_core._wire.message import Request
-from dataflux_core._wire.page import SERVICE_NAMES, Page, page_of
+from dataflux_core._wire.page import SERVICE_NAMES, Page, pack_names, page_of
 from dataflux_core._wire.selection import chosen, query_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ COMPOSED_PREFIX = "dataflux-composed-objects/"
 # The documentation says 1000; the service sends up to 5000 where projection is noAcl. More is never assumed.
 MAX_PAGE_OBJECTS = 5000
 SAMPLED_NAMES = 24
+NOTHING = Page(0, b"", b"")
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -59,6 +60,7 @@ class FetchedPage(msgspec.Struct, frozen=True):
     next_token: str
     received_bytes: int
     prefixes: tuple[str, ...] = ()  # folders in the folder that was asked for
+    dropped: Page = NOTHING  # the names that the scope does not want: which of them count depends on the range
 
 
 class Item(Protocol):
@@ -109,20 +111,36 @@ def read_page(scope: Scope, body: bytes) -> FetchedPage:
     if names and not names[0]:
         raise msgspec.DecodeError("an object has no name")
     first, last = (names[0], names[-1]) if names else ("", "")
-    page = page_of_items(scope, items, names, classes_fit=classes_fit)
-    return FetchedPage(page, len(items), first, last, sample, token, len(body), tuple(prefixes))
+    page, dropped = sorted_out(scope, items, names, classes_fit=classes_fit)
+    return FetchedPage(page, len(items), first, last, sample, token, len(body), tuple(prefixes), dropped)
 
 
-def page_of_items(
-    scope: Scope, items: Sequence[Item], names: Sequence[str] | None = None, *, classes_fit: bool = False
-) -> Page:
-    """Pack the items that the scope wants; `names` are theirs, `classes_fit` tells that all classes are wanted."""
-    if names is None:
-        names = [item.name for item in items]
+def sorted_out(
+    scope: Scope, items: Sequence[Item], names: Sequence[str], *, classes_fit: bool = False
+) -> tuple[Page, Page]:
+    """Pack the items that the scope wants, then the names of the others; `names` are those of `items`.
+
+    `classes_fit` tells that all classes are wanted.
+    """
     kept = keep(scope, items, names, classes_fit=classes_fit)
+    dropped = NOTHING
+    if len(kept) < len(items):
+        wanted = set(map(id, kept))  # a name may repeat
+        others = [item.name for item in items if id(item) not in wanted]
+        dropped = Page(len(others), pack_names(others), b"")
+    return _packed(scope, kept, names if kept is items else [item.name for item in kept]), dropped
+
+
+def page_of_items(scope: Scope, items: Sequence[Item]) -> Page:
+    """Pack the items that the scope wants."""
+    names = [item.name for item in items]
+    kept = keep(scope, items, names, classes_fit=False)
+    return _packed(scope, kept, names if kept is items else [item.name for item in kept])
+
+
+def _packed(scope: Scope, kept: Sequence[Item], names: Sequence[str]) -> Page:
     columns = {field: values_of(kept, field) for field in scope.fields}
-    kept_names = names if kept is items else [item.name for item in kept]
-    return page_of(kept_names, [item.size for item in kept], columns)
+    return page_of(names, [item.size for item in kept], columns)
 
 
 def keep(scope: Scope, items: Sequence[Item], names: Sequence[str], *, classes_fit: bool) -> Sequence[Item]:

@@ -120,6 +120,16 @@ def test_a_listing_that_leaves_all_out_says_so(controller: Make, caplog: pytest.
     ]
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_left_out_is_counted_once_however_pages_overlap(controller: Make, shape: ShapeName) -> None:
+    made = Synthetic(shape, 20_001, storage_class="NEARLINE")
+    with Emulator(buckets={"b": made}, max_page=500, latency=SLOW) as gcs:
+        listing = controller(gcs, "b", allowed_storage_classes=["STANDARD"])
+        assert listing.run() == []
+        assert listing.stats.left_out == 20_001
+        assert listing.stats.splits
+
+
 @pytest.mark.parametrize("sort_results", [False, True])
 def test_results_are_in_name_order_either_way(shared_gcs: Emulator, controller: Make, sort_results: bool) -> None:
     listed = controller(shared_gcs, "unicode", sort_results=sort_results).run()

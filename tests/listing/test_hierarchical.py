@@ -214,3 +214,12 @@ def test_folders_and_generations_refuse_each_other(gcs: Emulator, controller: Ma
     listing = controller(gcs, "tree", hierarchical=True, selection=Selection(versions=True))
     with pytest.raises(InvalidArgument, match="hierarchical=True: expected None beside"):
         listing.run()
+
+
+def test_what_is_left_out_is_counted_once_in_folders_too(gcs: Emulator, controller: Make) -> None:
+    listing = controller(gcs, "tree", hierarchical=True)
+    assert listing.run() == expected()
+    assert listing.stats.left_out == len(TREE) - len(expected())
+    nothing = controller(gcs, "tree", hierarchical=True, allowed_storage_classes=["NEARLINE"])
+    assert nothing.run() == []
+    assert nothing.stats.left_out == len(TREE)

@@ -14,7 +14,7 @@ from dataflux_core._plan.listing import ListingPlan, NoProgress, PageFacts, Span
 from dataflux_core._run.crew import Crew
 from dataflux_core._run.listing.blobs import BlobItem, check_times, list_arguments
 from dataflux_core._run.listing.tally import Question, Tally
-from dataflux_core._wire.listing import MAX_PAGE_OBJECTS, SAMPLED_NAMES, FetchedPage, Scope, page_of_items
+from dataflux_core._wire.listing import MAX_PAGE_OBJECTS, SAMPLED_NAMES, FetchedPage, Scope, sorted_out
 from dataflux_core.errors import ListingInexact
 
 if TYPE_CHECKING:
@@ -82,10 +82,11 @@ class ClientLister:
         except NoProgress as error:
             raise ListingInexact(self._scope.bucket, str(error)) from error
         self._tally.received(question, fetched, in_flight)
-        self.stats.left_out += fetched.count - fetched.page.count
+        left_out = fetched.dropped.between(kept.after, kept.end).count
+        self.stats.left_out += left_out
         page = fetched.page.between(kept.after, kept.end)
         if self._options.checkpoint is not None:
-            self._options.checkpoint.append([(kept.covered, page)], fetched.count - fetched.page.count)
+            self._options.checkpoint.append([(kept.covered, page)], left_out)
         return page
 
     def _fetch(self, question: Question) -> _Fetched:
@@ -127,7 +128,7 @@ class ClientLister:
         first, last = (items[0].name, items[-1].name) if items else ("", "")
         sample = tuple(item.name for item in items[:: max(1, len(items) // SAMPLED_NAMES)])
         try:
-            kept = page_of_items(self._scope, items)
+            kept, dropped = sorted_out(self._scope, items, [item.name for item in items])
         except msgspec.DecodeError as error:
             raise ListingInexact(self._scope.bucket, str(error)) from error
-        return _Fetched(question, FetchedPage(kept, len(items), first, last, sample, token, 0))
+        return _Fetched(question, FetchedPage(kept, len(items), first, last, sample, token, 0, (), dropped))

@@ -193,7 +193,6 @@ class Lister:
         self._retries.answered()
         self._pages += 1
         self.stats.received_bytes += outcome.received_bytes
-        self.stats.left_out += outcome.count - outcome.page.count
         question, page = attempt.item, outcome
         facts = PageFacts(page.count, page.first, page.last, page.sample, page.next_token, page.prefixes)
         try:
@@ -207,15 +206,19 @@ class Lister:
         """Keep what is kept of a page: one part, or those between the folders that have pages of their own."""
         page, checkpoint = fetched.page, self._options.checkpoint
         if kept.folders:
-            if not page.count and checkpoint is None:
+            if not fetched.count and checkpoint is None:
                 return []
             ranges = covered_ranges(kept)
             pages = page.parts(ranges)
+            left_out = sum(part.count for part in fetched.dropped.parts(ranges)) if fetched.dropped.count else 0
         else:
             ranges = [kept.covered]
-            pages = [page if kept.after is None and kept.end is None else page.between(kept.after, kept.end)]
+            is_whole = kept.after is None and kept.end is None
+            pages = [page if is_whole else page.between(kept.after, kept.end)]
+            left_out = (fetched.dropped if is_whole else fetched.dropped.between(kept.after, kept.end)).count
+        self.stats.left_out += left_out
         if checkpoint is not None:
-            checkpoint.append(zip(ranges, pages, strict=True), fetched.count - page.count)
+            checkpoint.append(zip(ranges, pages, strict=True), left_out)
         return pages
 
     def _refused(self, attempt: Attempt[Question], answer: Answer) -> None:
