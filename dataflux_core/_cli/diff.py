@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from heapq import merge
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from dataflux_core._cli.arguments import ListedType, OutputType, Place, check_distinct
 from dataflux_core._cli.command import ServiceCommand, say, shows_progress
-from dataflux_core._cli.selection import SelectionOptions, selecting_objects, selection_of
+from dataflux_core._cli.selection import SelectionOptions, as_typed, selecting_comparable, selection_of
+from dataflux_core._cli.text import counted, shown
 from dataflux_core._plan.selection import Selection
+from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Literal
 
     from typing_extensions import Unpack
 
     from dataflux_core._cli.output import Row
+    from dataflux_core._cli.service import Query
     from dataflux_core._data.changes import ListingChanges
     from dataflux_core._data.listing import Listing
 
+_OTHER_FORMATS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt"})
 _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 
 
@@ -46,7 +50,7 @@ class Options(SelectionOptions):
 @click.option("-o", "--output", type=OutputType(or_stdout=True), default="-", metavar="FILE", help="Write to a file.")
 @click.option("--save", type=OutputType(), default="", metavar="FILE", help="Write the new listing as Parquet.")
 @click.option("-j", "--parallelism", type=click.IntRange(1, 1024), default=64, show_default=True)
-@selecting_objects
+@selecting_comparable
 def diff(**options: Unpack[Options]) -> None:
     """Show which objects were added, changed or removed since a listing was written.
 
@@ -58,6 +62,9 @@ def diff(**options: Unpack[Options]) -> None:
     dataflux ls -r -l --format parquet -o objects.parquet gs://my-bucket
     dataflux diff objects.parquet gs://my-bucket
     dataflux diff --save objects.parquet objects.parquet gs://my-bucket
+
+    Where PREFIX or an option chooses among objects, the same choice is made among those of PREVIOUS. As that is then
+    only a part of it, --save takes another file.
 
     text marks a line with + (added), ~ (changed) or - (removed); json and csv say it in the column change.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
@@ -72,7 +79,7 @@ def diff(**options: Unpack[Options]) -> None:
         write_parquet(changes.listing.pages, changes.listing.fields, options["save"])
     if not options["quiet"]:
         counts = f"{len(changes.added):,} added, {len(changes.changed):,} changed, {len(changes.removed):,} removed"
-        say(f"{counts}, compared by {' and '.join(changes.compared)}; {len(changes.listing):,} objects now")
+        say(f"{counts}, compared by {' and '.join(changes.compared)}; {counted(len(changes.listing), 'object')} now")
 
 
 def _check(options: Options, selection: Selection) -> None:
@@ -80,23 +87,45 @@ def _check(options: Options, selection: Selection) -> None:
     if not isinstance(options["now"], Place) and (options["everything"] or selection != Selection()):
         raise click.UsageError("what chooses among objects needs a bucket: a file is compared as it is")
     check_distinct({"--output": options["output"], "--save": options["save"]})
+    check_distinct({"PREVIOUS": str(options["previous"]), "--output": options["output"]})
+    if not isinstance(options["now"], Place):
+        check_distinct({"the newer file": str(options["now"]), "--output": options["output"]})
+    if Path(options["save"]).suffix.lower() in _OTHER_FORMATS:
+        raise click.UsageError(f"--save writes Parquet, which {shown(options['save'])} does not sound like")
 
 
 def _changes(previous: Listing, options: Options, selection: Selection) -> ListingChanges:
     from dataflux_core._cli.service import Query, listing_again, open_client  # noqa: PLC0415 - slow imports
     from dataflux_core._data.changes import ListingChanges, check_names, compared  # noqa: PLC0415
-    from dataflux_core._data.known_ranges import with_prefix  # noqa: PLC0415
     from dataflux_core._data.listing import Listing  # noqa: PLC0415
 
     now = options["now"]
     if not isinstance(now, Place):
         return ListingChanges.between(previous, Listing.from_parquet(now))
-    previous = with_prefix(previous, now.prefix)
-    check_names(previous, "previous")
     query = Query(now, previous.fields, options["everything"], options["parallelism"], selection=selection)
+    previous = _comparable(previous, query, options)
+    check_names(previous, "previous")
     client = open_client(options)
     found = listing_again(client, query, previous, shows_bar=shows_progress(quiet=options["quiet"]))
     return compared(previous, found)
+
+
+def _comparable(previous: Listing, query: Query, options: Options) -> Listing:
+    """Return the objects of PREVIOUS that the query would have found; raises UsageError."""
+    from dataflux_core._data.narrowed import narrowed  # noqa: PLC0415 - slow import
+
+    try:
+        part = narrowed(previous, query.scope)
+    except InvalidArgument as error:
+        advice = "list the bucket with it to a file, then compare the two files"
+        raise click.UsageError(f"{as_typed(str(error))}; {advice}") from error
+    replaces = bool(options["save"]) and Path(options["save"]).resolve() == options["previous"].resolve()
+    if replaces and len(part) < len(previous):
+        raise click.UsageError(
+            f"--save would replace PREVIOUS by a part of it: of its {counted(len(previous), 'object')} this chooses "
+            f"{len(part):,}; give --save another file, or compare all that PREVIOUS holds"
+        )
+    return part
 
 
 def _write(changes: ListingChanges, options: Options) -> None:

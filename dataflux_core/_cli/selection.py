@@ -96,8 +96,12 @@ def _option(*declarations: str, **attributes: Any) -> Callable[[F], F]:  # noqa:
     return click.option(*declarations, cls=GroupedOption, group=_GROUP, **attributes)
 
 
-_OF_OBJECTS = (
-    _option("--match-glob", metavar="GLOB", help="Names that match: * stops at '/', ** does not; ?, [a-z], {a,b}."),
+def _match_glob(*, hidden: bool = False) -> Callable[[F], F]:
+    help_ = "Whole names that match: * stops at '/', ** does not; ?, [a-z], {a,b}."
+    return _option("--match-glob", metavar="GLOB", help=help_, hidden=hidden)
+
+
+_OF_LISTED_OBJECTS = (
     _option("--start-offset", metavar="NAME", help="Names from this one on."),
     _option("--end-offset", metavar="NAME", help="Names below this one."),
     _option("--min-size", "min_bytes", type=SizeType(), metavar="SIZE", help="At least so large: 4096, 10k, 5MiB."),
@@ -105,6 +109,7 @@ _OF_OBJECTS = (
     _option("--updated-from", type=MomentType(), metavar="WHEN", help="Changed then or later: 2026-11-01 (UTC), 7d."),
     _option("--updated-before", type=MomentType(), metavar="WHEN", help="Changed earlier than that."),
 )
+_OF_OBJECTS = (_match_glob(), *_OF_LISTED_OBJECTS)
 _OF_GENERATIONS = (
     _option("--versions", is_flag=True, help="Every generation, the noncurrent ones too."),
     _option("--soft-deleted", is_flag=True, help="Only what was deleted but can be restored."),
@@ -114,6 +119,11 @@ _OF_GENERATIONS = (
 def selecting_objects(command: F) -> F:
     """Give a command the options that choose among live objects."""
     return _with_options(command, _OF_OBJECTS)
+
+
+def selecting_comparable(command: F) -> F:
+    """Give a command the options that choose among objects listed before, too; another is there to be refused."""
+    return _with_options(command, (_match_glob(hidden=True), *_OF_LISTED_OBJECTS))
 
 
 def selecting_generations(command: F) -> F:
@@ -144,10 +154,10 @@ def selection_of(options: SelectionOptions, *, versions: bool = False, soft_dele
             soft_deleted=soft_deleted,
         )
     except InvalidArgument as error:
-        raise click.UsageError(_as_typed(str(error))) from error
+        raise click.UsageError(as_typed(str(error))) from error
 
 
-def _as_typed(message: str) -> str:
+def as_typed(message: str) -> str:
     """Name options instead of arguments."""
     message = message.replace("min_bytes=", "--min-size ").replace("max_bytes=", "--max-size ")
     return re.sub("([a-z]+)_([a-z]+)=", r"--\1-\2 ", message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from google.cloud import storage
@@ -15,9 +15,6 @@ from dataflux_core.emulator import Emulator, Memory
 from dataflux_core.fast_list import Listing
 from tests.cli.conftest import CONTROL, asked
 from tests.cli.terminal import dataflux, dataflux_process, seen_at_terminal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TEXT = """\
 - gs://moving/d/a
@@ -81,6 +78,69 @@ def test_the_new_listing_may_take_the_place_of_the_old(old: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        pytest.param(["gs://moving/d/"], id="a prefix"),
+        pytest.param(["--min-size", "2", "gs://moving"], id="sizes"),
+        pytest.param(["--start-offset", "d/b", "gs://moving"], id="names"),
+        pytest.param(["--updated-before", "2020-01-01", "gs://moving"], id="times"),
+    ],
+)
+def test_a_part_never_takes_the_place_of_the_whole(gcs: Emulator, old: str, choice: list[str], tmp_path: Path) -> None:
+    was = Path(old).read_bytes()
+    (tmp_path / "link").symlink_to(old)
+    gcs.reset_requests()
+    for save in (old, str(tmp_path / "link")):
+        ran = dataflux("diff", "--save", save, old, *choice)
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert "--save would replace PREVIOUS by a part of it: of its 4 objects this chooses " in ran.stderr
+    assert Path(old).read_bytes() == was
+    assert gcs.requests().total == 0
+    assert dataflux("diff", "--save", str(tmp_path / "part"), old, *choice).returncode == 0
+
+
+def test_a_part_may_take_the_place_of_the_same_part(old: str, tmp_path: Path) -> None:
+    part = str(tmp_path / "part.parquet")
+    choice = ["--min-size", "2", "gs://moving/d/"]
+    assert dataflux("diff", "-q", "--save", part, old, *choice).stdout == "~ gs://moving/d/b\n"
+    ran = dataflux("diff", "--save", part, part, *choice)
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert ran.stderr == "0 added, 0 changed, 0 removed, compared by size and generation; 2 objects now\n"
+
+
+@pytest.mark.parametrize(
+    ("choice", "shown"),
+    [
+        pytest.param(["--min-size", "2"], ["~ gs://moving/d/b"], id="by size"),
+        pytest.param(["--max-size", "1"], ["- gs://moving/d/a", "+ gs://moving/d/new"], id="by size, the others"),
+        pytest.param(["--start-offset", "d/b", "--end-offset", "d/c"], ["~ gs://moving/d/b"], id="by name"),
+        pytest.param(["--start-offset", "f"], [], id="where nothing is"),
+        pytest.param(["--updated-from", "1h"], TEXT.splitlines(), id="by time"),
+        pytest.param(["--updated-before", "1h"], [], id="by time, the others"),
+    ],
+)
+def test_what_was_not_chosen_is_not_said_to_be_removed(old: str, choice: list[str], shown: list[str]) -> None:
+    ran = dataflux("diff", "-q", *choice, old, "gs://moving")
+    assert (ran.returncode, ran.stdout.splitlines(), ran.stderr) == (0, shown, "")
+
+
+def test_what_only_all_shows_is_compared_with_all_only(gcs: Emulator, old: str, tmp_path: Path) -> None:
+    del old
+    gcs.put("moving", "d/", b"")
+    gcs.put("moving", "dataflux-composed-objects/1", b"temporary")
+    every = saved(tmp_path / "all.parquet", "-a")
+    ran = dataflux("diff", every, "gs://moving")
+    assert (ran.stdout, ran.stderr.partition(",")[0], ran.stderr[-15:]) == ("", "0 added", "; 4 objects now\n"[-15:])
+    assert dataflux("diff", every, "-a", "gs://moving").stderr.endswith("; 6 objects now\n")
+    ran = dataflux("diff", "--save", every, every, "gs://moving")
+    assert (ran.returncode, "of its 6 objects this chooses 4" in ran.stderr) == (2, True)
+
+
+def test_a_single_object_is_counted_as_one(old: str) -> None:
+    assert dataflux("diff", old, "gs://moving/e").stderr.endswith("; 1 object now\n")
+
+
 def test_a_listing_without_columns_tells_sizes_only(gcs: Emulator, old: str, tmp_path: Path) -> None:
     del old
     bare = saved(tmp_path / "bare.parquet")
@@ -134,12 +194,40 @@ def test_a_terminal_never_gets_an_escape_sequence(gcs: Emulator, old: str, forma
         pytest.param(
             ["--save", "-", "{}/old.parquet", "gs://moving"], 2, "cannot go to stdout", id="Parquet to stdout"
         ),
+        pytest.param(
+            ["--save", "{}/new.CSV", "{}/old.parquet", "gs://moving"], 2, "--save writes Parquet", id="Parquet as CSV"
+        ),
+        pytest.param(
+            ["-o", "{}/old.parquet", "{}/old.parquet", "gs://moving"],
+            2,
+            "PREVIOUS and --output name the same file",
+            id="changes in place of PREVIOUS",
+        ),
+        pytest.param(
+            ["-o", "{}/text", "{}/old.parquet", "{}/text"],
+            2,
+            "the newer file and --output name the same file",
+            id="changes in place of the newer file",
+        ),
+        pytest.param(
+            ["--match-glob", "**.jpg", "{}/old.parquet", "gs://moving"],
+            2,
+            "--match-glob '**.jpg': expected none: only the service knows",
+            id="a glob",
+        ),
+        pytest.param(
+            ["--updated-from", "1h", "{}/bare.parquet", "gs://moving"],
+            2,
+            "expected a listing with the column updated",
+            id="a time that PREVIOUS does not hold",
+        ),
     ],
 )
 @pytest.mark.usefixtures("old")
 def test_what_cannot_be_compared(gcs: Emulator, tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
     (tmp_path / "text").write_text("no Parquet")
     Listing([page_of(["a", "a"], [1, 2])]).to_parquet(tmp_path / "versions.parquet")
+    Listing([page_of(["a"], [1])]).to_parquet(tmp_path / "bare.parquet")
     gcs.reset_requests()
     ran = dataflux("diff", *(argument.format(tmp_path) for argument in arguments))
     assert gcs.requests().total == 0
