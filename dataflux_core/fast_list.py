@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import replace
 from os import PathLike
@@ -74,8 +75,11 @@ class ListingController:
         trace: str | Path | None = None,
         hierarchical: bool | None = None,
     ) -> None:
-        if not isinstance(max_parallelism, int) or max_parallelism < 1:
+        if not isinstance(max_parallelism, int) or isinstance(max_parallelism, bool) or max_parallelism < 1:
             raise InvalidArgument("max_parallelism", repr(max_parallelism), "a whole number of at least 1")
+        for argument, given in (("project", project), ("user_project", user_project)):
+            if given is not None and not isinstance(given, str):
+                raise InvalidArgument(argument, repr(given), "the name of a project, or None")
         if not isinstance(bucket, str) or not bucket or "/" in bucket:
             raise InvalidArgument("bucket", repr(bucket), "the name of a bucket, without gs:// or a path")
         if prefix is not None and not isinstance(prefix, str):
@@ -105,6 +109,7 @@ class ListingController:
         self.client: Any = None
         self.observer: Observer | None = None  # told of each page as it arrives
         self.stats = ListingStats()  # of the latest run
+        self._scope(())  # what cannot be asked for is refused here as well as in a run
 
     def run(self) -> list[tuple[str, int]]:
         """Return (name, size in bytes) of every object; raises DatafluxError where that cannot be exact."""
@@ -138,7 +143,7 @@ class ListingController:
         """
         if not isinstance(previous, Listing):
             raise InvalidArgument("previous", repr(previous)[:80], "a Listing, such as Listing.from_parquet(path)")
-        scope = self._scope((*previous.fields, *fields))
+        scope = self._scope((*previous.fields, *canonical_fields(fields)))
         if scope.selection.names_repeat:
             raise InvalidArgument("selection", repr(self.selection), "no versions, as objects are compared by name")
         previous = with_prefix(previous, self.prefix)
@@ -175,16 +180,16 @@ class ListingController:
             check_trace(Path(self.trace), path)
 
     def _scope(self, fields: Sequence[str]) -> Scope:
-        if isinstance(self.allowed_storage_classes, str):
-            raise InvalidArgument("allowed_storage_classes", repr(self.allowed_storage_classes), "a list of classes")
-        for storage_class in self.allowed_storage_classes or ():
+        classes = self.allowed_storage_classes
+        if isinstance(classes, str) or not isinstance(classes, Collection | None):
+            raise InvalidArgument("allowed_storage_classes", repr(classes), "a list of classes, or None for all")
+        for storage_class in classes or ():
             if not isinstance(storage_class, str) or not storage_class.isupper():
                 raise InvalidArgument("allowed_storage_classes", repr(storage_class), "classes such as 'STANDARD'")
         if not isinstance(self.selection, Selection | None):
             raise InvalidArgument("selection", repr(self.selection), "a Selection(...), or None for everything")
         if self.hierarchical and self.selection is not None and not self.selection.allows_folders:
             raise InvalidArgument("hierarchical", "True", "None beside match_glob, versions or soft_deleted")
-        classes = self.allowed_storage_classes
         return Scope(
             self.bucket,
             self.prefix,

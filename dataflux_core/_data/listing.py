@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from dataflux_core._data.csv_file import write_csv
 from dataflux_core._data.page_order import gathered, in_name_order, overlapping
-from dataflux_core._wire.page import Page, canonical_field, int64s, page_of
+from dataflux_core._wire.page import ALWAYS_THERE, SERVICE_NAMES, Page, canonical_field, int64s, page_of
 from dataflux_core.errors import ListingInexact
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Listing(Sequence[tuple[str, int]]):
     def __getitem__(self, index: int | slice) -> tuple[str, int] | Listing:
         if isinstance(index, slice):
             return self._slice(index)
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"a listing is indexed by whole numbers and slices, not {type(index).__name__}")
         if index < 0:
             index += len(self)
         if not 0 <= index < len(self):
@@ -91,8 +93,12 @@ class Listing(Sequence[tuple[str, int]]):
         return sum(sum(int64s(page.sizes)) for page in self._pages)
 
     def column(self, field: str) -> list[str] | list[int]:
-        """Return one optional column as a new list; raises KeyError where it was not asked for by `fields=`."""
+        """Return one column as a new list; raises KeyError for an optional one that `fields=` did not ask for."""
         field = canonical_field(field)
+        if field in ALWAYS_THERE:
+            return self.names if field == "name" else self.sizes
+        if field not in SERVICE_NAMES:
+            raise KeyError(f"there is no column {field!r}; there are name, size, {', '.join(SERVICE_NAMES)}")
         if field not in self.fields:
             raise KeyError(f"{field!r} is not in this listing; ask for it: listing(fields=({field!r},))")
         if any(field in page.numbers for page in self._pages):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dataflux_core._plan.listing import KeyRange
 
@@ -45,6 +46,7 @@ NUMBER_FIELDS = {
     "component_count": "componentCount",
     **FLAG_FIELDS,
 }
+ALWAYS_THERE = ("name", "size")
 SERVICE_NAMES = {**NUMBER_FIELDS, **TEXT_FIELDS}
 FIELDS = tuple(SERVICE_NAMES)
 _BY_SERVICE_NAME = {theirs: ours for ours, theirs in SERVICE_NAMES.items()}
@@ -162,10 +164,13 @@ def canonical_field(field: str) -> str:
 
 
 def canonical_fields(fields: Iterable[str]) -> tuple[str, ...]:
-    """Return each field once, by the name that this package gives it; raises InvalidArgument."""
-    if isinstance(fields, str):
+    """Return each field once, by the name that this package gives it; raises InvalidArgument.
+
+    Name and size come with every object, so that they are no fields, nor a mistake.
+    """
+    if isinstance(fields, str) or not isinstance(fields, Iterable):
         raise InvalidArgument("fields", repr(fields), "a list of fields")
-    named = [canonical_field(field) for field in fields]
+    named = [canonical_field(field) for field in fields if field not in ALWAYS_THERE]
     for field in named:
         if field not in SERVICE_NAMES:
             raise InvalidArgument("fields", repr(field), f"some of {', '.join(FIELDS)}")

@@ -106,6 +106,22 @@ def test_an_index_out_of_range_says_so(index: int) -> None:
         listing_of([("a", 1), ("b", 2), ("c", 3)])[index]
 
 
+def test_names_and_sizes_are_columns_as_well() -> None:
+    listing = listing_of([("a", 1), ("b", 2)])
+    assert listing.column("name") == ["a", "b"]
+    assert listing.column("size") == [1, 2]
+
+
+def test_a_column_that_no_listing_has_names_those_that_there_are() -> None:
+    with pytest.raises(KeyError, match="there is no column 'colour'; there are name, size, generation"):
+        listing_of([("a", 1)]).column("colour")
+
+
+def test_an_index_that_is_no_number_says_what_is() -> None:
+    with pytest.raises(TypeError, match="whole numbers and slices, not str"):
+        listing_of([("a", 1)])["a"]  # type: ignore[call-overload]
+
+
 def test_a_column_that_was_not_asked_for_says_how_to() -> None:
     with pytest.raises(KeyError, match="ask for it"):
         listing_of([("a", 1)]).column("updated")

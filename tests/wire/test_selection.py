@@ -211,7 +211,11 @@ def test_fields_go_by_our_names_or_by_the_services() -> None:
     assert canonical_fields(SERVICE_NAMES.values()) == FIELDS
 
 
-@pytest.mark.parametrize("fields", ["crc32c", ["colour"], ["generation", "name"]], ids=["a text", "unknown", "name"])
+def test_name_and_size_are_there_whether_asked_for_or_not() -> None:
+    assert canonical_fields(["name", "generation", "size"]) == ("generation",)
+
+
+@pytest.mark.parametrize("fields", ["crc32c", ["colour"], None, 5], ids=["a text", "unknown", "None", "a number"])
 def test_fields_that_there_are_not(fields: Any) -> None:
     with pytest.raises(InvalidArgument, match="^fields="):
         canonical_fields(fields)
