@@ -128,13 +128,7 @@ def shares(outlooks: Sequence[Outlook], free: int, parallelism: int, spent: Spen
         misses += outlook.blind
         wasted += 1.0 if outlook.blind else 0.5  # a range ends amid a page
         if counts[place] < _most_cuts(outlook, spent, pace):
-            heapq.heappush(
-                largest,
-                (
-                    -pages[place] / (counts[place] + 1) if outlook.blind else -beyond,
-                    place,
-                ),
-            )
+            heapq.heappush(largest, (-pages[place] / (counts[place] + 1) if outlook.blind else -beyond, place))
     return [Share(count, part) if count else None for count, part in zip(counts, parts, strict=True)]
 
 

@@ -9,14 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING
 
-from dataflux_core._plan.characters import (
-    DIGITS,
-    alphabet_of,
-    are_safe,
-    common_prefix,
-    next_safe,
-    with_kin,
-)
+from dataflux_core._plan.characters import DIGITS, alphabet_of, are_safe, common_prefix, next_safe, with_kin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,10 +176,7 @@ class NameModel:
             if not within:
                 return words
             known = words.symbols
-            first, last = (
-                bisect_left(known, within),
-                bisect_left(known, within + "\U0010ffff"),
-            )
+            first, last = bisect_left(known, within), bisect_left(known, within + "\U0010ffff")
             endings = [word[len(within) :] for word in known[first:last] if word != within]
             if endings:
                 return Symbols(endings, 0)
