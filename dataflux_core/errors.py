@@ -73,7 +73,7 @@ class EndpointUnreachable(DatafluxError, ConnectionError):
     def __str__(self) -> str:
         return (
             f"{self.endpoint}: cannot connect ({self.reason}); check the network, the proxy variables and "
-            "STORAGE_EMULATOR_HOST"
+            "STORAGE_EMULATOR_HOST; where it answers from time to time, give a retry_config with a longer timeout"
         )
 
 
@@ -85,7 +85,8 @@ class ConnectionBroken(DatafluxError, ConnectionError):
         self.subject, self.reason = subject, reason
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.reason}; retries were used up, try again or raise the retry's timeout"
+        advice = "try again, or give a retry_config with a longer timeout"
+        return f"{self.subject}: {self.reason}; retries were used up: {advice}"
 
 
 class ServiceRefused(DatafluxError):

@@ -83,8 +83,18 @@ def test_an_endpoint_that_refuses_fails_within_seconds() -> None:
     listing.client = storage.Client(
         project="p", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
     )
-    with pytest.raises(errors.EndpointUnreachable, match=f"{endpoint}: cannot connect.*STORAGE_EMULATOR_HOST"):
+    with pytest.raises(
+        errors.EndpointUnreachable, match=f"{endpoint}: cannot connect.*STORAGE_EMULATOR_HOST.*retry_config"
+    ):
         listing.run()
+
+
+def test_a_connection_that_breaks_too_often_names_what_decides_how_often(controller: Make) -> None:
+    with (
+        Emulator(buckets={"b": Memory({"a": b""})}, faults=[Fault("list", "reset")]) as gcs,
+        pytest.raises(errors.ConnectionBroken, match="gs://b: .*give a retry_config with a longer timeout"),
+    ):
+        controller(gcs, "b", retry_config=None).run()
 
 
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
