@@ -93,6 +93,18 @@ class ListedType(click.ParamType):  # type: ignore[type-arg] # generic only in l
         return Path(value)
 
 
+class DirectoryType(click.Path):
+    """A directory to write to, made where it is missing."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
+        if value == "":
+            self.fail("'': expected a directory, . is this one", param, ctx)
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
 class OutputType(click.Path):
     """A file to write, in a directory that is there: known before an hour is spent on what it will hold."""
 
@@ -101,6 +113,8 @@ class OutputType(click.Path):
         self._or_stdout = or_stdout
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        if value == "":
+            self.fail("'': expected a file, or no such option", param, ctx)
         path = str(super().convert(value, param, ctx))
         if path == "-" and not self._or_stdout:
             self.fail("'-': expected a file, this cannot go to stdout", param, ctx)
@@ -110,11 +124,11 @@ class OutputType(click.Path):
         return path
 
 
-def check_distinct(files: Mapping[str, str]) -> None:
+def check_distinct(files: Mapping[str, str | None]) -> None:
     """Refuse to write two things, by option, to one file: one would take the other's place; raises UsageError."""
     options: dict[Path, str] = {}
     for option, path in files.items():
-        if path not in {"", "-"}:
+        if path is not None and path != "-":
             first = options.setdefault(Path(path).resolve(), option)
             if first != option:
                 raise click.UsageError(f"{first} and {option} name the same file: {shown(path)}")
@@ -125,16 +139,15 @@ class TraceType(OutputType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
         path = super().convert(value, param, ctx)
-        if path:
-            from dataflux_core._data.trace import check_trace  # noqa: PLC0415 - slow import
-            from dataflux_core.errors import ExtraMissing, InvalidArgument  # noqa: PLC0415
+        from dataflux_core._data.trace import check_trace  # noqa: PLC0415 - slow import
+        from dataflux_core.errors import ExtraMissing, InvalidArgument  # noqa: PLC0415
 
-            try:
-                check_trace(Path(path))
-            except InvalidArgument as error:
-                self.fail(f"'{shown(path)}': expected {error.expected}", param, ctx)
-            except ExtraMissing as error:
-                raise failure_of(error) from error
+        try:
+            check_trace(Path(path))
+        except InvalidArgument as error:
+            self.fail(f"'{shown(path)}': expected {error.expected}", param, ctx)
+        except ExtraMissing as error:
+            raise failure_of(error) from error
         return path
 
 

@@ -47,6 +47,17 @@ class GroupedOption(click.Option):
         self.group = group
 
 
+class TextType(click.ParamType):  # type: ignore[type-arg] # generic only in later versions of click
+    """A text that says something: an empty one, as of a variable that is not set, would be no option at all."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("'': expected a text, or no such option", param, ctx)
+        return value
+
+
 class ServiceCommand(click.Command):
     """A command whose errors are one line on stderr."""
 
@@ -93,9 +104,15 @@ def message_of(error: Exception) -> str:
 
 def _common_options() -> list[click.Parameter]:
     return [
-        click.Option(["--project"], metavar="NAME", help="Project of the client; the credentials' own by default."),
+        click.Option(
+            ["--project"],
+            type=TextType(),
+            metavar="NAME",
+            help="Project of the client; the credentials' own by default.",
+        ),
         click.Option(
             ["--billing-project", "--user-project", "billing_project"],
+            type=TextType(),
             metavar="NAME",
             help="Project that pays, for a bucket whose users pay.",
         ),

@@ -38,7 +38,7 @@ class Options(SelectionOptions):
     everything: bool
     format_: Literal["text", "json", "csv"]
     output: str
-    save: str
+    save: str | None
     parallelism: int
 
 
@@ -48,7 +48,7 @@ class Options(SelectionOptions):
 @click.option("-a", "--all", "everything", is_flag=True, help="As of ls: give it if PREVIOUS was listed with it.")
 @click.option("--format", "format_", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
 @click.option("-o", "--output", type=OutputType(or_stdout=True), default="-", metavar="FILE", help="Write to a file.")
-@click.option("--save", type=OutputType(), default="", metavar="FILE", help="Write the new listing as Parquet.")
+@click.option("--save", type=OutputType(), metavar="FILE", help="Write the new listing as Parquet.")
 @click.option("-j", "--parallelism", type=click.IntRange(1, 1024), default=64, show_default=True)
 @selecting_comparable
 def diff(**options: Unpack[Options]) -> None:
@@ -90,7 +90,7 @@ def _check(options: Options, selection: Selection) -> None:
     check_distinct({"PREVIOUS": str(options["previous"]), "--output": options["output"]})
     if not isinstance(options["now"], Place):
         check_distinct({"the newer file": str(options["now"]), "--output": options["output"]})
-    if Path(options["save"]).suffix.lower() in _OTHER_FORMATS:
+    if options["save"] and Path(options["save"]).suffix.lower() in _OTHER_FORMATS:
         raise click.UsageError(f"--save writes Parquet, which {shown(options['save'])} does not sound like")
 
 
@@ -119,7 +119,7 @@ def _comparable(previous: Listing, query: Query, options: Options) -> Listing:
     except InvalidArgument as error:
         advice = "list the bucket with it to a file, then compare the two files"
         raise click.UsageError(f"{as_typed(str(error))}; {advice}") from error
-    replaces = bool(options["save"]) and Path(options["save"]).resolve() == options["previous"].resolve()
+    replaces = options["save"] is not None and Path(options["save"]).resolve() == options["previous"].resolve()
     if replaces and len(part) < len(previous):
         raise click.UsageError(
             f"--save would replace PREVIOUS by a part of it: of its {counted(len(previous), 'object')} this chooses "

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dataflux_core._cli.arguments import Place, PlaceType
+from dataflux_core._cli.arguments import DirectoryType, Place, PlaceType
 from dataflux_core._cli.command import ServiceCommand, say, shows_progress
 from dataflux_core._cli.selection import SelectionOptions, selecting_objects, selection_of
 from dataflux_core._cli.text import counted, human_bytes, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from typing_extensions import Unpack
 
@@ -41,7 +41,7 @@ class Options(SelectionOptions):
 
 @click.command(cls=ServiceCommand)
 @click.argument("place", metavar="gs://BUCKET[/PREFIX]", type=PlaceType())
-@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", metavar="DIR", type=DirectoryType())
 @click.option(
     "--max-composite-bytes",
     type=click.IntRange(0),

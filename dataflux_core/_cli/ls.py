@@ -36,14 +36,15 @@ class Options(SelectionOptions):
     format_: Format
     output: str
     unsorted: bool
-    resume: str
+    resume: str | None
     parallelism: int
-    trace: str
+    trace: str | None
     stats: bool
     fields: tuple[str, ...]
     versions: bool
     soft_deleted: bool
-    hierarchical: bool | None
+    hierarchical: bool
+    flat: bool
 
 
 @click.command(cls=ServiceCommand)
@@ -57,14 +58,13 @@ class Options(SelectionOptions):
 )
 @click.option("-o", "--output", type=OutputType(or_stdout=True), default="-", metavar="FILE", help="Write to a file.")
 @click.option("--unsorted", is_flag=True, help="With -r: as pages arrive, in bounded memory.")
-@click.option("--resume", type=OutputType(), default="", metavar="FILE", help="With -r: go on where FILE ends.")
+@click.option("--resume", type=OutputType(), metavar="FILE", help="With -r: go on where FILE ends.")
 @click.option("-j", "--parallelism", type=click.IntRange(1, 1024), default=64, show_default=True)
-@click.option("--trace", type=TraceType(), default="", metavar="FILE", help="With -r: a .json or .png of its calls.")
+@click.option("--trace", type=TraceType(), metavar="FILE", help="With -r: a .json or .png of its calls.")
 @click.option("--stats", is_flag=True, help="With -r: say on stderr where the time went.")
 @click.option("--fields", type=FieldsType(), default=(), metavar="A,B,…", help="More columns of json, csv, parquet.")
-@click.option(
-    "--hierarchical/--flat", default=None, help="With -r: folder by folder, or not; found out where neither is said."
-)
+@click.option("--hierarchical", is_flag=True, help="With -r: folder by folder; found out where it is not said.")
+@click.option("--flat", is_flag=True, help="With -r: not folder by folder.")
 @selecting_generations
 def ls(**options: Unpack[Options]) -> None:
     """List objects of every storage class in the order of their names.
@@ -105,7 +105,7 @@ def _list(options: Options, selection: Selection) -> None:
         options["everything"],
         options["parallelism"],
         selection=selection,
-        hierarchical=options["hierarchical"],
+        hierarchical=options["hierarchical"] if options["hierarchical"] or options["flat"] else None,
     )
     client = open_client(options)
     if not options["recursive"]:
@@ -121,21 +121,31 @@ def _check(options: Options, selection: Selection) -> None:
     """Refuse options that mean nothing together."""
     if options["format_"] == "parquet" and (options["output"] == "-" or not options["recursive"]):
         raise click.UsageError("--format parquet needs -o FILE, as well as -r")
-    if options["resume"] and not options["recursive"]:
-        raise click.UsageError("--resume needs -r: one level is not worth a file")
-    if options["unsorted"] and not options["recursive"]:
-        raise click.UsageError("--unsorted needs -r: one level is always in order")
+    if not options["recursive"]:
+        _check_level(options, selection)
     if options["fields"] and options["format_"] == "text":
         raise click.UsageError("--fields needs --format json, csv or parquet: text has no columns for them")
-    if selection != Selection() and not options["recursive"]:
-        raise click.UsageError("what chooses among objects needs -r: one level shows directories whatever they hold")
-    if (options["trace"] or options["stats"]) and not options["recursive"]:
-        raise click.UsageError("--trace and --stats need -r: they are about many requests at once")
-    if options["hierarchical"] is not None and not options["recursive"]:
-        raise click.UsageError("--hierarchical and --flat need -r: one level is one folder")
+    if options["human"] and not (options["long"] and options["format_"] == "text"):
+        raise click.UsageError("-h needs -l, as text: nothing else shows sizes for a person")
+    if options["hierarchical"] and options["flat"]:
+        raise click.UsageError("--hierarchical and --flat say the opposite of each other: give one of them")
     if options["hierarchical"] and not selection.allows_folders:
         raise click.UsageError("--hierarchical goes with no --match-glob, --versions or --soft-deleted")
     check_distinct({"--output": options["output"], "--resume": options["resume"], "--trace": options["trace"]})
+
+
+def _check_level(options: Options, selection: Selection) -> None:
+    """Refuse what means nothing for one level."""
+    if options["resume"]:
+        raise click.UsageError("--resume needs -r: one level is not worth a file")
+    if options["unsorted"]:
+        raise click.UsageError("--unsorted needs -r: one level is always in order")
+    if selection != Selection():
+        raise click.UsageError("what chooses among objects needs -r: one level shows directories whatever they hold")
+    if options["trace"] or options["stats"]:
+        raise click.UsageError("--trace and --stats need -r: they are about many requests at once")
+    if options["hierarchical"] or options["flat"]:
+        raise click.UsageError("--hierarchical and --flat need -r: one level is one folder")
 
 
 def _fields(options: Options, selection: Selection) -> tuple[str, ...]:

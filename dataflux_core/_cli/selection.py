@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dataflux_core._cli.arguments import AgeType
-from dataflux_core._cli.command import CommonOptions, GroupedOption
+from dataflux_core._cli.command import CommonOptions, GroupedOption, TextType
 from dataflux_core._plan.selection import Selection
 from dataflux_core.errors import InvalidArgument
 
@@ -87,7 +87,7 @@ class FieldsType(click.ParamType):  # type: ignore[type-arg] # generic only in l
         from dataflux_core._wire.page import canonical_fields  # noqa: PLC0415 - slow import
 
         try:
-            return canonical_fields(value.split(",") if isinstance(value, str) else value)
+            return canonical_fields([field.strip() for field in value.split(",")] if isinstance(value, str) else value)
         except InvalidArgument as error:
             self.fail(f"{error.value}: expected {error.expected}", param, ctx)
 
@@ -98,12 +98,12 @@ def _option(*declarations: str, **attributes: Any) -> Callable[[F], F]:  # noqa:
 
 def _match_glob(*, hidden: bool = False) -> Callable[[F], F]:
     help_ = "Whole names that match: * stops at '/', ** does not; ?, [a-z], {a,b}."
-    return _option("--match-glob", metavar="GLOB", help=help_, hidden=hidden)
+    return _option("--match-glob", type=TextType(), metavar="GLOB", help=help_, hidden=hidden)
 
 
 _OF_LISTED_OBJECTS = (
-    _option("--start-offset", metavar="NAME", help="Names from this one on."),
-    _option("--end-offset", metavar="NAME", help="Names below this one."),
+    _option("--start-offset", type=TextType(), metavar="NAME", help="Names from this one on."),
+    _option("--end-offset", type=TextType(), metavar="NAME", help="Names below this one."),
     _option("--min-size", "min_bytes", type=SizeType(), metavar="SIZE", help="At least so large: 4096, 10k, 5MiB."),
     _option("--max-size", "max_bytes", type=SizeType(), metavar="SIZE", help="At most so large."),
     _option("--updated-from", type=MomentType(), metavar="WHEN", help="Changed then or later: 2026-11-01 (UTC), 7d."),

@@ -135,6 +135,29 @@ def test_nothing_shown_acts_on_a_terminal(text: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(["ls", "-r", "--resume", ""], id="resume"),
+        pytest.param(["ls", "-r", "--trace", ""], id="trace"),
+        pytest.param(["ls", "-o", ""], id="output"),
+        pytest.param(["ls", "-r", "--match-glob", ""], id="match-glob"),
+        pytest.param(["ls", "-r", "--start-offset", ""], id="start-offset"),
+        pytest.param(["ls", "-r", "--end-offset", ""], id="end-offset"),
+        pytest.param(["ls", "--project", ""], id="project"),
+        pytest.param(["ls", "--user-project", ""], id="user-project"),
+        pytest.param(["diff", "--save", "", __file__], id="save"),
+        pytest.param(["download", "gs://mixed", ""], id="DIR"),
+    ],
+)
+def test_an_empty_value_is_never_the_same_as_none(gcs: Emulator, line: list[str]) -> None:
+    gcs.reset_requests()
+    ran = dataflux(*line, *([] if "gs://mixed" in line else ["gs://mixed"]))
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "'': expected a " in ran.stderr
+    assert gcs.requests().total == 0
+
+
 COMMAND_LINES = [
     pytest.param(["ls"], id="ls"),
     pytest.param(["ls", "-r"], id="ls -r"),

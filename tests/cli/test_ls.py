@@ -218,6 +218,14 @@ def test_a_directory_that_is_not_there_is_known_before_anything_is_asked(gcs: Em
     assert asked(gcs) == set()
 
 
+@pytest.mark.parametrize(
+    "arguments", [["-h"], ["-rh"], ["-lh", "--format", "json"]], ids=["one level", "recursive", "json"]
+)
+def test_sizes_for_a_person_need_sizes(arguments: list[str]) -> None:
+    ran = dataflux("ls", *arguments, "gs://mixed")
+    assert (ran.returncode, "-h needs -l" in ran.stderr) == (2, True)
+
+
 def test_a_prefix_without_objects_is_an_error_that_explains_patterns() -> None:
     for level in ([], ["-r"]):
         ran = dataflux("ls", *level, "gs://mixed/*.txt")
@@ -230,6 +238,7 @@ def test_a_prefix_without_objects_is_an_error_that_explains_patterns() -> None:
     [
         pytest.param(["--flat"], "--hierarchical and --flat need -r", id="one level is one folder"),
         pytest.param(["--hierarchical"], "--hierarchical and --flat need -r", id="one level, by folder"),
+        pytest.param(["-r", "--hierarchical", "--flat"], "give one of them", id="by folder, and not"),
         pytest.param(["-r", "--hierarchical", "--versions"], "--hierarchical goes with no", id="generations by folder"),
     ],
 )

@@ -103,7 +103,7 @@ def test_generations_are_a_column_of_their_own(generations: list[int], tmp_path:
 
 @pytest.mark.parametrize("level", [[], ["-r"]], ids=["one level", "recursive"])
 def test_fields_are_columns(level: list[str]) -> None:
-    arguments = [*level, "--fields", "storageClass,metadata,md5", "gs://kept"]
+    arguments = [*level, "--fields", "storageClass, metadata,md5 ", "gs://kept"]
     ran = dataflux("ls", "--format", "json", *arguments)
     found = json.loads(ran.stdout)
     assert list(found) == ["name", "size", "storage_class", "metadata", "md5"]
