@@ -10,8 +10,9 @@ from typing import Any, TypedDict
 import click
 
 from dataflux_core._cli.text import shown, silence_stdout
-from dataflux_core.errors import DatafluxError, ExtraMissing
+from dataflux_core.errors import DatafluxError, ExtraMissing, ServiceRefused
 
+_SAID_BY_COMMANDS = "list.all_left_out"  # in words of the command line
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
@@ -92,7 +93,10 @@ class ServiceCommand(click.Command):
 
 def failure_of(error: Exception) -> Failure:
     """Give an error the exit code that it ends a command with."""
-    return (NotInstalled if isinstance(error, ExtraMissing) else Failure)(message_of(error))
+    message = message_of(error)
+    if isinstance(error, ServiceRefused) and "requester pays" in error.message and "no user project" in error.message:
+        message += "; --user-project NAME says which project pays"
+    return (NotInstalled if isinstance(error, ExtraMissing) else Failure)(message)
 
 
 def message_of(error: Exception) -> str:
@@ -133,6 +137,7 @@ def _configure_logs(verbosity: int) -> None:
     logger = logging.getLogger("dataflux_core")
     if not logger.handlers:
         handler = logging.StreamHandler()
+        handler.addFilter(lambda record: not str(record.msg).startswith(_SAID_BY_COMMANDS))
         handler.setFormatter(_ShowableFormatter("%(levelname)s %(message)s"))
         logger.addHandler(handler)
     logger.setLevel(_LEVELS[min(verbosity, len(_LEVELS) - 1)])

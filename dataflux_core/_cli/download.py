@@ -114,7 +114,10 @@ def _query(options: Options) -> Query:
 
     parallelism = min(options["parallelism"] or LISTING_PARALLELISM, LISTING_PARALLELISM)
     fields = ("generation", "crc32c")
-    return Query(options["place"], fields, options["everything"], parallelism, selection=selection_of(options))
+    selection = selection_of(options)
+    return Query(
+        options["place"], fields, options["everything"], parallelism, selection=selection, quiet=options["quiet"]
+    )
 
 
 def _report(done: DirectoryDownload, options: Options) -> None:

@@ -49,16 +49,14 @@ def du(**options: Unpack[Options]) -> None:
     dataflux du -d 1 gs://my-bucket/images/
     dataflux du --updated-before 365d --min-size 1GiB gs://my-bucket
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
-    from dataflux_core._cli.service import NothingFound, Query, open_client, pages  # noqa: PLC0415 - slow imports
+    from dataflux_core._cli.service import Query, found_pages, open_client  # noqa: PLC0415 - slow imports
 
     place = options["place"]
     selection = selection_of(options, versions=options["versions"], soft_deleted=options["soft_deleted"])
-    query = Query(place, (), options["everything"], options["parallelism"], selection=selection)
-    found = pages(open_client(options), query, shows_bar=shows_progress(quiet=options["quiet"]))
+    query = Query(place, (), options["everything"], options["parallelism"], selection=selection, quiet=options["quiet"])
+    found = found_pages(open_client(options), query, shows_bar=shows_progress(quiet=options["quiet"]))
     sums = added_up(found, skip=len(place.directory), depth=options["depth"])
     total_bytes, total_objects = sums.pop("", (0, 0))
-    if query.must_find and not total_objects:
-        raise NothingFound(str(place))
     for directory, (size, objects) in sorted(sums.items()):
         _print(size, objects, f"gs://{place.bucket}/{place.directory}{directory}", human=options["human"])
     _print(total_bytes, total_objects, str(place), human=options["human"])

@@ -105,6 +105,7 @@ def _list(options: Options, selection: Selection) -> None:
         options["everything"],
         options["parallelism"],
         selection=selection,
+        quiet=options["quiet"],
         hierarchical=options["hierarchical"] if options["hierarchical"] or options["flat"] else None,
     )
     client = open_client(options)
@@ -223,11 +224,12 @@ def _level_rows(client: Any, query: Query) -> Iterator[Row]:  # noqa: ANN401 - g
     from dataflux_core._cli.output import rows_of  # noqa: PLC0415 - slow imports
     from dataflux_core._cli.service import NothingFound, levels  # noqa: PLC0415
 
-    is_empty = True
+    is_empty, left_out = True, 0
     for level in levels(client, query):
         prefixes: list[Row] = [(prefix, None) for prefix in level.prefixes if query.shows(prefix)]
         rows = sorted([*prefixes, *rows_of([level.page], query.fields)], key=lambda row: str(row[0]))
         is_empty = is_empty and not rows
+        left_out += level.left_out
         yield from rows
     if is_empty and query.place.prefix:
-        raise NothingFound(str(query.place))
+        raise NothingFound(str(query.place), left_out)

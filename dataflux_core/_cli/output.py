@@ -14,6 +14,7 @@ from dataflux_core._cli.text import human_bytes, shown
 from dataflux_core._data.aside import written_aside
 from dataflux_core._data.csv_file import cell
 from dataflux_core._wire.page import int64s
+from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,8 +38,13 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, bool]]:
         yield sys.stdout.buffer, sys.stdout.isatty()
         sys.stdout.buffer.flush()
         return
-    with written_aside(Path(path)) as aside, aside.open("wb") as file:
-        yield file, file.isatty()
+    try:
+        with written_aside(Path(path)) as aside, aside.open("wb") as file:
+            yield file, file.isatty()
+    except OSError as error:
+        if isinstance(error, DatafluxError) or error.filename or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, path) from error  # a full disk has many files
 
 
 def rows_of(pages: Iterable[Page], fields: Sequence[str]) -> Iterator[Row]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataflux_core._cli.command import say
+from dataflux_core._cli.text import counted
 from dataflux_core._data.known_ranges import known_ranges
 from dataflux_core._data.listing import whole_listing
 from dataflux_core._data.trace import traced
@@ -40,15 +42,24 @@ LISTING_PARALLELISM = 64  # ranges at once
 
 
 class NothingFound(DatafluxError):
-    """No object has the prefix that was asked for."""
+    """No object has the prefix that was asked for, or only some that are left out."""
 
-    def __init__(self, place: str) -> None:
-        super().__init__(place)
-        self.place = place
+    def __init__(self, place: str, left_out: int = 0) -> None:
+        super().__init__(place, left_out)
+        self.place, self.left_out = place, left_out
 
     def __str__(self) -> str:
-        hint = "; '*' has no meaning of its own here, give a prefix instead" if "*" in self.place else ""
-        return f"{self.place}: no object's name begins so{hint}"
+        if self.left_out:
+            return _only_left_out(self.place, self.left_out)
+        hint = "'*' has no meaning of its own here, --match-glob of ls -r, du or download takes patterns"
+        return f"{self.place}: no object's name begins so{f'; {hint}' if '*' in self.place else ''}"
+
+
+def _only_left_out(place: str, objects: int) -> str:
+    return (
+        f"{place}: nothing but {counted(objects, 'object')} that {'is' if objects == 1 else 'are'} left out: -a shows "
+        "temporaries of downloads as well as names that end in '/'"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ class Query:
     checkpoint: Checkpoint | None = None  # where pages are kept
     ranges: Sequence[KeyRange] = (KeyRange.everything(),)  # to begin with
     selection: Selection = field(default_factory=Selection)
+    quiet: bool = False
     hierarchical: bool | None = None  # whether folders are listed one by one; None: as the bucket has it
 
     @property
@@ -83,6 +95,18 @@ class Query:
     def must_find(self) -> bool:
         """Tell whether it is a mistake where nothing is found: all that has the prefix was asked for."""
         return bool(self.place.prefix) and self.selection == Selection()
+
+    @property
+    def hint(self) -> str:
+        """Say what may be wrong where nothing was chosen; "" where nothing is."""
+        glob = self.selection.match_glob
+        if self.stats.left_out and not self.selection.judges_objects:
+            return _only_left_out(str(self.place), self.stats.left_out)
+        if not glob or self.quiet:
+            return ""
+        is_simple = "/" not in glob and not glob.startswith("**")
+        better = f", perhaps {self.place.directory + '**' + glob.lstrip('*')!r}" if is_simple else ""
+        return f"nothing was chosen; --match-glob {glob!r} is matched against whole names, '*' stops at '/'{better}"
 
     def shows(self, prefix: str) -> bool:
         """Tell whether a prefix is listed: that of temporaries only where it is asked for."""
@@ -134,13 +158,18 @@ def pages(client: Client, query: Query, *, shows_bar: bool) -> Iterator[Page]:
 
 
 def found_pages(client: Client, query: Query, *, shows_bar: bool) -> Generator[Page, None, None]:
-    """Yield the listing as it arrives, in no order; raises NothingFound at its end where a prefix has none."""
+    """Yield the listing as it arrives, in no order; raises NothingFound at its end where a prefix has none.
+
+    Where a choice left nothing, that may be meant, so it is only said why it may not.
+    """
     is_empty = True
     for page in pages(client, query, shows_bar=shows_bar):
         is_empty = is_empty and not page.count
         yield page
     if is_empty and query.must_find:
-        raise NothingFound(str(query.place))
+        raise NothingFound(str(query.place), query.stats.left_out)
+    if is_empty and query.hint:
+        say(query.hint)
 
 
 def listing(client: Client, query: Query, *, shows_bar: bool) -> Listing:

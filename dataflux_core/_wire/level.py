@@ -17,6 +17,7 @@ class LevelPage(msgspec.Struct, frozen=True):
     page: Page
     prefixes: list[str]
     next_token: str
+    left_out: int = 0  # objects of this level that the scope does not want
 
 
 def level_request(scope: Scope, token: str = "") -> Request:
@@ -41,4 +42,5 @@ def level_request(scope: Scope, token: str = "") -> Request:
 def read_level(scope: Scope, body: bytes) -> LevelPage:
     """Decode the body of a 200 answer; raises msgspec.DecodeError where it is no such thing."""
     token, items, prefixes = page_decoder(asked_names(scope))(body)
-    return LevelPage(page_of_items(scope, items), prefixes, token)
+    page = page_of_items(scope, items)
+    return LevelPage(page, prefixes, token, len(items) - page.count)

@@ -159,7 +159,7 @@ def test_two_files_are_compared_without_a_service(gcs: Emulator, old: str, tmp_p
 
 def test_an_output_that_cannot_be_written_saves_nothing(old: str, tmp_path: Path) -> None:
     ran = dataflux_process("diff", "-o", "/dev/full", "--save", str(tmp_path / "new"), old, "gs://moving")
-    assert (ran.returncode, ran.stderr) == (1, "dataflux: output: No space left on device\n")
+    assert (ran.returncode, ran.stderr) == (1, "dataflux: /dev/full: No space left on device\n")
     assert not (tmp_path / "new").exists()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
+from dataflux_core.emulator import Memory
 from dataflux_core.fast_list import Listing, ListingController
 from tests.cli.conftest import CONTROL, OBJECTS, asked
 from tests.cli.terminal import dataflux, dataflux_process, seen_at_terminal
@@ -136,7 +137,7 @@ def test_the_target_of_a_link_is_replaced_but_not_the_link(tmp_path: Path) -> No
 def test_a_device_is_written_to_never_replaced() -> None:
     assert dataflux_process("ls", "-o", "/dev/stdout", "gs://mixed/d/").stdout == urls("d/b", "d/e/")
     full = dataflux_process("ls", "-o", "/dev/full", "gs://mixed")
-    assert (full.returncode, full.stderr) == (1, "dataflux: output: No space left on device\n")
+    assert (full.returncode, full.stderr) == (1, "dataflux: /dev/full: No space left on device\n")
     assert Path("/dev/full").is_char_device()
 
 
@@ -231,6 +232,28 @@ def test_a_prefix_without_objects_is_an_error_that_explains_patterns() -> None:
         ran = dataflux("ls", *level, "gs://mixed/*.txt")
         assert ran.returncode == 1
         assert "gs://mixed/*.txt: no object's name begins so; '*' has no meaning" in ran.stderr
+        assert "--match-glob of ls -r, du or download takes patterns" in ran.stderr
+
+
+@pytest.mark.parametrize("line", [["ls"], ["ls", "-r"], ["ls", "-r", "--unsorted"], ["du"]], ids=" ".join)
+def test_that_all_was_left_out_is_said_with_what_shows_it(gcs: Emulator, line: list[str]) -> None:
+    gcs.create_bucket("placeholders", Memory({"dir/": b"", "dir/a/": b""}))
+    ran = dataflux(*line, "gs://placeholders/dir/a/")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        "dataflux: gs://placeholders/dir/a/: nothing but 1 object that is left out: -a shows temporaries of downloads "
+        "as well as names that end in '/'\n"
+    )
+
+
+def test_a_bucket_of_which_all_was_left_out_is_no_error(gcs: Emulator) -> None:
+    gcs.create_bucket("placeholders", Memory({"dir/": b"", "dir/a/": b""}))
+    ran = dataflux_process("ls", "-r", "gs://placeholders")
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert ran.stderr == (
+        "gs://placeholders/: nothing but 2 objects that are left out: -a shows temporaries of downloads as well as "
+        "names that end in '/'\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,25 @@ def test_that_nothing_is_chosen_is_no_error() -> None:
         assert (ran.returncode, ran.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("glob", "place", "hint"),
+    [
+        pytest.param("e.*", "gs://chosen/d/", ", perhaps 'd/**e.*'", id="below a prefix"),
+        pytest.param("e*.txt", "gs://chosen", ", perhaps '**e*.txt'", id="in a directory"),
+        pytest.param("x/**", "gs://chosen", "", id="nowhere"),
+    ],
+)
+def test_a_glob_that_nothing_matches_is_explained(glob: str, place: str, hint: str) -> None:
+    ran = dataflux("ls", "-r", "--match-glob", glob, place)
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert ran.stderr == (
+        f"nothing was chosen; --match-glob {glob!r} is matched against whole names, '*' stops at '/'{hint}\n"
+    )
+    assert dataflux("ls", "-rq", "--match-glob", glob, place).stderr == ""
+    if hint:
+        assert dataflux("ls", "-r", "--match-glob", hint.split("'")[1], place).stdout == "gs://chosen/d/e.txt\n"
+
+
 def test_what_is_chosen_is_summed_up() -> None:
     assert dataflux("du", "--match-glob", "**.jpg", "gs://chosen").stdout == "40\t2\tgs://chosen/\n"
     assert dataflux("du", "--versions", "gs://kept").stdout == "21\t2\tgs://kept/\n"
@@ -122,6 +141,7 @@ def test_fields_come_behind_those_of_a_long_listing() -> None:
 def test_the_project_that_pays(option: str) -> None:
     refused = dataflux("ls", "-r", "gs://paid")
     assert (refused.returncode, "requester pays" in refused.stderr) == (1, True)
+    assert refused.stderr.endswith("; --user-project NAME says which project pays\n")
     for level in ([], ["-r"]):
         assert dataflux("ls", *level, option, "payer", "gs://paid").stdout == "gs://paid/a\n"
 
