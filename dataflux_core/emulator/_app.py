@@ -56,7 +56,10 @@ class App:
             scheme=scope["scheme"],
         )
         if request.method in WITH_BODY:
-            request.body = await read_body(receive)
+            body = await read_body(receive)
+            if body is None:
+                return
+            request.body = body
         if request.raw_path.startswith(_control.PATH):
             request.query = parse_query(scope["query_string"])
             await send_reply(send, _control.answer(self, request))
@@ -169,17 +172,16 @@ def _refuse(error: ApiError) -> Act:
     return act
 
 
-async def read_body(receive: Receive) -> bytes:
-    """Collect the body of a request."""
-    message = await receive()
-    if not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        return body
-    parts = [message["body"]]
-    while message.get("more_body"):
+async def read_body(receive: Receive) -> bytes | None:
+    """Collect the body of a request; None where the client was gone before its end."""
+    parts: list[bytes] = []
+    while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         parts.append(message.get("body", b""))
-    return b"".join(parts)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def send_reply(send: Send, reply: Reply) -> None:

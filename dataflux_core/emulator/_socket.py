@@ -32,6 +32,8 @@ class Protocol(HttpToolsProtocol):
 
 def reset(transport: asyncio.Transport) -> None:
     """Close a connection by RST: what was not read yet is lost, as when a middle box gives up."""
+    if transport.is_closing():
+        return  # the client was quicker
     connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()

@@ -6,6 +6,7 @@ import select
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 from http.client import HTTPConnection, HTTPSConnection, IncompleteRead, RemoteDisconnected
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from http.client import HTTPResponse
     from pathlib import Path
+
+    from dataflux_core.emulator._config import Kind
 
 WAIT_S = 10.0
 
@@ -310,6 +313,33 @@ def test_an_upload_larger_than_a_socket_buffer_arrives(gcs: Emulator) -> None:
     content = os.urandom(3 << 20)
     assert ask(gcs, "POST", f"{UPLOAD}?uploadType=media&name=big", content)[0].status == 200
     assert ask(gcs, "GET", f"{API}/big?alt=media")[1] == content
+
+
+def leave(gcs: Emulator, request: bytes) -> None:
+    """Begin a request, then be gone."""
+    parts = urlsplit(gcs.endpoint)
+    with socket.create_connection((parts.hostname, parts.port or 0), WAIT_S) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(request)
+
+
+def test_an_upload_that_breaks_off_is_no_object(gcs: Emulator) -> None:
+    leave(gcs, f"POST {UPLOAD}?uploadType=media&name=half HTTP/1.1\r\nContent-Length: 1000\r\n\r\nhalf".encode())
+    _, body = ask(gcs, "GET", API)
+    assert [item["name"] for item in json.loads(body)["items"]] == ["a"]
+
+
+@pytest.mark.parametrize("kind", ["reset", "lost", "truncate", "stall", "checksum"])
+def test_a_client_that_is_gone_before_its_fault_is_no_error_of_ours(
+    kind: Kind, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Emulator(
+        buckets={"box": Memory({"a": b"x"})}, latency=Latency(read_s=0.1), faults=[Fault("read", kind)]
+    ) as gcs:
+        leave(gcs, f"GET {API}/a?alt=media HTTP/1.1\r\n\r\n".encode())
+        gcs.configure(latency=Latency(list_s=0.3))
+        assert ask(gcs, "GET", API)[0].status == 200  # answered when the other one's time is over
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("url", ["/storage/v1/b/box/o?prefix=%FF", "/storage/v1/b/box/o/%FF", "/box/%FF"])
