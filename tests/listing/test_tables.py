@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import resource
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,6 +218,8 @@ class TestCsv:
     def test_any_name_is_read_back_exactly(
         self, tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, int]], page_objects: int
     ) -> None:
+        if sys.version_info < (3, 11):  # whose reader takes no NUL
+            pairs = [(name, size) for name, size in pairs if "\0" not in name]
         path = tmp_path_factory.getbasetemp() / "any.csv"
         Listing(pages_of(pairs, page_objects), FIELDS).to_csv(path)
         with path.open(newline="", encoding="utf-8") as file:
