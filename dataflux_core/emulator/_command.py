@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from dataflux_core.emulator._config import KINDS, OPERATIONS, Contents, Directory, Fault, Latency, Memory
-from dataflux_core.emulator._emulator import Emulator
+from dataflux_core.emulator._emulator import LAST_PORT, Emulator
 from dataflux_core.emulator._errors import EmulatorError
 from dataflux_core.emulator._synthetic import SHAPE_NAMES, Synthetic
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 PRESETS = {"none": Latency(), "gcs": Latency.gcs()}
+BUCKET_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,220}[a-z0-9])?")
+COUNT = re.compile(r"[0-9]+(_[0-9]+)*")
 LATENCY_NAMES = [name for name in Latency.__slots__ if name != "jitter"]
 
 
@@ -45,7 +48,13 @@ class Options(TypedDict):
 
 @click.command(short_help="Run a Google Cloud Storage server of your own.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=9023, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, LAST_PORT),
+    default=9023,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
 @click.option("--bucket", multiple=True, metavar="NAME", help="An empty bucket, held in memory.")
 @click.option(
     "--from-dir",
@@ -59,7 +68,9 @@ class Options(TypedDict):
     metavar="BUCKET=SHAPE:COUNT",
     help=f"A bucket of made-up objects. Shapes: {', '.join(SHAPE_NAMES)}.",
 )
-@click.option("--object-bytes", default=10_000, show_default=True, help="Size of a made-up object.")
+@click.option(
+    "--object-bytes", type=click.IntRange(0), default=10_000, show_default=True, help="Size of a made-up object."
+)
 @click.option(
     "--latency",
     multiple=True,
@@ -75,8 +86,8 @@ class Options(TypedDict):
     help=f"What goes wrong. Operations: {', '.join(OPERATIONS)}. Kinds: {', '.join(KINDS)}.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the faults, then of the jitter.")
-@click.option("--max-page", default=5000, show_default=True, help="Most objects on a page.")
-@click.option("--max-in-flight", type=int, help="More requests than this at once are answered with 429.")
+@click.option("--max-page", type=click.IntRange(1), default=5000, show_default=True, help="Most objects on a page.")
+@click.option("--max-in-flight", type=click.IntRange(0), help="More requests than this at once are answered with 429.")
 @click.option("--token", help="Demand this bearer token.")
 @click.option("--certfile", type=click.Path(exists=True, dir_okay=False), help="Certificate, to speak TLS.")
 @click.option("--keyfile", type=click.Path(exists=True, dir_okay=False), help="Key of the certificate.")
@@ -106,16 +117,18 @@ def emulator(**options: Unpack[Options]) -> None:
 
 def build(options: Options) -> Emulator:
     """Make the emulator that the options describe."""
-    buckets: dict[str, Contents] = {name: Memory() for name in options["bucket"]}
+    buckets: dict[str, Contents] = {}
+    for name in options["bucket"]:
+        add(buckets, check_name(name, "--bucket"), Memory(), "--bucket")
     for text in options["from_dir"]:
         name, equals, path = text.partition("=")
         directory = Path(path if equals else text)
         if not directory.is_dir():
             raise click.BadParameter(f"{directory} is no directory", param_hint="--from-dir")
-        buckets[name if equals else directory.resolve().name] = Directory(directory)
+        name = check_name(name, "--from-dir") if equals else directory.resolve().name
+        add(buckets, name, Directory(directory), "--from-dir")
     for text in options["synthetic"]:
-        name, contents = parse_synthetic(text, options["object_bytes"])
-        buckets[name] = contents
+        add(buckets, *parse_synthetic(text, options["object_bytes"]), "--synthetic")
     if not buckets:
         raise click.UsageError("name a bucket: --bucket, --from-dir or --synthetic")
     return Emulator(
@@ -130,14 +143,42 @@ def build(options: Options) -> Emulator:
     )
 
 
+def add(buckets: dict[str, Contents], name: str, contents: Contents, option: str) -> None:
+    """Add a bucket; raises BadParameter where there is one of that name."""
+    if name in buckets:
+        raise click.BadParameter(f"there are two buckets named {name!r}", param_hint=option)
+    buckets[name] = contents
+
+
+def check_name(name: str, option: str) -> str:
+    """Return the name of a bucket; raises BadParameter where the service could not have such a one.
+
+    Shorter names than the service's are fine. Source: https://cloud.google.com/storage/docs/buckets#naming
+    """
+    if BUCKET_NAME.fullmatch(name) is None:
+        raise click.BadParameter(
+            f"{name!r} is no name of a bucket: that has lowercase letters, digits, dashes, underscores, dots, "
+            "and begins and ends with a letter or digit",
+            param_hint=option,
+        )
+    return name
+
+
 def parse_synthetic(text: str, object_bytes: int) -> tuple[str, Synthetic]:
     """Read BUCKET=SHAPE:COUNT."""
     name, _, described = text.partition("=")
     shape, _, count = described.partition(":")
+    if COUNT.fullmatch(count) is None:
+        raise click.BadParameter(
+            f"{text!r} is not BUCKET=SHAPE:COUNT, such as demo=imagenet:1000000", param_hint="--synthetic"
+        )
+    check_name(name, "--synthetic")
     try:
-        return name, Synthetic(shape, int(count.replace("_", "")), object_bytes)  # type: ignore[arg-type] # checked
+        made = Synthetic(shape, int(count.replace("_", "")), object_bytes)  # type: ignore[arg-type] # checked
+        made.names(0, 0)  # raises where the shape has not so many
     except ValueError as error:
         raise click.BadParameter(f"{text!r} is not BUCKET=SHAPE:COUNT: {error}", param_hint="--synthetic") from error
+    return name, made
 
 
 def parse_latency(texts: Sequence[str]) -> Latency:

@@ -46,6 +46,7 @@ from runpy import run_module
 run_module("{__package__}", run_name="__main__", alter_sys=True)
 """
 NEEDED = ("uvicorn", "httptools", "uvloop", "numpy")
+LAST_PORT = 65_535
 STOP_S = 10.0
 FIRST_ERROR = 400
 
@@ -83,6 +84,10 @@ class Emulator:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _bound: int = field(default=0, init=False, repr=False)
     _settings: Settings = field(default_factory=Settings, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= LAST_PORT:  # the system would take the lower 16 bits for it
+            raise ValueError(f"port must lie between 0 and {LAST_PORT}, it is {self.port}")
 
     def start(self) -> Self:
         """Start the server; it listens when this returns."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflux_core.emulator import Directory, Fault, Latency, Memory, Synthetic
+from dataflux_core.emulator import Directory, Emulator, Fault, Latency, Memory, Synthetic
 from dataflux_core.emulator._app import App
 from dataflux_core.emulator._behaviour import Behaviour, jittered, wait_s
 from dataflux_core.emulator._config import ServerPlan, Settings, plan_from_json, plan_to_json
@@ -127,6 +127,7 @@ def test_a_flipped_byte_keeps_its_hash_while_a_wrong_hash_keeps_the_bytes() -> N
         pytest.param(lambda: Fault("reads", "503"), "unknown operation 'reads'", id="operation"),  # type: ignore[arg-type]
         pytest.param(lambda: Fault("read", "burn"), "unknown kind of fault 'burn'", id="kind"),  # type: ignore[arg-type]
         pytest.param(lambda: Fault("read", "503", 1.5), "between 0 and 1, it is 1.5", id="probability"),
+        pytest.param(lambda: Emulator(port=80_000), "between 0 and 65535, it is 80000", id="port"),
         pytest.param(lambda: Latency(read_s=-1), "must not be negative: read_s", id="latency"),
     ],
 )
