@@ -114,7 +114,10 @@ def _list(options: Options, selection: Selection) -> None:
         return
     with ExitStack() as at_end:
         query = at_end.enter_context(_watched(query, options))
-        query = at_end.enter_context(_resumable(client, query, options))
+        if options["resume"]:
+            from dataflux_core._cli.resuming import resuming  # noqa: PLC0415 - slow import
+
+            query = at_end.enter_context(resuming(client, query, options["resume"]))
         _list_everything(at_end.enter_context(_pages(client, query, options)), fields, options)
 
 
@@ -175,20 +178,6 @@ def _watched(query: Query, options: Options) -> Iterator[Query]:
         if options["stats"]:
             at_end.callback(lambda: say(query.stats.explain()))
         yield at_end.enter_context(watched(query, options["trace"])) if options["trace"] else query
-
-
-@contextmanager
-def _resumable(client: Any, query: Query, options: Options) -> Iterator[Query]:  # noqa: ANN401 - google ships no types
-    from dataflux_core._cli.service import resumable  # noqa: PLC0415 - slow import
-
-    if not options["resume"]:
-        yield query
-        return
-    with resumable(client, query, options["resume"]) as resumable_query:
-        checkpoint = resumable_query.checkpoint
-        if checkpoint is not None and checkpoint.covered and not options["quiet"]:
-            say(f"{options['resume']}: going on after {len(checkpoint.covered)} pages, kept {checkpoint.written}")
-        yield resumable_query
 
 
 @contextmanager

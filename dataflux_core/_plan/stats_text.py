@@ -19,6 +19,7 @@ class Stats(Protocol):
     """What the texts read of a listing's statistics."""
 
     objects: int
+    resumed_objects: int
     calls: int
     pages: int
     empty_pages: int
@@ -62,11 +63,17 @@ def summary(stats: Stats) -> str:
         )
     if stats.processes > 1:
         parts.append(f"{stats.processes} processes")
-    return f"{counted(stats.objects, 'object')} in {stats.elapsed_s:.2f} s: {', '.join(parts)}"
+    resumed = f", {stats.resumed_objects:,} of them by an earlier run," if stats.resumed_objects else ""
+    return f"{counted(stats.objects, 'object')}{resumed} in {stats.elapsed_s:.2f} s: {', '.join(parts)}"
 
 
 def explained(stats: Stats) -> str:
-    """Return the summary, the least wall time with its reason, where the time of all listers went."""
+    """Return the summary, the least wall time with its reason, where the time of all listers went.
+
+    Where an earlier run has listed all, nothing took any time.
+    """
+    if stats.resumed_objects and not stats.calls:
+        return f"{counted(stats.objects, 'object')}, all of them listed by an earlier run: nothing was asked for"
     lines = [summary(stats), f"at least {stats.bound_s:.2f} s: {_bound_reason(stats)}"]
     lines.append(f"where the time of {counted(stats.ceiling, 'lister')} went:")
     lines.extend(

@@ -57,7 +57,7 @@ class Checkpoint:
         self._path = Path(path).resolve()  # a link's target is written, so it is what will be removed
         self._asked = asked
         self._owner_id = os.getpid()
-        self._holds_pages = False
+        self.kept_pages = 0
         self._anew: dict[str, int] = {}  # names whose rows in so many first records do not count: they came again
 
     def __enter__(self) -> Self:
@@ -74,7 +74,7 @@ class Checkpoint:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A fork of the owner only lets go: the file with its lock stays the owner's.
-        if (kind is None or not self._holds_pages) and os.getpid() == self._owner_id and self._is_in_place(self._file):
+        if (kind is None or not self.kept_pages) and os.getpid() == self._owner_id and self._is_in_place(self._file):
             self._path.unlink(missing_ok=True)  # still locked: nobody else has begun to use it
         self._file.close()
 
@@ -108,7 +108,7 @@ class Checkpoint:
                 records.append(write_record(covered, page))
         with self._as_our_error(_NO_ROOM):
             self._write(b"".join(records))
-        self._holds_pages |= bool(records)  # which, is not kept in mind: there may be as many as folders
+        self.kept_pages += len(records)  # which, is not kept in mind: there may be as many as folders
 
     def _without_name(self, name: str, page: Page, place: int) -> Page:
         """Leave out the rows of a name that the page ends amid, since its range goes on with all of them.
@@ -173,7 +173,7 @@ class Checkpoint:
                     self._anew[covered.start] = len(self.covered)
                 self.covered.append(covered)
                 self._end += frame_bytes(payload)
-            self._holds_pages = bool(self.covered)
+            self.kept_pages = len(self.covered)
         except NotACheckpoint as error:
             raise ResumeFileUnusable(str(self._path), str(error), _OTHER_FILE) from error
         torn_bytes = os.fstat(self._file.fileno()).st_size - self._end
