@@ -115,8 +115,10 @@ def test_a_listing_that_leaves_all_out_says_so(controller: Make, caplog: pytest.
         listing = controller(gcs, "b")
         assert listing.run() == []
     assert listing.stats.left_out == 10
-    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "list.all_left_out bucket=b objects=10 storage_classes=('STANDARD',)"
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    advice = "allowed_storage_classes=None lists objects of all classes"
+    assert said == [
+        f"list.all_left_out bucket=b prefix='' objects=10 storage_classes=STANDARD advice=\"{advice}\"",
     ]
 
 

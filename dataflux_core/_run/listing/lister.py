@@ -74,11 +74,23 @@ class Lister:
                         self._tally.hand_over()
                         yield page
                         self._tally.take_back()
-        bucket, classes = self._scope.bucket, self._scope.storage_classes
         if self.stats.left_out and not self.stats.objects and not self._scope.selection.judges_objects:
-            left_out = self.stats.left_out
-            log.warning("list.all_left_out bucket=%s objects=%d storage_classes=%s", bucket, left_out, classes)
+            self._warn_of_nothing()
         log.info("list.done bucket=%s prefix=%s %s", self._scope.bucket, self._scope.prefix, self.stats)
+
+    def _warn_of_nothing(self) -> None:
+        """Tell who wonders about an empty result; where no logging is set up, Python prints this to stderr."""
+        classes = self._scope.storage_classes
+        log.warning(
+            'list.all_left_out bucket=%s prefix=%r objects=%d storage_classes=%s advice="%s"',
+            self._scope.bucket,
+            self._scope.prefix,
+            self.stats.left_out,
+            "all" if classes is None else ",".join(classes),
+            "only temporaries and names that end in / are there"
+            if classes is None
+            else "allowed_storage_classes=None lists objects of all classes",
+        )
 
     @property
     def _in_flight(self) -> int:
