@@ -56,7 +56,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=OBJECTS, help="objects in the bucket")
     parser.add_argument("--forms", default=",".join(FORMS), help="columns in memory, a Parquet file as pages arrive")
     parser.add_argument("--repetitions", type=int, default=3, help="the quickest is told in full")
-    parser.add_argument("--parallelism", type=int, default=64, help="ranges listed at once")
+    parser.add_argument("--parallelism", type=int, default=32, help="ranges listed at once")
     parser.add_argument("--smoke", action="store_true", help="shows that it works, measures nothing")
     options = parser.parse_args()
     if options.smoke:

@@ -173,7 +173,7 @@ def receive_ns(gcs: Emulator, work: Work) -> float:
 
 def whole_run(gcs: Emulator, form: str, count: int, repetitions: int) -> dict[str, float]:
     """List the whole bucket in a process of its own; return its CPU with its helpers', helpers' imports included."""
-    client = Client(form, "ours", "list_ours", form, 64)
+    client = Client(form, "ours", "list_ours", form, 32)
     answers = [run_client(client, gcs.endpoint, timeout_s=300) for _ in range(repetitions)]
     return {
         "cpu_ns_per_object": round(statistics.median(answer["cpu_s"] for answer in answers) / count * 1e9, 1),
