@@ -117,7 +117,7 @@ def _comparable(previous: Listing, query: Query, options: Options) -> Listing:
     try:
         part = narrowed(previous, query.scope)
     except InvalidArgument as error:
-        advice = "list the bucket with it to a file, then compare the two files"
+        advice = "where PREVIOUS was listed with it, list again with it to a file, then compare the two files"
         raise click.UsageError(f"{as_typed(str(error))}; {advice}") from error
     replaces = options["save"] is not None and Path(options["save"]).resolve() == options["previous"].resolve()
     if replaces and len(part) < len(previous):
