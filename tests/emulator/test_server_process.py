@@ -329,6 +329,18 @@ def test_an_upload_that_breaks_off_is_no_object(gcs: Emulator) -> None:
     assert [item["name"] for item in json.loads(body)["items"]] == ["a"]
 
 
+def test_a_request_in_flight_at_the_end_is_dropped_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    with Emulator(buckets={"box": Memory({"a": b"x"})}, latency=Latency(read_s=WAIT_S)) as gcs:
+        connection = connect(gcs)
+        connection.request("GET", f"{API}/a?alt=media")
+        while not gcs.requests().counts.get("read"):
+            pass  # on its way
+    with pytest.raises(ConnectionError):
+        connection.getresponse()
+    connection.close()
+    assert not capfd.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["reset", "lost", "truncate", "stall", "checksum"])
 def test_a_client_that_is_gone_before_its_fault_is_no_error_of_ours(
     kind: Kind, capfd: pytest.CaptureFixture[str]
