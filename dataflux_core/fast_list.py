@@ -75,29 +75,12 @@ class ListingController:
         trace: str | Path | None = None,
         hierarchical: bool | None = None,
     ) -> None:
-        if not isinstance(max_parallelism, int) or isinstance(max_parallelism, bool) or max_parallelism < 1:
-            raise InvalidArgument("max_parallelism", repr(max_parallelism), "a whole number of at least 1")
-        for argument, given in (("project", project), ("user_project", user_project)):
-            if given is not None and not isinstance(given, str):
-                raise InvalidArgument(argument, repr(given), "the name of a project, or None")
-        if not isinstance(bucket, str) or not bucket or "/" in bucket:
-            raise InvalidArgument("bucket", repr(bucket), "the name of a bucket, without gs:// or a path")
-        if prefix is not None and not isinstance(prefix, str):
-            raise InvalidArgument("prefix", repr(prefix), "a string, or None for all objects")
-        if resume is not None and not isinstance(resume, (str, PathLike)):
-            raise InvalidArgument("resume", repr(resume), "the path of a file, or None")
-        if trace is not None:
-            if not isinstance(trace, (str, PathLike)):
-                raise InvalidArgument("trace", repr(trace), "the path of a file, or None")
-            check_trace(Path(trace), *([] if resume is None else [resume]))
-        if hierarchical is not None and not isinstance(hierarchical, bool):
-            raise InvalidArgument("hierarchical", repr(hierarchical), "True, False, or None to find out")
         self.max_parallelism = max_parallelism
         self.project = project
         self.bucket = bucket
         self.sort_results = sort_results
         self.skip_compose = skip_compose
-        self.prefix = prefix or ""
+        self.prefix = "" if prefix is None else prefix
         self.allowed_storage_classes = allowed_storage_classes
         self.retry_config = retry_config
         self.progress = progress
@@ -109,6 +92,7 @@ class ListingController:
         self.client: Any = None
         self.observer: Observer | None = None  # told of each page as it arrives
         self.stats = ListingStats()  # of the latest run
+        self._check()
         self._scope(())  # what cannot be asked for is refused here as well as in a run
 
     def run(self) -> list[tuple[str, int]]:
@@ -174,6 +158,29 @@ class ListingController:
         scope = self._scope(fields)
         with self._pages(scope) as pages:
             return write_csv(pages, scope.fields, path)
+
+    def _check(self) -> None:
+        """Raise InvalidArgument where an argument cannot mean anything, ExtraMissing for a trace."""
+        if (
+            not isinstance(self.max_parallelism, int)
+            or isinstance(self.max_parallelism, bool)
+            or self.max_parallelism < 1
+        ):
+            raise InvalidArgument("max_parallelism", repr(self.max_parallelism), "a whole number of at least 1")
+        for argument, given in (("project", self.project), ("user_project", self.user_project)):
+            if given is not None and not isinstance(given, str):
+                raise InvalidArgument(argument, repr(given), "the name of a project, or None")
+        if not isinstance(self.bucket, str) or not self.bucket or "/" in self.bucket:
+            raise InvalidArgument("bucket", repr(self.bucket), "the name of a bucket, without gs:// or a path")
+        if not isinstance(self.prefix, str):
+            raise InvalidArgument("prefix", repr(self.prefix), "a string, or None for all objects")
+        for argument, path in (("resume", self.resume), ("trace", self.trace)):
+            if path is not None and not isinstance(path, (str, PathLike)):
+                raise InvalidArgument(argument, repr(path), "the path of a file, or None")
+        if self.trace is not None:
+            check_trace(Path(self.trace), *([] if self.resume is None else [self.resume]))
+        if self.hierarchical is not None and not isinstance(self.hierarchical, bool):
+            raise InvalidArgument("hierarchical", repr(self.hierarchical), "True, False, or None to find out")
 
     def _check_file(self, path: str | Path) -> None:
         if self.trace is not None:
