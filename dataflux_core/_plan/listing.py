@@ -45,6 +45,9 @@ class KeyRange:
     start: str
     end: str | None  # None: no bound
 
+    def __contains__(self, name: str) -> bool:
+        return self.start <= name and (self.end is None or name < self.end)
+
     @classmethod
     def everything(cls) -> KeyRange:
         return cls("", None)

@@ -394,3 +394,13 @@ def test_where_names_repeat_the_rows_that_come_again_are_dropped_for_good(file: 
         sizes = [page.size_list() for _, page in checkpoint.pages([])]
     assert kept == [["a"], [], ["x", "y"]]
     assert [of_page for of_page in sizes if of_page] == [[1], [6, 7], [2, 3, 4], [5, 6]]
+
+
+def test_repetitions_of_a_name_amid_what_is_left_are_dropped(file: Path) -> None:
+    """A page of one name alone finishes nothing, so its range and the one below it are one in the next run."""
+    with suppress(InterruptedError), Checkpoint(file, Asked.of("", Scope("b"))) as checkpoint:
+        checkpoint.append([(KeyRange("", "b"), page_of(["a"], [1])), (KeyRange("m", "m"), page_of(["m"], [2]))], 0)
+        raise InterruptedError
+    with Checkpoint(file, Asked.of("", Scope("b"))) as checkpoint:
+        kept = [page.name_list() for _, page in checkpoint.pages([KeyRange("b", None)])]
+    assert kept == [["a"], []]

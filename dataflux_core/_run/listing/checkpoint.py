@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import stat
+from bisect import bisect_right
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from io import FileIO
@@ -84,7 +85,8 @@ class Checkpoint:
 
     def pages(self, left: Iterable[KeyRange]) -> Iterator[tuple[Covered, Page]]:
         """Yield the pages kept before, without rows that the `left` ranges bring again; raises ResumeFileUnusable."""
-        starts = {key_range.start for key_range in left}
+        ordered = sorted(left, key=lambda key_range: key_range.start)
+        starts = [key_range.start for key_range in ordered]
         self._file.seek(self._begin)
         payloads = read_frames(self._file)
         for place, covered in enumerate(self.covered):
@@ -93,10 +95,12 @@ class Checkpoint:
             if payload is None:
                 raise ResumeFileUnusable(str(self._path), "it was changed meanwhile", "delete it to begin anew")
             page = read_page(payload)
-            if covered.end in starts:
-                page = self._without_name(covered.end, page, place)
-            elif covered.end is not None and place < self._anew.get(covered.end, 0):
-                page = page.between(None, covered.end)
+            if covered.end is not None:
+                behind = bisect_right(starts, covered.end)
+                if behind and covered.end in ordered[behind - 1]:
+                    page = self._without_name(covered.end, page, place)
+                elif place < self._anew.get(covered.end, 0):
+                    page = page.between(None, covered.end)
             yield covered, page
 
     def append(self, parts: Iterable[tuple[KeyRange, Page]], left_out: int) -> None:
