@@ -15,6 +15,7 @@ from dataflux_core._data.known_ranges import known_ranges, with_prefix
 from dataflux_core._data.listing import Listing, whole_listing, whole_pairs
 from dataflux_core._data.trace import check_trace, traced
 from dataflux_core._data.trace_record import TraceRecord
+from dataflux_core._plan.columns import check_name
 from dataflux_core._plan.listing import KeyRange
 from dataflux_core._plan.selection import Selection
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
@@ -172,8 +173,8 @@ class ListingController:
                 raise InvalidArgument(argument, repr(given), "the name of a project, or None")
         if not isinstance(self.bucket, str) or not self.bucket or "/" in self.bucket:
             raise InvalidArgument("bucket", repr(self.bucket), "the name of a bucket, without gs:// or a path")
-        if not isinstance(self.prefix, str):
-            raise InvalidArgument("prefix", repr(self.prefix), "a string, or None for all objects")
+        if self.prefix != "":
+            check_name("prefix", self.prefix)  # what no object's name can begin with
         for argument, path in (("resume", self.resume), ("trace", self.trace)):
             if path is not None and not isinstance(path, (str, PathLike)):
                 raise InvalidArgument(argument, repr(path), "the path of a file, or None")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         pytest.param({"bucket": ""}, "bucket=''", id="no bucket"),
         pytest.param({"bucket": "gs://b"}, "bucket='gs://b'", id="a URL for a bucket"),
         pytest.param({"prefix": 5}, "prefix=5", id="a prefix that is no text"),
+        pytest.param({"prefix": "a\ud800"}, "prefix=.*UTF-8", id="a prefix that no name can begin with"),
     ],
 )
 def test_arguments_that_mean_nothing(arguments: dict[str, object], named: str) -> None:
