@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 from dataflux_core._plan.characters import alphabet_of, are_safe, common_prefix, is_safe, next_safe
 from dataflux_core._plan.keyspace import Frame
 from dataflux_core._plan.symbols import NameModel
+from tests.steps import steps_of
 
 ANY_NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1, max_size=30)
 PATHLIKE = st.text(st.sampled_from("ab0/é漢"), min_size=1, max_size=12)
@@ -133,14 +132,12 @@ def test_hexadecimal_names_spread_evenly() -> None:
     assert str(model.after("", 0, "").symbols) == hexadecimal
 
 
-def learning_s(prefix: str) -> float:
-    """Return the seconds of processor time in which a hundred pages below a prefix are learned."""
-    pages = [[f"{prefix}{number:09d}" for number in range(start, start + 25)] for start in range(0, 2500, 25)]
-    began_s = time.process_time()
-    model_of(*pages)
-    return time.process_time() - began_s
+def learning_steps(prefix: str) -> int:
+    """Return in how many steps ten pages below a prefix are learned."""
+    pages = [[f"{prefix}{number:09d}" for number in range(start, start + 25)] for start in range(0, 250, 25)]
+    return steps_of(lambda: model_of(*pages))
 
 
 def test_what_all_names_of_a_page_share_is_learned_once() -> None:
     """A part of a deep tree has names of a thousand characters of which all but a few are the same."""
-    assert learning_s("d/" * 480) < 40 * learning_s("")
+    assert learning_steps("d/" * 480) < 10 * learning_steps("")
