@@ -15,7 +15,7 @@ from dataflux_core._data.known_ranges import known_ranges, with_prefix
 from dataflux_core._data.listing import Listing, whole_listing, whole_pairs
 from dataflux_core._data.trace import check_trace, traced
 from dataflux_core._data.trace_record import TraceRecord
-from dataflux_core._plan.columns import check_name
+from dataflux_core._plan.columns import check_bucket, check_name
 from dataflux_core._plan.listing import KeyRange
 from dataflux_core._plan.selection import Selection
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
@@ -171,8 +171,7 @@ class ListingController:
         for argument, given in (("project", self.project), ("user_project", self.user_project)):
             if given is not None and not isinstance(given, str):
                 raise InvalidArgument(argument, repr(given), "the name of a project, or None")
-        if not isinstance(self.bucket, str) or not self.bucket or "/" in self.bucket:
-            raise InvalidArgument("bucket", repr(self.bucket), "the name of a bucket, without gs:// or a path")
+        check_bucket(self.bucket, "bucket")
         if self.prefix != "":
             check_name("prefix", self.prefix)  # what no object's name can begin with
         for argument, path in (("resume", self.resume), ("trace", self.trace)):

@@ -118,10 +118,10 @@ def check_name(argument: str, name: object) -> None:
             raise InvalidArgument(argument, _shown(name), "an object name that UTF-8 can hold") from error
 
 
-def check_bucket(bucket_name: object) -> None:
+def check_bucket(bucket_name: object, argument: str = "bucket_name") -> None:
     """Refuse what no bucket can be called."""
     if not isinstance(bucket_name, str) or not bucket_name or "/" in bucket_name:
-        raise InvalidArgument("bucket_name", repr(bucket_name), "the name of a bucket, without gs:// or a path")
+        raise InvalidArgument(argument, repr(bucket_name), "the name of a bucket, without gs:// or a path")
 
 
 def _shown(value: object) -> str:

@@ -115,8 +115,8 @@ class ListingPlan:
     _live: LiveRanges = field(default_factory=LiveRanges)
     _calls: int = 0  # answered
     _objects: int = 0
-    _splits: int = 0
-    _empty: int = 0  # halves
+    _splits: int = 0  # of this plan alone, where `counts` may be those of many folders
+    _empty: int = 0  # halves, likewise
     _page_objects: int = 1  # the fullest page seen
 
     def __post_init__(self, ranges: Sequence[KeyRange]) -> None:
@@ -130,6 +130,10 @@ class ListingPlan:
     @property
     def live_ranges(self) -> int:
         return len(self._live)
+
+    @property
+    def _is_hasty(self) -> bool:
+        return haste(self.parallelism) > 1
 
     def next_spans(self, free: int) -> list[Span]:
         """Return up to `free` pages to ask for now: ranges go on first, then the largest are split."""
@@ -192,7 +196,8 @@ class ListingPlan:
         return known  # asked again from there, which startOffset includes
 
     def _advance(self, live: LiveRange, facts: PageFacts) -> None:
-        if live.first is None:
+        is_first = live.first is None
+        if is_first:
             live.first = facts.first
             left = self._live.left_of(live)
             if left is not None:
@@ -203,13 +208,17 @@ class ListingPlan:
         ended = live.outlook is not None and live.outlook.most_pages_left < 1
         live.overdue_pages = live.overdue_pages + 1 if ended or live.overdue_pages >= _PATIENCE_PAGES else 0
         live.outlook = None
-        live.pages += 1
         live.pages_uncut += 1
         self._page_objects = max(self._page_objects, facts.count)
         self._objects += facts.count
+        if self.parallelism > 1:  # a single range is never cut
+            self._learn(live, facts, is_first=is_first)
+
+    def _learn(self, live: LiveRange, facts: PageFacts, *, is_first: bool) -> None:
+        """Learn from a page what names are made of."""
         sample = [*facts.sample, facts.last]
         live.trail += sample
-        if self._calls < _LEARNED_PAGES or live.pages <= 1 or self._calls % _LEARNED_EVERY == 0:
+        if self._calls < _LEARNED_PAGES or is_first or self._calls % _LEARNED_EVERY == 0:
             self._names.learn(sample, live.trail)
         if len(live.trail) > _TRAIL_NAMES:
             del live.trail[1::2]
@@ -301,7 +310,7 @@ class ListingPlan:
         """
         span = frame.number(live.cursor or "") - frame.bottom
         page_span = max(1, span * self._page_objects // max(1, live.page_objects))
-        if haste(self.parallelism) > 1:
+        if self._is_hasty:
             everything = Frame(frame.model, "", frame.fine, 0, 0)
             share = everything.number(live.cursor or "") - everything.number(live.page_first)
             if live.page_objects > _PROBED_OBJECTS:
@@ -330,6 +339,6 @@ class ListingPlan:
             thief.blind = victim.blind
             thief.stepped_from = low
             thief.page_share = victim.page_share
-            thief.probed = victim.blind and haste(self.parallelism) > 1
+            thief.probed = victim.blind and self._is_hasty
             thief.expected_pages = outlook.pages_left / (len(cuts) + 1)
         return thieves

@@ -35,7 +35,6 @@ class LiveRange:
     futile: bool = False  # until the next page no cut can be found
     stepped_from: str = ""  # the last name that its victim had when it was cut off
     expected_pages: float = 1.0  # before the first of them is there
-    pages: int = 0
     pages_uncut: int = 0
     overdue_pages: int = 0  # that came although none were thought to be left
     probed: bool = False  # its first page is a small one: to know soon is worth a call
