@@ -67,6 +67,19 @@ def test_the_profile_of_a_listing_times_its_stages_then_the_whole() -> None:
     assert all(run["cpu_ns_per_object"] > 0 for run in answer["runs"].values())
 
 
+def test_the_profile_of_reading_tells_of_each_case_what_an_object_costs() -> None:
+    answer = answer_of("reading_profile", "--only", "512", "10000")
+    assert {label.partition(" in flight")[0] for label in answer["cases"]} == {
+        "direct, http, 512",
+        "direct, https, 512",
+        "composed, http, 512",
+        "composed, https, 512",
+    }
+    for took in answer["cases"].values():
+        assert 0 < took["least_us"] <= took["median_us"]
+        assert took["server_us"] > 0
+
+
 def test_a_benchmark_names_its_command_and_its_host() -> None:
     answer = answer_of("list_bucket", "--peers", "ours")
     assert answer["command"] == "python -m benchmarking.list_bucket --smoke --peers ours"
