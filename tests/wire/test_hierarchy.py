@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from dataflux_core._plan.listing import KeyRange, Span
-from dataflux_core._wire.hierarchy import hierarchy_request, read_hierarchy
 from dataflux_core._wire.listing import Scope, list_request, read_page
 from dataflux_core._wire.page import Page, page_of
 
@@ -47,31 +46,6 @@ def test_folders_come_with_a_page() -> None:
 def test_folders_out_of_order_are_no_page(prefixes: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         read_page(Scope("b"), b'{"prefixes":%s}' % prefixes)
-
-
-def test_a_bucket_is_asked_for_its_namespace_alone() -> None:
-    target = hierarchy_request(Scope("b/x", user_project="payer")).target
-    assert target.startswith("/storage/v1/b/b%2Fx?")
-    assert query_of(target)["fields"] == ["hierarchicalNamespace"]
-    assert query_of(target)["userProject"] == ["payer"]
-
-
-@pytest.mark.parametrize(
-    ("body", "hierarchical"),
-    [
-        pytest.param(b'{"hierarchicalNamespace":{"enabled":true}}', True, id="enabled"),
-        pytest.param(b'{"hierarchicalNamespace":{"enabled":false}}', False, id="disabled"),
-        pytest.param(b'{"hierarchicalNamespace":{}}', False, id="neither"),
-        pytest.param(b"{}", False, id="a bucket from before there was such a thing"),
-    ],
-)
-def test_what_a_bucket_says_of_its_namespace(body: bytes, *, hierarchical: bool) -> None:
-    assert read_hierarchy(body) is hierarchical
-
-
-def test_an_answer_that_is_no_bucket_is_refused() -> None:
-    with pytest.raises(msgspec.DecodeError):
-        read_hierarchy(b"[]")
 
 
 def test_parts_of_a_page_are_its_rows_in_some_ranges() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dataflux_core._wire.hierarchy import hierarchy_request, read_hierarchy
+from dataflux_core._wire.bucket import HIERARCHY_FIELDS, bucket_request, read_bucket
 from dataflux_core._wire.message import error_message
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ class Inquiry:
     def ask(self, transport: Transport, authorization: str) -> None:
         """Send the question; `transport` hands this object back with the answer."""
         self._is_open = False
-        transport.start(hierarchy_request(self._scope), self, authorization=authorization)
+        scope = self._scope
+        request = bucket_request(scope.bucket, HIERARCHY_FIELDS, user_project=scope.user_project)
+        transport.start(request, self, authorization=authorization)
 
     def read(self, answer: Answer) -> bool:
         """Tell whether the bucket has a hierarchical namespace; False where that cannot be known."""
@@ -48,7 +50,7 @@ class Inquiry:
             log.info("list.flat bucket=%s status=%d reason=%s", bucket, answer.status, reason)
             return False
         try:
-            found = read_hierarchy(answer.body)
+            found = read_bucket(answer.body).hierarchical
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.info("list.flat bucket=%s status=%d reason=%s", bucket, answer.status, error)
             return False
