@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from dataflux_core.emulator._errors import ApiError
 from dataflux_core.emulator._generations import Generations
 from dataflux_core.emulator._names import SortedNames, part
+from dataflux_core.emulator._objects import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dataflux_core.emulator._fields import Json
     from dataflux_core.emulator._objects import StoredObject
+
+HOLD_KINDS = {"temporaryHold": "Temporary", "eventBasedHold": "Event-Based"}
 
 
 class Columns(Protocol):
@@ -100,18 +103,19 @@ class Bucket:
 
     def put(self, stored: StoredObject) -> None:
         """Write an object, in place of one of the same name."""
-        if self._keeps_versions or self._retention_s:
-            replaced = self.get(stored.name)
-            if replaced is not None and replaced.generation != stored.generation:
-                self._retire(replaced, stored.created_us, keeps_version=self._keeps_versions)
+        replaced = self.get(stored.name)
+        if replaced is not None and replaced.generation != stored.generation:
+            self._demand_end(replaced, stored.created_us)
+            self._retire(replaced, stored.created_us, keeps_version=self._keeps_versions)
         if stored.name not in self._written:
             self._written_names.add(stored.name)
-            if self._base is not None and self._base.get(stored.name) is not None:
+            if replaced is not None:
                 self._hidden.add(stored.name)
         self._written[stored.name] = stored
 
     def remove(self, stored: StoredObject, now_us: int, *, for_good: bool = False) -> None:
         """Delete a generation that is there; `for_good` where a bucket with versions is not to keep it as one."""
+        self._demand_end(stored, now_us)
         name = stored.name
         if stored.deleted_us:
             self._noncurrent.remove(stored)
@@ -163,6 +167,23 @@ class Bucket:
                 message = f"Caller does not have {permission} access to the Google Cloud Storage bucket {self.name}."
                 raise ApiError(403, message)
 
+    def demand_composable(self) -> None:
+        """Refuse to compose where the service does not: in a Rapid bucket, which lies in one zone."""
+        if self.resource.get("locationType") == "zone" or self.resource.get("storageClass") == "RAPID":
+            raise ApiError(400, f"Compose is not supported in the zonal bucket {self.name}.")
+
+    def _demand_end(self, stored: StoredObject, now_us: int) -> None:
+        """Refuse to delete or replace an object that is held, or younger than the bucket keeps every object."""
+        subject = f"Object '{self.name}/{stored.name}'"
+        for hold, kind in HOLD_KINDS.items():
+            if hold in stored.settings:
+                message = f"{subject} is under active {kind} hold and cannot be deleted or overwritten."
+                raise ApiError(403, message, "objectUnderActiveHold")
+        ends_us = stored.created_us + self._kept_s * 1_000_000
+        if now_us < ends_us:
+            message = f"{subject} is subject to bucket's retention policy until {timestamp(ends_us)}."
+            raise ApiError(403, message, "retentionPolicyNotMet")
+
     def is_empty(self) -> bool:
         """Say whether nothing is listed here."""
         return not self.take("", None, 1).names
@@ -173,16 +194,23 @@ class Bucket:
         return isinstance(versioning, dict) and versioning.get("enabled") is True
 
     @property
-    def _retention_s(self) -> int:
-        policy = self.resource.get("softDeletePolicy")
-        return int(str(policy.get("retentionDurationSeconds") or 0)) if isinstance(policy, dict) else 0
+    def _soft_delete_s(self) -> int:
+        return self._seconds("softDeletePolicy", "retentionDurationSeconds")
+
+    @property
+    def _kept_s(self) -> int:
+        return self._seconds("retentionPolicy", "retentionPeriod")
+
+    def _seconds(self, policy: str, key: str) -> int:
+        found = self.resource.get(policy)
+        return int(str(found.get(key) or 0)) if isinstance(found, dict) else 0
 
     def _retire(self, stored: StoredObject, now_us: int, *, keeps_version: bool) -> None:
         """Keep what is live no more as long as the bucket says."""
         if keeps_version:
             self._noncurrent.add(replace(stored, deleted_us=now_us, cache={}))
-        elif self._retention_s:
-            ends_us = now_us + self._retention_s * 1_000_000
+        elif self._soft_delete_s:
+            ends_us = now_us + self._soft_delete_s * 1_000_000
             self._soft_deleted.add(replace(stored, soft_deleted_us=now_us, hard_deleted_us=ends_us, cache={}))
 
     def _take_written(self, start: str, end: str | None, limit: int) -> list[str]:

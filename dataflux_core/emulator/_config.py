@@ -98,7 +98,8 @@ class Memory:
     """A bucket whose objects are held in memory.
 
     `permissions` are those that callers have, None for all; `resource` is what the bucket says of itself beyond the
-    usual, such as `{"softDeletePolicy": {"retentionDurationSeconds": "604800"}}`.
+    usual, such as `{"softDeletePolicy": {"retentionDurationSeconds": "604800"}}`. It behaves as it says: soft delete,
+    versions, a retention policy, a hold on new objects, storage class, folders, one zone, who pays for a listing.
     """
 
     objects: Mapping[str, bytes] = field(default_factory=dict)

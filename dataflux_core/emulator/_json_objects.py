@@ -96,6 +96,7 @@ def compose(store: Store, request: Request, target: Target) -> Reply:
         count = len(sources) if isinstance(sources, list) else 0
         message = f"The number of source components provided ({count}) must be between 1 and {MAX_SOURCES}."
         raise ApiError(400, message)
+    bucket.demand_composable()
     deletes = body.get("deleteSourceObjects") is True
     bucket.demand("storage.objects.get", *(["storage.objects.delete"] if deletes else []))
     demand_write(bucket, target.name, conditions(request))

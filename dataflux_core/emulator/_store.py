@@ -78,6 +78,8 @@ class Store:
         chosen, metadata = read_settings(settings)
         if "storageClass" not in chosen and isinstance(default := bucket.resource.get("storageClass"), str):
             chosen["storageClass"] = default
+        if bucket.resource.get("defaultEventBasedHold") is True:
+            chosen["eventBasedHold"] = "true"
         stored = StoredObject(
             name=name,
             size=size,
