@@ -1,4 +1,4 @@
-"""Find the guardian processes of one test among all that run."""
+"""Find the processes of one test among all that run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,20 @@ MARK = "DATAFLUX_TEST_MARK"  # in the environment of the programs of one test, w
 
 def guardians(mark: str) -> list[int]:
     """Return the guardians of programs that were started with `mark` in their environment."""
-    return [pid for pid in _numbers() if "guardian.py" in command_line(pid) and f"{MARK}={mark}" in _environment(pid)]
+    return [pid for pid in _of(mark) if "guardian.py" in command_line(pid)]
+
+
+def others(mark: str) -> list[int]:
+    """Return the programs, with their helpers, that were started with `mark` in their environment."""
+    return [pid for pid in _of(mark) if "guardian.py" not in command_line(pid)]
 
 
 def command_line(pid: int) -> str:
     return " ".join(_entries(pid, "cmdline"))
+
+
+def _of(mark: str) -> list[int]:
+    return [pid for pid in _numbers() if f"{MARK}={mark}" in _environment(pid)]
 
 
 def _numbers() -> list[int]:
