@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "explanation" / "performance.md"
 RESULTS = ROOT / "benchmarking" / "results"
+CALLS = ("read", "compose", "delete")
 HEAD = """\
 | client | seconds | times ours | client CPU, µs an object | server CPU, s | calls |
 |---|---:|---:|---:|---:|---:|
@@ -83,9 +84,17 @@ def _origin(answer: dict[str, Any]) -> str:
 
 def title_of(answer: dict[str, Any]) -> str:
     """Say under which conditions the question was asked."""
-    wait_ms = max(answer[name] for name in ("list_ms", "read_ms") if name in answer)
-    kind = f"objects of {answer['object_bytes']:,} bytes" if "object_bytes" in answer else "names"
-    return f"{answer['objects']:,} {kind}, {'latency of Cloud Storage' if wait_ms else 'without latency'}"
+    if "object_bytes" not in answer:
+        latency = "latency of Cloud Storage" if answer["list_ms"] else "without latency"
+        return f"{answer['objects']:,} names, {latency}"
+    waits = [f"{answer[f'{call}_ms']:.0f} ms a {call}" for call in CALLS if answer.get(f"{call}_ms")]
+    over = ", over TLS" if answer.get("tls") else ""
+    return f"{count_of(answer)} of {answer['object_bytes']:,} bytes{over}, {', '.join(waits) or 'without latency'}"
+
+
+def count_of(answer: dict[str, Any]) -> str:
+    """Say how many objects there are."""
+    return "One object" if answer["objects"] == 1 else f"{answer['objects']:,} objects"
 
 
 def _row(label: str, took: dict[str, Any], answer: dict[str, Any]) -> str:

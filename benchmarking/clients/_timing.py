@@ -29,6 +29,8 @@ class Task(TypedDict):
     variant: str  # how the client does it, where it knows several ways
     parallelism: int  # ranges, threads, processes or requests at once, as the client counts them
     objects: list[tuple[str, int]]  # (name, size in bytes) to download; [] for a listing
+    part_bytes: int  # a larger object is read in ranges of so many; 0: in one piece
+    authority: str  # the certificate to trust; "" where the server speaks plain HTTP
 
 
 @dataclass(frozen=True)

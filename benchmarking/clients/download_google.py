@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import requests.adapters
 from google.cloud import storage
 
+from benchmarking.clients._google import keep_connections
 from benchmarking.clients._timing import read_task, tell_contents, time_call
 
 
@@ -14,10 +14,7 @@ def main() -> None:
     """Time `download_as_bytes` of every object."""
     task = read_task()
     client = storage.Client("benchmark")
-    # By default ten connections are kept; the other threads would open a new one for each object.
-    adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=task["parallelism"])
-    for scheme in ("http://", "https://"):
-        client._http.mount(scheme, adapter)  # noqa: SLF001 - the documented way round that limit
+    keep_connections(client, task["parallelism"])
     bucket = client.bucket(task["bucket"])
 
     def read(name: str) -> bytes:

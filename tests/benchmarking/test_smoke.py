@@ -12,7 +12,7 @@ from benchmarking import _measure
 
 ROOT = Path(__file__).resolve().parents[2]
 # Upstream has an environment of its own, which `make bench` makes; here it is left out.
-PEERS = "ours,google,obstore"
+PEERS = "ours,google,obstore,aiohttp"
 
 
 def answer_of(benchmark: str, *arguments: str) -> dict[str, Any]:
@@ -29,9 +29,16 @@ def answer_of(benchmark: str, *arguments: str) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("benchmark_name", ["list_bucket", "download_objects"])
-def test_a_benchmark_answers_on_one_line_where_every_client_was_exact(benchmark_name: str) -> None:
-    answer = answer_of(benchmark_name, "--peers", PEERS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["list_bucket"], id="listing"),
+        pytest.param(["download_objects"], id="downloading small objects"),
+        pytest.param(["download_objects", "--tls", "--google-processes", "0"], id="downloading them over TLS"),
+    ],
+)
+def test_a_benchmark_answers_on_one_line_where_every_client_was_exact(command: list[str]) -> None:
+    answer = answer_of(*command, "--peers", PEERS)
     assert answer["clients"]
     for label, took in answer["clients"].items():
         assert took["exact"], f"{label}: {took}"
