@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults test-core test-pytorch-client check format lint types docs bench bench-18m lock clean
+.PHONY: help demo test faults test-core test-pytorch-client test-torch test-ray check format lint types docs bench bench-18m lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,7 +28,7 @@ $(VENV)-upstream/.installed: requirements-peers.lock
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest
 
-faults: $(STAMP) ## List every kind of bucket while calls fail in every way (a few minutes)
+faults: $(STAMP) ## List, download in every way while calls fail in every way, signals strike (half an hour)
 	$(BIN)/python -m pytest -q -m matrix
 
 test-core: $(STAMP) ## List and download in an environment without any extra
@@ -44,6 +44,19 @@ $(VENV)-pytorch/.installed: requirements-dev.lock requirements-pytorch-client.lo
 	$(VENV)-pytorch/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	$(VENV)-pytorch/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-pytorch-client.lock
 	$(VENV)-pytorch/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-peers.lock
+	touch $@
+
+test-torch: $(VENV)-pytorch/.installed ## Load datasets through torch's DataLoader, workers of every kind, every byte compared
+	PYTHONPATH=. NO_GCE_CHECK=true $(VENV)-pytorch/bin/python -m tests.download.check_torch
+
+test-ray: $(VENV)-ray/.installed ## Download in tasks and actors of Ray, every byte compared
+	PYTHONPATH=. NO_GCE_CHECK=true RAY_USAGE_STATS_ENABLED=0 RAY_AUTH_MODE=disabled \
+		$(VENV)-ray/bin/python -m tests.download.check_ray
+
+$(VENV)-ray/.installed: requirements-dev.lock requirements-ray.lock
+	test -x $(VENV)-ray/bin/python || $(PYTHON) -m venv $(VENV)-ray
+	$(VENV)-ray/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(VENV)-ray/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-ray.lock
 	touch $@
 
 check: lint types test docs ## Everything CI runs
