@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXTRAS = ("pyarrow", "click", "uvicorn", "numpy", "matplotlib", "torch", "gcsfs", "pytest")
+EXTRAS = ("pyarrow", "click", "uvloop", "numpy", "matplotlib", "torch", "gcsfs", "pytest")
 
 
 def main() -> None:

@@ -10,18 +10,18 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import uvloop
-from uvicorn import Config
-from uvicorn.server import ServerState
 
 from dataflux_core.emulator._app import App
 from dataflux_core.emulator._build import make_store
 from dataflux_core.emulator._config import ServerPlan, plan_from_json
-from dataflux_core.emulator._socket import Protocol
+from dataflux_core.emulator._connection import Connection, Front
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from ssl import SSLContext
 
 KEEP_ALIVE_S = 600  # the service's own front end keeps idle connections for minutes
+BACKLOG = 2048  # connections that a client may open at once
 
 
 class Lifeline(asyncio.Protocol):
@@ -37,47 +37,43 @@ class Lifeline(asyncio.Protocol):
 
 async def serve(plan: ServerPlan) -> None:
     """Serve until the handle, or its process, is gone."""
-    config = Config(
-        App(make_store(plan), plan.settings),
-        http=Protocol,
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        ssl_certfile=plan.certfile,
-        ssl_keyfile=plan.keyfile,
-    )
-    config.load()
-    state = ServerState()
+    front = Front(App(make_store(plan), plan.settings), "http" if plan.certfile is None else "https")
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    # uvicorn's own Server polls ten times a second and takes 0.2 s to stop; tests start hundreds of emulators.
     server = await loop.create_server(
-        lambda: Protocol(config, state, {}, loop), plan.host, plan.port, ssl=config.ssl, backlog=2048
+        lambda: Connection(front), plan.host, plan.port, ssl=_tls(plan.certfile, plan.keyfile), backlog=BACKLOG
     )
-    _watch(state, ended, plan.parent)
+    _watch(front, ended, plan.parent)
     await loop.connect_read_pipe(lambda: Lifeline(ended.set), sys.stdin)
     port = server.sockets[0].getsockname()[1]
     sys.stdout.write(json.dumps({"port": port, "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
     await ended.wait()
-    # The end of the loop would cancel what is in flight: uvicorn answers that with 500, then prints it as a failure.
-    os._exit(0)
+    os._exit(0)  # what is in flight is dropped; closing thousands of connections in order would take its time
 
 
-def _watch(state: ServerState, ended: asyncio.Event, parent: int) -> None:
-    """Once a second, write the date of the answers anew; see that the parent lives.
+def _tls(certfile: str | None, keyfile: str | None) -> SSLContext | None:
+    if certfile is None:
+        return None
+    import ssl  # noqa: PLC0415 - takes longer to import than all the rest, and few ask for it
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certfile, keyfile)
+    return context
+
+
+def _watch(front: Front, ended: asyncio.Event, parent: int) -> None:
+    """Once a second, write the date of the answers anew; see that the parent lives; close what is idle.
 
     The pipe alone would not tell: a process that the parent has forked holds it open too.
     """
-    state.default_headers = [(b"date", formatdate(usegmt=True).encode()), (b"server", b"UploadServer")]
+    front.lines = f"date: {formatdate(usegmt=True)}\r\nserver: UploadServer\r\n".encode()
+    front.second += 1
+    front.close_idle(KEEP_ALIVE_S)
     if parent and os.getppid() != parent:
         ended.set()
         return
-    asyncio.get_running_loop().call_later(1.0, _watch, state, ended, parent)
+    asyncio.get_running_loop().call_later(1.0, _watch, front, ended, parent)
 
 
 def main() -> None:

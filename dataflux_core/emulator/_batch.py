@@ -61,8 +61,7 @@ def join_batch(answers: Sequence[tuple[bytes, Reply]]) -> Reply:
             parts.append(b"Content-ID: <response-%b>\r\n" % identifier.strip(b"<>"))
         body = reply.body if isinstance(reply.body, bytes) else b""
         phrase = HTTPStatus(reply.status).phrase.encode()
-        headers = [*reply.headers, (b"Content-Length", b"%d" % len(body))]
-        head = b"".join([b"%b: %b\r\n" % header for header in headers])
-        parts.append(b"\r\nHTTP/1.1 %d %b\r\n%b\r\n%b\r\n" % (reply.status, phrase, head, body))
+        headers = b"%bContent-Length: %d\r\n" % (reply.headers, len(body))
+        parts.append(b"\r\nHTTP/1.1 %d %b\r\n%b\r\n%b\r\n" % (reply.status, phrase, headers, body))
     parts.append(b"--%b--\r\n" % boundary)
-    return Reply(200, [(b"content-type", b"multipart/mixed; boundary=" + boundary)], b"".join(parts))
+    return Reply(200, b"content-type: multipart/mixed; boundary=%b\r\n" % boundary, b"".join(parts))

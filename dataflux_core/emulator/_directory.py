@@ -19,6 +19,8 @@ from dataflux_core.emulator._objects import StoredObject
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dataflux_core.emulator._http import Pieces
+
 CHUNK_BYTES = 256 << 10  # a smaller part of a file is read at once
 REMEMBERED = 65_536  # checksums
 
@@ -33,14 +35,17 @@ class FileContent:
         self._size = state.st_size
         self._state = (state.st_mtime_ns, state.st_size)
 
-    def span(self, start: int, stop: int) -> bytes | FileSpan:
+    def span(self, start: int, stop: int) -> Pieces | FileSpan:
         descriptor = _open(self._path)
         try:
             if stop - start > CHUNK_BYTES:
                 return FileSpan(self._path, start, stop)
-            return os.pread(descriptor, stop - start, start)
+            return (os.pread(descriptor, stop - start, start),)
         finally:
             os.close(descriptor)
+
+    def pieces(self) -> Pieces:
+        return (self.read(),)
 
     def read(self) -> bytes:
         descriptor = _open(self._path)

@@ -45,7 +45,7 @@ sys.path[:] = filter(None, sys.path)
 from runpy import run_module
 run_module("{__package__}", run_name="__main__", alter_sys=True)
 """
-NEEDED = ("uvicorn", "httptools", "uvloop", "numpy")
+NEEDED = ("httptools", "uvloop", "numpy")
 LAST_PORT = 65_535
 STOP_S = 10.0
 FIRST_ERROR = 400

@@ -73,7 +73,7 @@ def page_reply(plan: ListPlan, token: bytes, prefixes: list[str], items: tuple[b
     if parts:
         parts[-1] = parts[-1][:-1]
     # Joined once: a page is half a megabyte.
-    return Reply(200, [JSON_TYPE], b"".join([b"{", *parts, b"}"]), count)
+    return Reply(200, JSON_TYPE, b"".join([b"{", *parts, b"}"]), count)
 
 
 def _shows_folders(request: Request, query: Query) -> bool:

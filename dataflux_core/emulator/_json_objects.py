@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from dataflux_core.emulator._errors import ApiError, no_object
@@ -103,12 +104,13 @@ def compose(store: Store, request: Request, target: Target) -> Reply:
     parts = [_source(bucket, source) for source in sources]
     if len({part.storage_class for part in parts}) > 1:
         raise ApiError(400, "The source objects have different storage classes.")
-    content = ComposedContent(b"".join([part.content.read() for part in parts]))
+    pieces = [*chain.from_iterable([part.content.pieces() for part in parts])]
     wanted = body.get("destination")
     settings = dict(wanted) if isinstance(wanted, dict) else {}
     settings.setdefault("storageClass", parts[0].storage_class)
     components = sum(part.component_count or 1 for part in parts)
-    stored = store.write(bucket, target.name, content, len(content.bytes), settings, components)
+    content, size = ComposedContent(*pieces), sum(map(len, pieces))
+    stored = store.write(bucket, target.name, content, size, settings, components)
     if deletes:
         for part in {part.name: part for part in parts if part.name != target.name}.values():
             bucket.remove(part, store.now_us())
@@ -141,7 +143,7 @@ def copy(store: Store, request: Request, target: Target) -> StoredObject:
     demand_write(destination, target.to_name, conditions(request))
     settings: dict[str, Json] = {**found.settings, "metadata": dict(found.metadata or {}), **request.json()}
     # A copy of a file must outlive the file.
-    content = found.content if isinstance(found.content, BytesContent) else BytesContent(found.content.read())
+    content = found.content if isinstance(found.content, ComposedContent) else BytesContent(found.content.read())
     return store.write(destination, target.to_name, content, found.size, settings, found.component_count)
 
 

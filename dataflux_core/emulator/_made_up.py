@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 import google_crc32c
 
-from dataflux_core.emulator._objects import StoredObject
+from dataflux_core.emulator._objects import StoredObject, checksum
 
 if TYPE_CHECKING:
+    from dataflux_core.emulator._http import Pieces
     from dataflux_core.emulator._synthetic import Synthetic
 
 GENERATION = 1_700_000_000_000_000
@@ -29,15 +30,18 @@ class MadeUpContent:
         self._name = name
         self._crc32c: int | None = None
 
-    def span(self, start: int, stop: int) -> bytes:
-        return self._synthetic.content_part(self._name, start, stop)
+    def span(self, start: int, stop: int) -> Pieces:
+        return self._synthetic.content_pieces(self._name, start, stop)
+
+    def pieces(self) -> Pieces:
+        return self._synthetic.content_pieces(self._name, 0, self._synthetic.size(self._name))
 
     def read(self) -> bytes:
         return self._synthetic.content(self._name)
 
     def crc32c(self) -> int:
         if self._crc32c is None:
-            self._crc32c = google_crc32c.value(self.read())
+            self._crc32c = checksum(self.pieces())
         return self._crc32c
 
     def md5(self) -> bytes | None:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 RANGE = re.compile(rb"bytes=(\d*)-(\d*)")
 OK, PARTIAL = 200, 206
+GUNZIPPED = (
+    b"warning: 214 UploadServer gunzipped\r\n"
+    b"x-guploader-response-body-transformations: gunzipped\r\n"
+    b"vary: Accept-Encoding\r\n"
+)
 
 
 def read_media(store: Store, request: Request, target: Target) -> Reply:
@@ -31,7 +36,7 @@ def read_media(store: Store, request: Request, target: Target) -> Reply:
     except ApiError as error:
         if error.status == NOT_MODIFIED:
             return Reply(NOT_MODIFIED)
-        return Reply(error.status, [TEXT_TYPE], error.message.encode())
+        return Reply(error.status, TEXT_TYPE, error.message.encode())
 
 
 def send(stored: StoredObject, request: Request) -> Reply:
@@ -43,14 +48,14 @@ def send(stored: StoredObject, request: Request) -> Reply:
             return unpacked
     headers = media_headers(stored)
     if encoded:
-        headers = [*headers, (b"content-encoding", b"gzip")]
+        headers += b"content-encoding: gzip\r\n"
     wanted = request.headers.get(b"range")
     span = None if wanted is None else byte_range(wanted, stored.size)
     if span is None:
         body = stored.content.span(0, stored.size)
-        return Reply(OK, [*headers, (b"accept-ranges", b"bytes")], body, payload=stored.size)
+        return Reply(OK, headers + b"accept-ranges: bytes\r\n", body, payload=stored.size)
     start, stop = span
-    headers = [*headers, (b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, stored.size))]
+    headers += b"content-range: bytes %d-%d/%d\r\n" % (start, stop - 1, stored.size)
     return Reply(PARTIAL, headers, stored.content.span(start, stop), payload=stop - start)
 
 
@@ -77,10 +82,4 @@ def _unpacked(stored: StoredObject) -> Reply | None:
         body = gzip.decompress(stored.content.read())
     except (OSError, EOFError, zlib.error):
         return None
-    headers = [
-        *media_headers(stored),
-        (b"warning", b"214 UploadServer gunzipped"),
-        (b"x-guploader-response-body-transformations", b"gunzipped"),
-        (b"vary", b"Accept-Encoding"),
-    ]
-    return Reply(OK, headers, body, payload=len(body))
+    return Reply(OK, media_headers(stored) + GUNZIPPED, body, payload=len(body))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import formatdate
@@ -14,8 +15,10 @@ from urllib.parse import quote
 import google_crc32c
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dataflux_core.emulator._fields import Json
-    from dataflux_core.emulator._http import FileSpan, Headers
+    from dataflux_core.emulator._http import FileSpan, Pieces
 
 # The part of a resource that an uploader may set as plain text.
 SETTABLE = (
@@ -28,17 +31,22 @@ SETTABLE = (
     "customTime",
     "kmsKeyName",
 )
+# An uploader may set any text; in a header, a line feed would end the line.
+UNSENDABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 HOLDS = ("temporaryHold", "eventBasedHold")
 
 
 class Content(Protocol):
     """Where the bytes of an object are."""
 
-    def span(self, start: int, stop: int) -> bytes | FileSpan:
+    def span(self, start: int, stop: int) -> Pieces | FileSpan:
         """Give a part of the bytes, or say where in a file they are."""
 
+    def pieces(self) -> Pieces:
+        """Give all bytes, such as outlive what they come from."""
+
     def read(self) -> bytes:
-        """Give all bytes."""
+        """Give all bytes in one piece."""
 
     def crc32c(self) -> int:
         """Compute the checksum, or remember it."""
@@ -47,40 +55,69 @@ class Content(Protocol):
         """Compute the digest, or None where the service has none."""
 
 
-class BytesContent:
-    """Bytes held in memory."""
+class ComposedContent:
+    """Bytes that were joined by the service, which then keeps no MD5; the pieces stay apart, since joining costs."""
 
-    __slots__ = ("_crc32c", "_md5", "bytes")
+    __slots__ = ("_crc32c", "_pieces")
 
-    def __init__(self, content: bytes) -> None:
-        self.bytes = content
+    def __init__(self, *pieces: bytes | memoryview) -> None:
+        self._pieces = pieces
         self._crc32c: int | None = None
-        self._md5: bytes | None = None
 
-    def span(self, start: int, stop: int) -> bytes:
-        return self.bytes if stop - start == len(self.bytes) else self.bytes[start:stop]
+    def span(self, start: int, stop: int) -> Pieces:
+        return cut(self._pieces, start, stop)
+
+    def pieces(self) -> Pieces:
+        return self._pieces
 
     def read(self) -> bytes:
-        return self.bytes
+        return b"".join(self._pieces)
 
     def crc32c(self) -> int:
         if self._crc32c is None:
-            self._crc32c = google_crc32c.value(self.bytes)
+            self._crc32c = checksum(self._pieces)
         return self._crc32c
 
     def md5(self) -> bytes | None:
+        return None
+
+
+class BytesContent(ComposedContent):
+    """Bytes held in memory as they were uploaded."""
+
+    __slots__ = ("_md5",)
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._md5: bytes | None = None
+
+    def md5(self) -> bytes | None:
         if self._md5 is None:
-            self._md5 = hashlib.md5(self.bytes, usedforsecurity=False).digest()
+            self._md5 = hashlib.md5(self.read(), usedforsecurity=False).digest()
         return self._md5
 
 
-class ComposedContent(BytesContent):
-    """Bytes that were joined by the service, which then keeps no MD5."""
+def checksum(pieces: Pieces) -> int:
+    """Compute the CRC32C of bytes in pieces."""
+    found = 0
+    for piece in pieces:
+        # The C function takes no memoryview; a copy that lies in the cache costs less than the checksum.
+        found = google_crc32c.extend(found, bytes(piece))
+    return found
 
-    __slots__ = ()
 
-    def md5(self) -> bytes | None:
-        return None
+def cut(pieces: Pieces, start: int, stop: int) -> Pieces:
+    """Give [start, stop) of bytes in pieces without copying them."""
+    found: list[bytes | memoryview] = []
+    for piece in pieces:
+        size = len(piece)
+        if start <= 0 and size <= stop:
+            found.append(piece)
+        elif start < size and stop > 0:
+            found.append(memoryview(piece)[max(start, 0) : stop])
+        start -= size
+        stop -= size
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,9 +184,9 @@ def timestamp(us: int) -> str:
 
 
 @lru_cache(maxsize=1024)
-def http_date(second: int) -> bytes:
+def http_date(second: int) -> str:
     """Write seconds since 1970 as a header's date."""
-    return formatdate(second, usegmt=True).encode()
+    return formatdate(second, usegmt=True)
 
 
 def resource(
@@ -204,23 +241,26 @@ def _ends(stored: StoredObject) -> dict[str, Json]:
     return {key: timestamp(us) for key, us in times.items() if us}
 
 
-def media_headers(stored: StoredObject) -> Headers:
-    """Give the headers that every read of an object carries, whatever its range."""
+def media_headers(stored: StoredObject) -> bytes:
+    """Give the lines that every read of an object carries, whatever its range; the type of the content comes first."""
     known = stored.cache.get("media")
-    if known is None:
-        hashes = f"crc32c={stored.crc32c()}"
-        digest = stored.md5()
-        known = [
-            (b"content-type", stored.settings.get("contentType", "application/octet-stream").encode()),
-            (b"x-goog-generation", b"%d" % stored.generation),
-            (b"x-goog-metageneration", b"%d" % stored.metageneration),
-            (b"x-goog-stored-content-encoding", stored.encoding.encode() or b"identity"),
-            (b"x-goog-stored-content-length", b"%d" % stored.size),
-            (b"x-goog-hash", (hashes if digest is None else f"{hashes},md5={digest}").encode()),
-            (b"x-goog-storage-class", stored.storage_class.encode()),
-            (b"etag", stored.etag.encode()),
-            (b"last-modified", http_date(stored.updated_us // 1_000_000)),
-            *((b"cache-control", value.encode()) for value in [stored.settings.get("cacheControl")] if value),
-        ]
-        stored.cache["media"] = known
-    return known  # type: ignore[return-value]
+    if not isinstance(known, bytes):
+        pairs = [(key, UNSENDABLE.sub("?", str(value))) for key, value in _media_pairs(stored)]
+        known = stored.cache["media"] = "".join([f"{key}: {value}\r\n" for key, value in pairs]).encode()
+    return known
+
+
+def _media_pairs(stored: StoredObject) -> Iterator[tuple[str, object]]:
+    digest = stored.md5()
+    hashes = f"crc32c={stored.crc32c()}"
+    yield "content-type", stored.settings.get("contentType", "application/octet-stream")
+    yield "x-goog-generation", stored.generation
+    yield "x-goog-metageneration", stored.metageneration
+    yield "x-goog-stored-content-encoding", stored.encoding or "identity"
+    yield "x-goog-stored-content-length", stored.size
+    yield "x-goog-hash", hashes if digest is None else f"{hashes},md5={digest}"
+    yield "x-goog-storage-class", stored.storage_class
+    yield "etag", stored.etag
+    yield "last-modified", http_date(stored.updated_us // 1_000_000)
+    if "cacheControl" in stored.settings:
+        yield "cache-control", stored.settings["cacheControl"]

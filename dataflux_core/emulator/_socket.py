@@ -3,61 +3,38 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import struct
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from typing import TYPE_CHECKING
 
 from dataflux_core.emulator._http import FileSpan, Reply
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Iterator
 
-Receive: TypeAlias = "Callable[[], Awaitable[dict[str, Any]]]"
-Send: TypeAlias = "Callable[[dict[str, Any]], Awaitable[None]]"
-
-WRONG_HASH = b"crc32c=/////w=="
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which lets the application reach the connection."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["state"]["transport"] = self.transport
+CHUNK_BYTES = 256 << 10
+# Kinds of faults.
+SILENT = frozenset({"reset", "lost"})  # nothing comes back
+BREAKS = SILENT | {"truncate", "stall"}
+CORRUPTS = frozenset({"checksum", "hash_header"})
+HASH = re.compile(rb"(?m)^x-goog-hash: .*?\r\n")
+WRONG_HASH = b"x-goog-hash: crc32c=/////w==\r\n"
 
 
 def reset(transport: asyncio.Transport) -> None:
     """Close a connection by RST: what was not read yet is lost, as when a middle box gives up."""
-    if transport.is_closing():
-        return  # the client was quicker
     connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 
-async def send_half(send: Send, reply: Reply) -> None:
-    """Announce the whole body but send half of it."""
-    length = reply.length
-    headers = [(b"content-length", b"%d" % max(length, 1)), *reply.headers]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": read_all(reply)[: length // 2], "more_body": True})
-
-
-async def until_gone(receive: Receive) -> None:
-    """Wait for the client to give up."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 def corrupted(reply: Reply, kind: str) -> Reply:
     """Flip a byte of the body or claim a wrong checksum."""
     if kind == "hash_header":
-        headers = [(key, WRONG_HASH if key == b"x-goog-hash" else value) for key, value in reply.headers]
-        return replace(reply, headers=headers)
+        return replace(reply, headers=HASH.sub(WRONG_HASH, reply.headers))
     body = bytearray(read_all(reply))
     if body:
         body[len(body) // 2] ^= 0xFF
@@ -66,11 +43,22 @@ def corrupted(reply: Reply, kind: str) -> Reply:
 
 def read_all(reply: Reply) -> bytes:
     """Give the body, wherever it is."""
-    if not isinstance(reply.body, FileSpan):
-        return reply.body
-    path, start, stop = reply.body
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    body = reply.body
+    if isinstance(body, bytes):
+        return body
+    return b"".join(chunks(body) if isinstance(body, FileSpan) else body)
+
+
+def chunks(span: FileSpan) -> Iterator[bytes]:
+    """Read a part of a file; it ends early where the file has shrunk, or is gone."""
     try:
-        return os.pread(descriptor, stop - start, start)
+        descriptor = os.open(span.path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        at = span.start
+        while chunk := os.pread(descriptor, min(CHUNK_BYTES, span.stop - at), at):
+            at += len(chunk)
+            yield chunk
     finally:
         os.close(descriptor)

@@ -79,22 +79,26 @@ class Synthetic:
 
     def content_part(self, name: str, start: int, stop: int) -> bytes:
         """Give the bytes [start, stop) of the object with this name."""
+        return b"".join(self.content_pieces(name, start, stop))
+
+    def content_pieces(self, name: str, start: int, stop: int) -> tuple[memoryview, ...]:
+        """Give the same bytes as parts of one block, which takes no memory."""
         block = _block()
         # Reversed, so that the offset does not follow from what already decides the size.
         at = (crc32(name.encode()[::-1]) + start) % BLOCK_BYTES
-        wanted = stop - start
-        if at + wanted <= BLOCK_BYTES:
-            return block[at : at + wanted]
-        turns = (at + wanted) // BLOCK_BYTES + 1
-        return (block * turns)[at : at + wanted]
+        end = at + stop - start
+        if end <= BLOCK_BYTES:
+            return (block[at:end],)
+        turns, rest = divmod(end, BLOCK_BYTES)
+        return (block[at:], *[block] * (turns - 1), *([block[:rest]] if rest else []))
 
     def _names(self) -> Shape:
         return _shape(self.shape, self.count, self.prefix)
 
 
 @cache
-def _block() -> bytes:
-    return hashlib.shake_128(b"dataflux_core.emulator").digest(BLOCK_BYTES)
+def _block() -> memoryview:
+    return memoryview(hashlib.shake_128(b"dataflux_core.emulator").digest(BLOCK_BYTES))
 
 
 @lru_cache(maxsize=64)

@@ -71,7 +71,7 @@ def resume(store: Store, request: Request, target: Target) -> Reply:
         done = _receive(upload, request)
         if not done:
             last = len(upload.received) - 1
-            return Reply(RESUME, [(b"range", b"bytes=0-%d" % last)] if upload.received else [])
+            return Reply(RESUME, b"range: bytes=0-%d\r\n" % last if upload.received else b"")
         content = bytes(upload.received)
         upload.finished = finish(store, upload.bucket, upload.name, content, (upload.settings, upload.conditions))
         upload.received.clear()
@@ -90,7 +90,7 @@ def _begin(store: Store, request: Request, target: Target) -> Reply:
     store.uploads[identifier] = Upload(target.bucket, name, settings, held)
     path = request.raw_path.decode("ascii")
     location = f"{request.origin}{path}?uploadType=resumable&upload_id={identifier}"
-    return Reply(200, [(b"location", location.encode()), (b"x-guploader-uploadid", identifier.encode())])
+    return Reply(200, f"location: {location}\r\nx-guploader-uploadid: {identifier}\r\n".encode())
 
 
 def _receive(upload: Upload, request: Request) -> bool:

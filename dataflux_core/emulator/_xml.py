@@ -77,7 +77,7 @@ def error_xml(error: ApiError) -> Reply:
     code = "NoSuchBucket" if "bucket does not exist" in error.message else CODES.get(error.status, "InternalError")
     message = UNWRITABLE.sub("?", escape(error.message))
     body = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    return Reply(error.status, [XML_TYPE], body.encode())
+    return Reply(error.status, XML_TYPE, body.encode())
 
 
 def _list(store: Store, request: Request, target: Target) -> Reply:
@@ -107,7 +107,7 @@ def _list(store: Store, request: Request, target: Target) -> Reply:
         + "".join(entries)
         + "</ListBucketResult>"
     )
-    return Reply(200, [XML_TYPE], body.encode(), objects=len(found.names))
+    return Reply(200, XML_TYPE, body.encode(), objects=len(found.names))
 
 
 def _entry(stored: StoredObject) -> str:
@@ -158,5 +158,5 @@ def _copy(store: Store, request: Request, target: Target) -> Reply:
 
 
 def _written(stored: StoredObject) -> Reply:
-    headers = [XML_TYPE, *[header for header in media_headers(stored) if header[0] != b"content-type"]]
-    return Reply(200, headers)
+    _, _, headers = media_headers(stored).partition(b"\r\n")  # the first one is the type of the content
+    return Reply(200, XML_TYPE + headers)

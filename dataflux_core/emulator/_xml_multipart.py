@@ -51,7 +51,7 @@ def _part(store: Store, request: Request, target: Target) -> Reply:
         raise ApiError(400, "A part needs its number.")
     upload.parts[number] = request.body
     digest = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
-    return Reply(200, [(b"etag", f'"{digest}"'.encode())])
+    return Reply(200, f'etag: "{digest}"\r\n'.encode())
 
 
 def _complete(store: Store, request: Request, target: Target) -> Reply:
@@ -65,7 +65,7 @@ def _complete(store: Store, request: Request, target: Target) -> Reply:
     return _answer(
         "CompleteMultipartUploadResult",
         {"Bucket": target.bucket, "Key": target.name, "ETag": f'"{stored.etag}"'},
-        (b"x-goog-generation", b"%d" % stored.generation),
+        b"x-goog-generation: %d\r\n" % stored.generation,
     )
 
 
@@ -82,7 +82,7 @@ def _upload(store: Store, request: Request, target: Target) -> Upload:
     return upload
 
 
-def _answer(tag: str, values: dict[str, str], *headers: tuple[bytes, bytes]) -> Reply:
+def _answer(tag: str, values: dict[str, str], headers: bytes = b"") -> Reply:
     inner = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in values.items())
     body = f"<?xml version='1.0' encoding='UTF-8'?><{tag}>{inner}</{tag}>"
-    return Reply(200, [XML_TYPE, *headers], body.encode())
+    return Reply(200, XML_TYPE + headers, body.encode())

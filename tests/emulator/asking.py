@@ -12,6 +12,7 @@ from dataflux_core.emulator._build import make_store
 from dataflux_core.emulator._config import Contents, ServerPlan
 from dataflux_core.emulator._http import request_to
 from dataflux_core.emulator._routes import answer
+from dataflux_core.emulator._socket import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,8 +55,8 @@ class Service:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         lines = {key.lower().encode(): value.encode() for key, value in (headers or {}).items()}
         reply = answer(self.store, request_to(method, url, lines, sent))
-        assert isinstance(reply.body, bytes)
-        return Answer(reply.status, {key.decode(): value.decode() for key, value in reply.headers}, reply.body)
+        found = (line.split(": ", 1) for line in reply.headers.decode().splitlines())
+        return Answer(reply.status, {key: value for key, value in found}, read_all(reply))  # noqa: C416
 
     def page(self, **query: Any) -> Any:
         found = self.ask("GET", API, **query)

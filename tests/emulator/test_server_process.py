@@ -138,7 +138,7 @@ def test_a_taken_port_is_named(gcs: Emulator) -> None:
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataflux_core.emulator._emulator.NEEDED", ("uvicorn", "no_such_module"))
+    monkeypatch.setattr("dataflux_core.emulator._emulator.NEEDED", ("httptools", "no_such_module"))
     with pytest.raises(EmulatorError, match=r"needs no_such_module: pip install 'dataflux_core\[emulator\]'"):
         Emulator().start()
 
@@ -151,7 +151,7 @@ def test_a_server_that_was_killed_says_so() -> None:
 
 
 def test_importing_is_light() -> None:
-    heavy = "uvicorn uvloop httptools numpy msgspec click google_crc32c ssl asyncio"
+    heavy = "uvloop httptools numpy msgspec click google_crc32c ssl asyncio"
     code = f"import sys, dataflux_core.emulator; print([m for m in '{heavy}'.split() if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
