@@ -13,7 +13,6 @@ from dataflux_core._plan.bucket import DAY_S, BucketFacts
 from dataflux_core._plan.cost import ComposeCost, compose_cost
 from dataflux_core._plan.obstacles import COMPOSE_PERMISSIONS, duration_text, obstacles, verdict
 from dataflux_core._plan.prices import GIB, Prices, prices_for
-from dataflux_core._wire import objects as wire_objects
 from dataflux_core.errors import InvalidArgument
 
 PLAIN = BucketFacts()
@@ -226,10 +225,6 @@ def test_what_makes_composing_dearer_or_is_to_be_known(facts: BucketFacts, codes
 def test_permissions_that_nobody_tells_forbid_nothing() -> None:
     assert verdict(PLAIN, None).allowed
     assert [each.code for each in obstacles(PLAIN, None)] == ["permissions_unknown"]
-
-
-def test_the_same_permissions_are_asked_for_as_judged() -> None:
-    assert COMPOSE_PERMISSIONS == wire_objects.COMPOSE_PERMISSIONS
 
 
 @pytest.mark.parametrize(
