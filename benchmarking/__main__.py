@@ -9,6 +9,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
 GCS_LIST = ("--list-ms", "60", "--object-us", "50")
+SLOW_GCS = ("--read-ms", "120", "--compose-ms", "850", "--delete-ms", "120")
 # Sequential clients wait for a minute or two at the latency of Cloud Storage, so there one run has to do.
 QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("emulator_cost", ()),
@@ -19,8 +20,18 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("list_bucket", ("--count", "10", "--repetitions", "9", "--upstream-workers", "2", *GCS_LIST)),
     ("list_eighteen_million", ()),
     ("listing_profile", ()),
-    ("download_objects", ()),
-    ("download_objects", ("--count", "200", "--repetitions", "9", "--upstream-processes", "0")),
+    ("reading_profile", ()),
+    ("download_objects", ("--in-flight", "512,32")),
+    ("download_objects", (*SLOW_GCS, "--peers", "ours,upstream,obstore,aiohttp")),
+    ("download_objects", ("--tls", "--in-flight", "512,32", "--google-processes", "0")),
+    (
+        "download_objects",
+        ("--count", "200", "--repetitions", "9", "--upstream-processes", "0", "--google-processes", "0"),
+    ),
+    ("download_large", ()),
+    ("download_large", ("--to", "files")),
+    ("download_large", ("--tls",)),
+    ("download_large", ("--count", "1", "--object-bytes", "1073741824", "--part-bytes", "16777216")),
 )
 
 

@@ -77,6 +77,37 @@ def forms_of(answer: dict[str, Any]) -> str:
     return f"### {answer['objects']:,} names, without latency\n\n{_origin(answer)}\n\n{head}{''.join(rows)}\n"
 
 
+def rates_of(answer: dict[str, Any]) -> str:
+    """Write how near everyone comes to curl."""
+    rows = []
+    for label, took in answer["clients"].items():
+        if "error" in took:
+            rows.append(f"| {label} | failed | | | |\n")
+            continue
+        share = f"{answer['share_of_curl'][label]:.2f}" if answer["share_of_curl"] else "no curl"
+        exact = "" if took["exact"] else ", **not exact**"
+        rows.append(
+            f"| {label}{exact} | {answer['mb_per_s'][label]:,.0f} | {share} "
+            f"| {took['cpu_s']:.2f} | {took['server_cpu_s']:.2f} |\n"
+        )
+    head = "| client | MB/s | of curl's best | client CPU, s | server CPU, s |\n|---|---:|---:|---:|---:|\n"
+    return f"### {title_of(answer)}, to {answer['to']}\n\n{_origin(answer)}\n\n{head}{''.join(rows)}\n"
+
+
+def cases_of(answer: dict[str, Any]) -> str:
+    """Write what one object read costs in each case."""
+    rows = [
+        f"| {case} | {took['least_us']:.1f} | {took['median_us']:.1f} | {took['first_us']:.1f} "
+        f"| {took['server_us']:.1f} |\n"
+        for case, took in answer["cases"].items()
+    ]
+    head = (
+        "| case | client CPU, µs an object: least | median | first run, which opens connections | server CPU, µs |\n"
+        "|---|---:|---:|---:|---:|\n"
+    )
+    return f"{_origin(answer)}\n\n{head}{''.join(rows)}\n"
+
+
 def _origin(answer: dict[str, Any]) -> str:
     host = answer["host"]
     return f"`{answer['command']}` (commit {host['commit']}, {host['cores']} cores, Python {host['python']})"
@@ -117,6 +148,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "list_eighteen_million": forms_of,
     "listing_profile": stages_of,
     "download_objects": table_of,
+    "download_large": rates_of,
+    "reading_profile": cases_of,
 }
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def tell_names(timed: Timed[T], listed: Iterable[tuple[str, int]]) -> None:
         names.append(name.encode())
         total_bytes += size
     names.sort()
-    _tell(timed, len(names), total_bytes, hashlib.sha256(b"\n".join(names)).hexdigest())
+    tell(timed, len(names), total_bytes, hashlib.sha256(b"\n".join(names)).hexdigest())
 
 
 def tell_contents(timed: Timed[T], contents: Iterable[bytes]) -> None:
@@ -81,10 +81,11 @@ def tell_contents(timed: Timed[T], contents: Iterable[bytes]) -> None:
         digest.update(content)
         count += 1
         total_bytes += len(content)
-    _tell(timed, count, total_bytes, digest.hexdigest())
+    tell(timed, count, total_bytes, digest.hexdigest())
 
 
-def _tell(timed: Timed[T], count: int, total_bytes: int, digest: str) -> None:
+def tell(timed: Timed[T], count: int, total_bytes: int, digest: str) -> None:
+    """Answer; a digest of "" says that only counts can be compared."""
     answer = {"seconds": timed.seconds, "cpu_s": timed.cpu_s, "count": count, "bytes": total_bytes, "digest": digest}
     print(json.dumps(answer))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,30 @@ def test_the_profile_of_reading_tells_of_each_case_what_an_object_costs() -> Non
     for took in answer["cases"].values():
         assert 0 < took["least_us"] <= took["median_us"]
         assert took["server_us"] > 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param([], id="to memory"),
+        pytest.param(["--to", "files"], id="to files"),
+        pytest.param(["--part-bytes", "60000", "--tls"], id="in ranges over TLS"),
+    ],
+)
+def test_large_objects_come_exactly_beside_one_curl(arguments: list[str]) -> None:
+    answer = answer_of("download_large", "--curl-parallel", "4", *arguments)
+    for label, took in answer["clients"].items():
+        if not (label.startswith("curl") and shutil.which("curl") is None):
+            assert took["exact"], f"{label}: {took}"
+            assert answer["mb_per_s"][label] > 0
+            assert took["cpu_s"] > 0
+
+
+def test_a_machine_without_curl_is_told_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    client = _measure.Client("curl", "curl", "large_curl", "memory", 4)
+    with pytest.raises(_measure.ClientFailed, match=r"apt-get install curl"):
+        _measure.run_client(client, "http://127.0.0.1:1", timeout_s=10)
 
 
 def test_a_benchmark_names_its_command_and_its_host() -> None:
