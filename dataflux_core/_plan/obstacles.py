@@ -40,7 +40,7 @@ class ComposeVerdict:
 def verdict(facts: BucketFacts, permissions: frozenset[str] | None) -> ComposeVerdict:
     """Decide whether composing is allowed; `permissions` are those granted, None where nobody could say.
 
-    What is not known forbids nothing: a compose that is refused is answered by reading directly.
+    Whoever cannot tell what may be deleted must not make anything.
     """
     reasons = tuple(each.text for each in _forbidding(facts, permissions))
     return ComposeVerdict(not reasons, reasons)
@@ -51,7 +51,7 @@ def obstacles(
 ) -> tuple[Obstacle, ...]:
     """List all that speaks against composing, the worst first; `prices` are the usual ones where none are given."""
     prices = prices or prices_for(facts)
-    return (*_forbidding(facts, permissions), *_costing(facts, prices), *_to_note(facts, permissions))
+    return (*_forbidding(facts, permissions), *_costing(facts, prices), *_to_note(facts))
 
 
 def _forbidding(facts: BucketFacts, permissions: frozenset[str] | None) -> Iterator[Obstacle]:
@@ -64,7 +64,11 @@ def _forbidding(facts: BucketFacts, permissions: frozenset[str] | None) -> Itera
     if facts.default_event_based_hold:
         text = "it puts an event-based hold on every new object, so that temporaries could not be deleted"
         yield Obstacle("forbids", "event_based_hold", text)
-    missing = [name for name in COMPOSE_PERMISSIONS if permissions is not None and name not in permissions]
+    if permissions is None:
+        text = "which permissions there are could not be found out, so what is made might have to stay"
+        yield Obstacle("forbids", "permissions_unknown", text)
+        return
+    missing = [name for name in COMPOSE_PERMISSIONS if name not in permissions]
     if missing:
         yield Obstacle("forbids", "permissions", f"lacking {', '.join(missing)}")
 
@@ -89,12 +93,10 @@ def _costing(facts: BucketFacts, prices: Prices) -> Iterator[Obstacle]:
         yield Obstacle("costs", "replication", text)
 
 
-def _to_note(facts: BucketFacts, permissions: frozenset[str] | None) -> Iterator[Obstacle]:
+def _to_note(facts: BucketFacts) -> Iterator[Obstacle]:
     if not facts.is_known:
         text = "the bucket's settings could not be read (storage.buckets.get); a new bucket's are assumed"
         yield Obstacle("note", "settings_unknown", text)
-    if permissions is None:
-        yield Obstacle("note", "permissions_unknown", "which permissions there are could not be found out")
     if facts.versioning:
         text = (
             "versioning is on: temporaries are deleted by their generation, which leaves no version of them; a "

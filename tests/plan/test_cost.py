@@ -193,9 +193,10 @@ def test_prices_that_mean_nothing_are_refused(given_prices: dict[str, float]) ->
         pytest.param(BucketFacts(default_event_based_hold=True), GRANTED, "hold", id="a hold on new objects"),
         pytest.param(PLAIN, frozenset(), "storage.objects.create, storage.objects.delete", id="no permission"),
         pytest.param(PLAIN, frozenset(COMPOSE_PERMISSIONS[:1]), "lacking storage.objects.delete", id="not to delete"),
+        pytest.param(PLAIN, None, "could not be found out", id="permissions that nobody tells"),
     ],
 )
-def test_what_forbids_composing(facts: BucketFacts, permissions: frozenset[str], reason: str) -> None:
+def test_what_forbids_composing(facts: BucketFacts, permissions: frozenset[str] | None, reason: str) -> None:
     decided = verdict(facts, permissions)
     assert not decided.allowed
     assert reason in " ".join(decided.reasons)
@@ -222,9 +223,9 @@ def test_what_makes_composing_dearer_or_is_to_be_known(facts: BucketFacts, codes
     assert verdict(facts, GRANTED).allowed
 
 
-def test_permissions_that_nobody_tells_forbid_nothing() -> None:
-    assert verdict(PLAIN, None).allowed
-    assert [each.code for each in obstacles(PLAIN, None)] == ["permissions_unknown"]
+def test_a_hold_a_policy_and_a_lack_of_permissions_are_told_together() -> None:
+    facts = BucketFacts(retention_s=60, default_event_based_hold=True)
+    assert len(verdict(facts, frozenset()).reasons) == 3
 
 
 @pytest.mark.parametrize(
