@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import google_crc32c
 
 from dataflux_core._data.directory import DirectoryDownload, DirectoryOptions, download_to_directory
 from dataflux_core._data.directory_fetch import DirectoryProgress
@@ -13,23 +15,20 @@ from dataflux_core._plan.groups import MAX_SOURCES
 from dataflux_core._plan.paths import name_of_path
 from dataflux_core._plan.split import split
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
-from dataflux_core._run.reading.calls import (
-    Download,
-    check_listed,
-    read_all,
-    read_lazily,
-    read_on_processes,
-    read_on_threads,
-)
+from dataflux_core._run.reading.calls import Download, read_all, read_lazily, read_on_processes, read_on_threads
 from dataflux_core._run.reading.client_reader import compose_through_client
+from dataflux_core._run.reading.direct import changed_checksum
 from dataflux_core._run.reading.leftovers import find_leftovers, remove_leftovers
-from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES
+from dataflux_core._run.reading.options import DownloadKeywords, OnError, ReadOptions, checked_count, options_of
 from dataflux_core._run.reading.stats import DownloadStats
+from dataflux_core._run.retries import rule_of
 from dataflux_core._wire.listing import COMPOSED_PREFIX
-from dataflux_core.errors import FileNotWritten, InvalidArgument, ObjectChanged
+from dataflux_core.errors import DatafluxError, FileNotWritten, InvalidArgument, ObjectChanged
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from typing_extensions import Unpack
 
 __all__ = [
     "COMPOSED_PREFIX",
@@ -39,6 +38,7 @@ __all__ = [
     "DirectoryDownload",
     "DirectoryOptions",
     "DirectoryProgress",
+    "DownloadKeywords",
     "DownloadStats",
     "FileNotWritten",
     "clean_composed_objects",
@@ -63,93 +63,252 @@ class DataFluxDownloadOptimizationParams:
     max_composite_object_size: int  # bytes
 
 
+@overload
+def dataflux_download(
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = ...,  # noqa: ANN401 - a storage.Client or a fake of one
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = ...,
+    threading_enabled: bool = ...,  # noqa: FBT001 - upstream's interface
+    retry_config: Any = ...,  # noqa: ANN401 - google.api_core ships no types
+    *,
+    on_error: Literal["raise"] = "raise",
+    **keywords: Unpack[DownloadKeywords],
+) -> list[bytes]: ...
+
+
+@overload
+def dataflux_download(
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = ...,  # noqa: ANN401 - as above
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = ...,
+    threading_enabled: bool = ...,  # noqa: FBT001 - as above
+    retry_config: Any = ...,  # noqa: ANN401 - as above
+    *,
+    on_error: Literal["return"],
+    **keywords: Unpack[DownloadKeywords],
+) -> list[bytes | DatafluxError]: ...
+
+
 def dataflux_download(  # noqa: PLR0913, PLR0917 - upstream's interface
     project_name: str | None,
     bucket_name: str,
     objects: Wanted,
-    storage_client: Any = None,  # noqa: ANN401 - a storage.Client or a fake of one
+    storage_client: Any = None,
     dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = None,
     threading_enabled: bool = False,  # noqa: ARG001, FBT001, FBT002 - upstream's interface; any thread may call
-    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - google.api_core ships no types
+    retry_config: Any = MODIFIED_RETRY,
     *,
-    stats: DownloadStats | None = None,
-) -> list[bytes]:
+    on_error: OnError = "raise",
+    **keywords: Unpack[DownloadKeywords],
+) -> list[bytes] | list[bytes | DatafluxError]:
     """Return the stored bytes of every object, in the order of `objects`: (name, size in bytes) pairs or a Listing.
 
     Stored bytes are what the listing's size counts: an object with `Content-Encoding: gzip` comes back compressed,
-    whatever the path. Small neighbours travel as temporary composites, under COMPOSED_PREFIX, which are removed
-    whatever happens. Without parameters a composite has up to 100,000,000 bytes. Never returns short: raises
-    ObjectChanged, ObjectNotFound, ChecksumMismatch, BucketNotFound, AccessDenied, or another DatafluxError.
+    whatever the path, unless `decompress=True`. By `strategy="auto"` small neighbours travel as temporary composites
+    where that takes less time, or less money with `optimize="cost"`; the temporaries lie under COMPOSED_PREFIX, have
+    up to 100,000,000 bytes unless the parameters say otherwise, and are removed whatever happens. Never returns short:
+    raises ObjectChanged, ObjectNotFound, ChecksumMismatch, BucketNotFound, AccessDenied, or another DatafluxError. With
+    `on_error="return"` an error about one object is in its place in the list; others are raised. DownloadKeywords has
+    the other keywords.
     """
-    params = dataflux_download_optimization_params
-    download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
+    download = _download(
+        project_name,
+        bucket_name,
+        objects,
+        storage_client,
+        dataflux_download_optimization_params,
+        retry_config,
+        options_of(keywords, on_error),
+        keywords.get("stats"),
+    )
     return [] if download is None else read_all(download)
+
+
+@overload
+def dataflux_download_threaded(
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = ...,  # noqa: ANN401 - a storage.Client or a fake of one
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = ...,
+    threads: int = ...,
+    retry_config: Any = ...,  # noqa: ANN401 - google.api_core ships no types
+    *,
+    on_error: Literal["raise"] = "raise",
+    **keywords: Unpack[DownloadKeywords],
+) -> list[bytes]: ...
+
+
+@overload
+def dataflux_download_threaded(
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = ...,  # noqa: ANN401 - as above
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = ...,
+    threads: int = ...,
+    retry_config: Any = ...,  # noqa: ANN401 - as above
+    *,
+    on_error: Literal["return"],
+    **keywords: Unpack[DownloadKeywords],
+) -> list[bytes | DatafluxError]: ...
 
 
 def dataflux_download_threaded(  # noqa: PLR0913, PLR0917 - upstream's interface
     project_name: str | None,
     bucket_name: str,
     objects: Wanted,
-    storage_client: Any = None,  # noqa: ANN401 - as above
+    storage_client: Any = None,
     dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = None,
     threads: int = 1,
-    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
+    retry_config: Any = MODIFIED_RETRY,
     *,
-    stats: DownloadStats | None = None,
-) -> list[bytes]:
+    on_error: OnError = "raise",
+    **keywords: Unpack[DownloadKeywords],
+) -> list[bytes] | list[bytes | DatafluxError]:
     """Do as `dataflux_download`, with at most `threads` groups in flight at once.
 
     With a plain storage.Client one thread keeps them all in flight: more would share its core and be slower. A
     client of another kind is called from `threads` threads.
     """
-    _checked_count("threads", threads)
-    params = dataflux_download_optimization_params
-    download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
+    checked_count("threads", threads)
+    download = _download(
+        project_name,
+        bucket_name,
+        objects,
+        storage_client,
+        dataflux_download_optimization_params,
+        retry_config,
+        options_of(keywords, on_error),
+        keywords.get("stats"),
+    )
     return [] if download is None else read_on_threads(download, threads=threads)
+
+
+@overload
+def dataflux_download_parallel(
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = ...,  # noqa: ANN401 - a storage.Client or a fake of one
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = ...,
+    parallelization: int = ...,
+    retry_config: Any = ...,  # noqa: ANN401 - google.api_core ships no types
+    *,
+    on_error: Literal["raise"] = "raise",
+    **keywords: Unpack[DownloadKeywords],
+) -> list[bytes]: ...
+
+
+@overload
+def dataflux_download_parallel(
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = ...,  # noqa: ANN401 - as above
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = ...,
+    parallelization: int = ...,
+    retry_config: Any = ...,  # noqa: ANN401 - as above
+    *,
+    on_error: Literal["return"],
+    **keywords: Unpack[DownloadKeywords],
+) -> list[bytes | DatafluxError]: ...
 
 
 def dataflux_download_parallel(  # noqa: PLR0913, PLR0917 - upstream's interface
     project_name: str | None,
     bucket_name: str,
     objects: Wanted,
-    storage_client: Any = None,  # noqa: ANN401 - as above
+    storage_client: Any = None,
     dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = None,
     parallelization: int = 1,
-    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
+    retry_config: Any = MODIFIED_RETRY,
     *,
-    stats: DownloadStats | None = None,
-) -> list[bytes]:
+    on_error: OnError = "raise",
+    **keywords: Unpack[DownloadKeywords],
+) -> list[bytes] | list[bytes | DatafluxError]:
     """Do as `dataflux_download`, with up to `parallelization` processes, one per core at most.
 
     Each keeps as many requests in flight as its share of the limits allows; credentials stay in this process. A few
     objects, or a call from a daemonic process, are read in this one. A client that is not a plain storage.Client is
     called from that many threads: its transport cannot be sent to another process.
     """
-    _checked_count("parallelization", parallelization)
-    params = dataflux_download_optimization_params
-    download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
+    checked_count("parallelization", parallelization)
+    download = _download(
+        project_name,
+        bucket_name,
+        objects,
+        storage_client,
+        dataflux_download_optimization_params,
+        retry_config,
+        options_of(keywords, on_error),
+        keywords.get("stats"),
+    )
     return [] if download is None else read_on_processes(download, processes=parallelization)
+
+
+@overload
+def dataflux_download_lazy(
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = ...,  # noqa: ANN401 - a storage.Client or a fake of one
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = ...,
+    threading_enabled: bool = ...,  # noqa: FBT001 - upstream's interface
+    retry_config: Any = ...,  # noqa: ANN401 - google.api_core ships no types
+    *,
+    on_error: Literal["raise"] = "raise",
+    **keywords: Unpack[DownloadKeywords],
+) -> Generator[bytes, None, None]: ...
+
+
+@overload
+def dataflux_download_lazy(
+    project_name: str | None,
+    bucket_name: str,
+    objects: Wanted,
+    storage_client: Any = ...,  # noqa: ANN401 - as above
+    dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = ...,
+    threading_enabled: bool = ...,  # noqa: FBT001 - as above
+    retry_config: Any = ...,  # noqa: ANN401 - as above
+    *,
+    on_error: Literal["return"],
+    **keywords: Unpack[DownloadKeywords],
+) -> Generator[bytes | DatafluxError, None, None]: ...
 
 
 def dataflux_download_lazy(  # noqa: PLR0913, PLR0917 - upstream's interface
     project_name: str | None,
     bucket_name: str,
     objects: Wanted,
-    storage_client: Any = None,  # noqa: ANN401 - as above
+    storage_client: Any = None,
     dataflux_download_optimization_params: DataFluxDownloadOptimizationParams | None = None,
     threading_enabled: bool = False,  # noqa: ARG001, FBT001, FBT002 - upstream's interface; any thread may call
-    retry_config: Any = MODIFIED_RETRY,  # noqa: ANN401 - as above
+    retry_config: Any = MODIFIED_RETRY,
     *,
-    stats: DownloadStats | None = None,
-) -> Generator[bytes, None, None]:
-    """Yield what `dataflux_download` returns, while the next objects are read ahead in bounded memory.
+    on_error: OnError = "raise",
+    **keywords: Unpack[DownloadKeywords],
+) -> Generator[bytes, None, None] | Generator[bytes | DatafluxError, None, None]:
+    """Yield what `dataflux_download` returns, while the next objects are read ahead, `max_memory` bytes at most.
 
     Arguments are checked at once; the first request goes out when the first object is asked for. Closing the
     iterator, or dropping it, ends the reading and removes its temporaries. Nothing is read ahead with a client that is
     not a plain storage.Client.
     """
-    params = dataflux_download_optimization_params
-    download = _download(project_name, bucket_name, objects, storage_client, params, retry_config, stats)
+    download = _download(
+        project_name,
+        bucket_name,
+        objects,
+        storage_client,
+        dataflux_download_optimization_params,
+        retry_config,
+        options_of(keywords, on_error),
+        keywords.get("stats"),
+    )
     return _nothing() if download is None else read_lazily(download)
 
 
@@ -164,7 +323,13 @@ def download_single(
     check_name("object_name", object_name)
     client = client_of(storage_client, None, retry_config)
     objects = ObjectColumns([object_name], [UNKNOWN_SIZE])
-    return read_all(Download(client, bucket_name, objects, 0, DownloadStats()))[0]
+    options = ReadOptions(strategy="direct")
+    if client.access is not None:
+        options = replace(options, rule=rule_of(retry_config))
+    (content,) = read_all(Download(client, bucket_name, objects, options, DownloadStats()))
+    if isinstance(content, DatafluxError):
+        raise content
+    return content
 
 
 def compose(  # noqa: PLR0913, PLR0917 - upstream's interface
@@ -209,7 +374,10 @@ def decompose(  # noqa: PLR0913, PLR0917 - upstream's interface
     if sum(sizes) != len(content):
         raise ObjectChanged(composite_object_name, sum(sizes), len(content))
     parts = split(content, sizes)
-    check_listed(columns, 0, parts)
+    for position, part in enumerate(parts):
+        changed = changed_checksum(columns, position, google_crc32c.value(part))
+        if changed is not None:
+            raise changed
     return parts
 
 
@@ -241,29 +409,23 @@ def _download(  # noqa: PLR0913, PLR0917 - what the four share of upstream's int
     client: Any,  # noqa: ANN401 - as above
     params: DataFluxDownloadOptimizationParams | None,
     retry: Any,  # noqa: ANN401 - as above
+    options: ReadOptions,
     stats: DownloadStats | None,
 ) -> Download | None:
     """Check the arguments; None where there is nothing to read."""
     check_bucket(bucket)
     columns = columns_of(objects)
-    max_composite_bytes: int | None = DEFAULT_COMPOSITE_BYTES
     if params is not None:
-        max_composite_bytes = getattr(params, "max_composite_object_size", None)
-    cap = _checked_count("max_composite_object_size", max_composite_bytes, least=0)
+        cap = getattr(params, "max_composite_object_size", None)
+        options = replace(options, max_composite_bytes=checked_count("max_composite_object_size", cap, least=0))
     if not len(columns):
         return None
-    sink = DownloadStats() if stats is None else stats
-    download = Download(client_of(client, project, retry), bucket, columns, cap, sink)
-    download.check_retry()
-    return download
+    taken = client_of(client, project, retry)
+    if taken.access is not None:  # another client's retry is nothing that we could read
+        options = replace(options, rule=rule_of(retry))
+    return Download(taken, bucket, columns, options, DownloadStats() if stats is None else stats)
 
 
 def _nothing() -> Generator[bytes, None, None]:
     # A generator as any other lazy download is: its user may close it.
     yield from ()
-
-
-def _checked_count(argument: str, count: int | None, *, least: int = 1) -> int:
-    if not isinstance(count, int) or count < least:
-        raise InvalidArgument(argument, repr(count), f"a whole number of at least {least}")
-    return count

@@ -14,6 +14,7 @@ __all__ = [
     "FileNotWritten",
     "InvalidArgument",
     "ListingInexact",
+    "NotDecompressed",
     "ObjectChanged",
     "ObjectNotFound",
     "ResumeFileUnusable",
@@ -152,6 +153,17 @@ class ChecksumMismatch(DatafluxError):
         return (
             f"{self.name}: crc32c {self.received} received, {self.expected} expected, on every try; check the network"
         )
+
+
+class NotDecompressed(DatafluxError):
+    """An object that says it is stored as gzip holds something else."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return f"{self.name}: not decompressed: {self.reason}; read it without decompress=True to get its stored bytes"
 
 
 class ListingInexact(DatafluxError):

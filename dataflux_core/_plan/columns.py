@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from operator import index
-from typing import Protocol, TypeAlias, TypeGuard, cast
+from typing import Protocol, TypeAlias, TypeGuard, TypeVar, cast
 
 from dataflux_core.errors import InvalidArgument
+
+_T = TypeVar("_T")
 
 UNKNOWN_SIZE = -1  # read whatever there is
 _SHOWN = 80  # characters of a wrong value that an error repeats
@@ -22,6 +24,7 @@ class ObjectColumns:
     sizes: Sequence[int]  # bytes, or UNKNOWN_SIZE
     generations: Sequence[int] | None = None
     checksums: Sequence[str] | None = None  # crc32c as the service writes it, "" where an object has none
+    encodings: Sequence[str] | None = None  # content encodings, "" where an object has none
 
     def __len__(self) -> int:
         return len(self.names)
@@ -33,7 +36,17 @@ class ObjectColumns:
     def rows(self, start: int, stop: int) -> ObjectColumns:
         generations = None if self.generations is None else self.generations[start:stop]
         checksums = None if self.checksums is None else self.checksums[start:stop]
-        return ObjectColumns(self.names[start:stop], self.sizes[start:stop], generations, checksums)
+        encodings = None if self.encodings is None else self.encodings[start:stop]
+        return ObjectColumns(self.names[start:stop], self.sizes[start:stop], generations, checksums, encodings)
+
+    def picked(self, positions: Sequence[int]) -> ObjectColumns:
+        """Take the objects at some positions, in that order."""
+
+        def pick(column: Sequence[_T] | None) -> list[_T] | None:
+            return None if column is None else [column[position] for position in positions]
+
+        names, sizes = pick(self.names) or [], pick(self.sizes) or []
+        return ObjectColumns(names, sizes, pick(self.generations), pick(self.checksums), pick(self.encodings))
 
 
 class Columnar(Protocol):
@@ -63,11 +76,13 @@ def columns_of(objects: Wanted) -> ObjectColumns:
     if _is_columnar(objects):
         generations = objects.column("generation") if "generation" in objects.fields else None
         checksums = objects.column("crc32c") if "crc32c" in objects.fields else None
+        encodings = objects.column("content_encoding") if "content_encoding" in objects.fields else None
         return ObjectColumns(
             objects.names,
             objects.sizes,
             cast("list[int] | None", generations),
             cast("list[str] | None", checksums),
+            cast("list[str] | None", encodings),
         )
     if not isinstance(objects, Iterable) or isinstance(objects, (str, bytes, Mapping, AbstractSet)):
         raise InvalidArgument("objects", _shown(objects), "a sequence of (name, size) pairs or a listing")

@@ -58,13 +58,17 @@ class Happened:
 class _Exchange:
     """One easy handle with the lists its answer is gathered in."""
 
-    __slots__ = ("body", "curl", "head", "tag")
+    __slots__ = ("body", "curl", "head", "headers", "is_get", "tag")
 
-    def __init__(self, curl: pycurl.Curl) -> None:
+    def __init__(self, curl: pycurl.Curl, *, is_get: bool) -> None:
         self.curl = curl
+        self.is_get = is_get
         self.tag: Any = None
+        self.headers: tuple[object, ...] | None = None  # what the lines set now were made of
         self.head: list[bytes] = []
         self.body: list[bytes] = []
+        curl.setopt(pycurl.HEADERFUNCTION, self.head.append)
+        curl.setopt(pycurl.WRITEFUNCTION, self.body.append)
 
 
 class Transport:
@@ -86,7 +90,8 @@ class Transport:
         self._sockets: set[int] = set()
         self._watched: set[int] = set()
         self._running: dict[pycurl.Curl, _Exchange] = {}
-        self._spare: list[_Exchange] = []
+        # By whether they are for GET: the options of another method cling to a handle.
+        self._spare: dict[bool, list[_Exchange]] = {True: [], False: []}
         self._interruption: BaseException | None = None
 
     @property
@@ -99,28 +104,35 @@ class Transport:
 
     def start(self, request: Request, tag: Any, *, authorization: str = "") -> None:  # noqa: ANN401 - handed back as is
         """Send `request`; `wait` will hand back `tag` with its answer."""
-        exchange = self._spare.pop() if self._spare else _Exchange(self._new_handle())
-        exchange.tag, exchange.head, exchange.body = tag, [], []
+        is_get = request.method == "GET"
+        spare = self._spare[is_get]
+        exchange = spare.pop() if spare else _Exchange(self._new_handle(), is_get=is_get)
+        exchange.tag = tag
         curl = exchange.curl
         curl.setopt(pycurl.URL, self.endpoint.base_url + request.target)
-        headers = [*self.endpoint.headers, *request.headers]
-        if authorization:
-            headers.append(f"Authorization: {authorization}")
-        if request.method == "GET":
-            curl.setopt(pycurl.HTTPGET, 1)
-        else:
+        if not is_get:
             curl.setopt(pycurl.POSTFIELDS, request.body)
-            headers.append("Expect:")  # no round trip spent on asking whether the body is welcome
             curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-        curl.setopt(pycurl.HTTPHEADER, headers)
-        curl.setopt(pycurl.HEADERFUNCTION, exchange.head.append)
-        curl.setopt(pycurl.WRITEFUNCTION, exchange.body.append)
+        self._set_headers(exchange, request, authorization)
         self._running[curl] = exchange
         self.most_in_flight = max(self.most_in_flight, len(self._running))
         try:
             self._multi.add_handle(curl)
         except pycurl.error as error:
             raise _cause(error) from error
+
+    def _set_headers(self, exchange: _Exchange, request: Request, authorization: str) -> None:
+        """Set the header lines, unless they are those of the handle's last request, as they nearly always are."""
+        made_of = (request.headers, authorization, exchange.is_get)
+        if made_of == exchange.headers:
+            return
+        exchange.headers = made_of
+        lines = [*self.endpoint.headers, *request.headers]
+        if authorization:
+            lines.append(f"Authorization: {authorization}")
+        if not exchange.is_get:
+            lines.append("Expect:")  # no round trip spent on asking whether the body is welcome
+        exchange.curl.setopt(pycurl.HTTPHEADER, lines)
 
     def watch(self, descriptor: int) -> None:
         """Let `wait` tell when `descriptor` becomes readable or its other end closes."""
@@ -151,11 +163,12 @@ class Transport:
         for curl, exchange in self._running.items():
             with suppress(pycurl.error):  # a Ctrl-C came before it was added: that must not be masked here
                 self._multi.remove_handle(curl)
-            self._spare.append(exchange)
+            self._spare[exchange.is_get].append(exchange)
         self._running.clear()
-        for exchange in self._spare:
-            exchange.curl.close()
-        self._spare.clear()
+        for spare in self._spare.values():
+            for exchange in spare:
+                exchange.curl.close()
+            spare.clear()
         self._multi.close()
         if hasattr(self._poller, "close"):
             self._poller.close()
@@ -201,17 +214,11 @@ class Transport:
             answer = Answer(0, (), b"", message or f"curl error {code}", refused=code in _UNREACHED)
         else:
             body = exchange.body
-            answer = Answer(
-                curl.getinfo(pycurl.RESPONSE_CODE),
-                tuple(exchange.head),
-                body[0] if len(body) == 1 else b"".join(body),  # one piece is handed on uncopied
-            )
+            content = body[0] if len(body) == 1 else body.copy()  # handed on uncopied, the pieces too
+            answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), tuple(exchange.head), content)
         exchange.head.clear()
         exchange.body.clear()  # a spare handle would hold on to the last answer, half a megabyte of a listing each
-        if curl.getinfo(pycurl.EFFECTIVE_METHOD) == "GET":
-            self._spare.append(exchange)
-        else:
-            curl.close()  # options of a POST cling to a handle; these requests are few
+        self._spare[exchange.is_get].append(exchange)
         return exchange.tag, answer
 
     def _new_handle(self) -> pycurl.Curl:

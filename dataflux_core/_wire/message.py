@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -10,8 +9,7 @@ import msgspec
 Method = Literal["GET", "POST", "DELETE"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One request below an endpoint; `target` is path and query, already percent-encoded."""
 
     method: Method
@@ -20,15 +18,19 @@ class Request:
     headers: tuple[str, ...] = ()  # "Name: value" lines beside the endpoint's own
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came back: a status with its bytes, or, where `failure` is set, why nothing complete did."""
 
     status: int  # 0 when no complete answer arrived
     head: tuple[bytes, ...]  # header lines as received
-    body: bytes
+    content: bytes | list[bytes]  # whole, or in the pieces in which it came
     failure: str = ""
     refused: bool = False  # no connection could be made: nothing was sent
+
+    @property
+    def body(self) -> bytes:
+        """The bytes as a whole; pieces are joined each time."""
+        return self.content if isinstance(self.content, bytes) else b"".join(self.content)
 
     @property
     def ok(self) -> bool:

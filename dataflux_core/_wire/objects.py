@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from dataflux_core._wire.message import Answer
 
 MAX_BATCH_CALLS = 100  # https://cloud.google.com/storage/docs/batch
-COMPOSE_PERMISSIONS = ("storage.objects.create", "storage.objects.delete")
 # Says that gzip is welcome: an object stored compressed is then sent as stored, where it would be decompressed on
 # the way otherwise. libcurl itself is not told, so it decompresses nothing either.
 _STORED_BYTES = ("Accept-Encoding: gzip",)
@@ -51,17 +50,17 @@ def _objects_path(bucket: str) -> str:
     return f"/storage/v1/b/{quote(bucket, safe='')}/o/"
 
 
-def media_request(bucket: str, name: str, generation: int = 0) -> Request:
-    """Ask for an object's stored bytes, at its generation where that is known."""
+def media_request(bucket: str, name: str, generation: int = 0, span: tuple[int, int] | None = None) -> Request:
+    """Ask for an object's stored bytes, at its generation where that is known; `span`: those of [start, stop)."""
     pin = f"&generation={generation}" if generation else ""
-    return Request(
-        "GET", f"/download{_objects_path(bucket)}{quote(name, safe='')}?alt=media{pin}", headers=_STORED_BYTES
-    )
+    headers = _STORED_BYTES if span is None else (*_STORED_BYTES, f"Range: bytes={span[0]}-{span[1] - 1}")
+    return Request("GET", f"/download{_objects_path(bucket)}{quote(name, safe='')}?alt=media{pin}", headers=headers)
 
 
-def stored_request(bucket: str, name: str) -> Request:
-    """Ask what an object is now."""
-    return Request("GET", f"{_objects_path(bucket)}{quote(name, safe='')}?{_STORED_FIELDS}")
+def stored_request(bucket: str, name: str, generation: int = 0) -> Request:
+    """Ask what an object is now, or what a generation of it is."""
+    pin = f"&generation={generation}" if generation else ""
+    return Request("GET", f"{_objects_path(bucket)}{quote(name, safe='')}?{_STORED_FIELDS}{pin}")
 
 
 def compose_request(bucket: str, destination: str, sources: Iterable[tuple[str, int]]) -> Request:

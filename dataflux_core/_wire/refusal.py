@@ -9,6 +9,7 @@ from dataflux_core.errors import (
     AccessDenied,
     BucketNotFound,
     ConnectionBroken,
+    CredentialsMissing,
     DatafluxError,
     EndpointUnreachable,
     ObjectNotFound,
@@ -43,6 +44,13 @@ def object_error(answer: Answer, *, bucket: str, name: str, endpoint: str) -> Da
             return BucketNotFound(bucket)
         return ObjectNotFound(bucket, name)
     return _general_error(answer, f"gs://{bucket}/{name}", endpoint)
+
+
+def is_of_one_object(error: DatafluxError) -> bool:
+    """Tell whether the next object may still be read; not so where there is no bucket, no way to it, no valid token."""
+    if isinstance(error, ServiceRefused) and error.status == 401:  # noqa: PLR2004 - HTTP's own numbers
+        return False
+    return not isinstance(error, (BucketNotFound, EndpointUnreachable, CredentialsMissing))
 
 
 def _general_error(answer: Answer, subject: str, endpoint: str) -> DatafluxError:

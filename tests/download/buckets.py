@@ -82,20 +82,29 @@ def stock(gcs: Emulator, name: str, sizes: list[int]) -> Stocked:
 Driver = "Callable[[Any, str, Wanted, download.DataFluxDownloadOptimizationParams | None], list[bytes]]"
 
 
+def _by_params(params: Any, more: dict[str, Any]) -> dict[str, Any]:
+    """Let parameters decide alone what is composed: small buckets are read directly unless told otherwise."""
+    return more if params is None else {"strategy": "compose", **more}
+
+
 def eager(client: Any, bucket: str, objects: Wanted, params: Any = None, **more: Any) -> list[bytes]:
-    return download.dataflux_download("p", bucket, objects, client, params, **more)
+    return download.dataflux_download("p", bucket, objects, client, params, **_by_params(params, more))
 
 
 def threaded(client: Any, bucket: str, objects: Wanted, params: Any = None, **more: Any) -> list[bytes]:
-    return download.dataflux_download_threaded("p", bucket, objects, client, params, threads=3, **more)
+    return download.dataflux_download_threaded(
+        "p", bucket, objects, client, params, threads=3, **_by_params(params, more)
+    )
 
 
 def parallel(client: Any, bucket: str, objects: Wanted, params: Any = None, **more: Any) -> list[bytes]:
-    return download.dataflux_download_parallel("p", bucket, objects, client, params, parallelization=4, **more)
+    return download.dataflux_download_parallel(
+        "p", bucket, objects, client, params, parallelization=4, **_by_params(params, more)
+    )
 
 
 def lazy(client: Any, bucket: str, objects: Wanted, params: Any = None, **more: Any) -> list[bytes]:
-    return list(download.dataflux_download_lazy("p", bucket, objects, client, params, **more))
+    return list(download.dataflux_download_lazy("p", bucket, objects, client, params, **_by_params(params, more)))
 
 
 DRIVERS = [eager, threaded, parallel, lazy]

@@ -143,7 +143,8 @@ def test_caps_govern_what_is_composed(cap: int, composes: int, reads: int, stock
 
 def test_permission_is_asked_for_once_and_only_to_compose(stocked: Stock) -> None:
     bucket = stocked([10] * 100)
-    eager(bucket.client(), bucket.name, bucket.pairs)
+    eager(bucket.client(), bucket.name, bucket.pairs, COMPOSED)
+    eager(bucket.client(), bucket.name, bucket.pairs, COMPOSED)
     assert bucket.gcs.requests()["iam"] == 1
     bucket.gcs.reset_requests()
     eager(bucket.client(), bucket.name, bucket.pairs, DIRECT)
@@ -159,7 +160,7 @@ def test_without_permission_objects_are_read_directly_with_one_warning(
     gcs.create_bucket("guarded", Memory(contents, permissions=permissions))
     bucket = Stocked(gcs, "guarded", contents)
     with caplog.at_level("WARNING"):
-        assert eager(bucket.client(), bucket.name, bucket.pairs) == bucket.expected
+        assert eager(bucket.client(), bucket.name, bucket.pairs, COMPOSED) == bucket.expected
     assert gcs.requests()["compose"] == 0
     assert [record.getMessage().split()[0] for record in caplog.records] == ["read.composes_not"]
 
@@ -173,16 +174,16 @@ def test_a_bound_on_threads_bounds_the_groups_in_flight(stocked: Stock) -> None:
 def test_stats_count_what_was_done(driver: Any, stocked: Stock) -> None:
     bucket = stocked([10] * 65)
     stats = download.DownloadStats()
-    driver(bucket.client(), bucket.name, bucket.pairs, stats=stats)
+    driver(bucket.client(), bucket.name, bucket.pairs, COMPOSED, stats=stats)
     assert (stats.groups_composed, stats.objects_direct, stats.received_bytes) == (2, 1, 650)
-    assert stats.requests == {"permissions": 1, "compose": 2, "read": 3, "delete": 2}
+    assert stats.requests == {"permissions": 1, "bucket": 1, "compose": 2, "read": 3, "delete": 2}
     assert stats.elapsed_s > 0
 
 
 def test_a_call_logs_one_line_without_secrets(stocked: Stock, caplog: pytest.LogCaptureFixture) -> None:
     bucket = stocked([10] * 3)
     with caplog.at_level("INFO", "dataflux_core"):
-        eager(bucket.client(), bucket.name, bucket.pairs)
+        eager(bucket.client(), bucket.name, bucket.pairs, COMPOSED)
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith(f"download.done bucket={bucket.name} objects=3 bytes=30 groups_composed=1")
 

@@ -22,7 +22,8 @@ from google.oauth2.credentials import Credentials
 from dataflux_core import download, errors
 from dataflux_core._plan.columns import columns_of
 from dataflux_core._run.access import access_of
-from dataflux_core._run.reading.reader import ReadOptions, read_objects
+from dataflux_core._run.reading.options import ReadOptions
+from dataflux_core._run.reading.reader import read_objects
 from dataflux_core._run.reading.reader_processes import read_in_processes
 from dataflux_core.emulator import Fault, Latency
 from tests.download.buckets import COMPOSED, DIRECT, Stocked, client_of, eager, lazy, parallel

@@ -35,9 +35,11 @@ handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signa
 client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": os.environ["ENDPOINT"]})
 objects = [(f"data/{number:05d}", 100) for number in range(2000)]
 calls = {
-    "eager": lambda: download.dataflux_download("p", sys.argv[2], objects, client),
-    "lazy": lambda: list(download.dataflux_download_lazy("p", sys.argv[2], objects, client)),
-    "parallel": lambda: download.dataflux_download_parallel("p", sys.argv[2], objects, client, None, 4),
+    "eager": lambda: download.dataflux_download("p", sys.argv[2], objects, client, strategy="compose"),
+    "lazy": lambda: list(download.dataflux_download_lazy("p", sys.argv[2], objects, client, strategy="compose")),
+    "parallel": lambda: download.dataflux_download_parallel(
+        "p", sys.argv[2], objects, client, None, 4, strategy="compose"
+    ),
 }
 if sys.argv[1] == "parallel":
     from dataflux_core._run.reading import reader_processes
@@ -137,7 +139,7 @@ from dataflux_core import download
 token = Credentials(os.environ["TOKEN"])
 client = storage.Client("p", token, client_options={"api_endpoint": os.environ["ENDPOINT"]})
 objects = [(f"data/{number:05d}", 100) for number in range(200)]
-download.dataflux_download("p", sys.argv[1], objects, client)
+download.dataflux_download("p", sys.argv[1], objects, client, strategy="compose")
 """
 
 
@@ -165,7 +167,7 @@ def test_an_exception_of_the_consumer_leaves_nothing(stocked: Stock) -> None:
     slow(bucket, compose_s=0.1)
 
     def consume() -> None:
-        for _ in download.dataflux_download_lazy("p", bucket.name, bucket.pairs, bucket.client()):
+        for _ in download.dataflux_download_lazy("p", bucket.name, bucket.pairs, bucket.client(), strategy="compose"):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -185,7 +187,7 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 atexit.register(signal.sigwait, [signal.SIGUSR1])
 client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": os.environ["ENDPOINT"]})
 objects = [(f"data/{number:05d}", 100) for number in range(2000)]
-arriving = download.dataflux_download_lazy("p", sys.argv[1], objects, client)
+arriving = download.dataflux_download_lazy("p", sys.argv[1], objects, client, strategy="compose")
 next(arriving)
 """
 
@@ -225,5 +227,5 @@ def test_without_an_interpreter_for_a_guardian_a_warning_is_logged(
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     bucket = stocked([100] * 200)
     with caplog.at_level("WARNING"):
-        assert eager(bucket.client(), bucket.name, bucket.pairs) == bucket.expected
+        assert eager(bucket.client(), bucket.name, bucket.pairs, strategy="compose") == bucket.expected
     assert [record.getMessage().split()[0] for record in caplog.records] == ["temporaries.unguarded"]

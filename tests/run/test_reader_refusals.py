@@ -9,9 +9,10 @@ import pytest
 
 from dataflux_core._plan.columns import ObjectColumns
 from dataflux_core._plan.groups import Group
+from dataflux_core._plan.strategy import Tempo
 from dataflux_core._run.reading.composed import ComposedReads, Ledger
 from dataflux_core._run.reading.deletions import Deletions
-from dataflux_core._run.reading.direct import DirectReads, GroupBytes, Source
+from dataflux_core._run.reading.direct import DirectReads, GroupBytes, Part, Source
 from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._wire.message import Answer, Request
 from dataflux_core.errors import AccessDenied, ServiceRefused
@@ -76,11 +77,10 @@ class Reads:
         self.deletions = Deletions(self.service, self.notebook, self.stats)
         source = Source("http://x", "b", ObjectColumns(["a", "b"], [1, 1]), 4)
         direct = DirectReads(self.service, source, self.finished.append, self.stats)
-        ledger = Ledger(self.notebook, self.deletions, self.stats)
+        ledger = Ledger(self.notebook, self.deletions, self.stats, Tempo())
         self.composed = ComposedReads(self.service, source, ledger, direct, self.finished.append)
-        self.composed.is_permitted = True
 
-    def read(self) -> list[list[bytes]]:
+    def read(self) -> list[list[Part]]:
         self.composed.start(Group(0, 2, 2))
         self.service.run()
         self.deletions.flush()
@@ -104,13 +104,10 @@ def refusing(method: str, status: int) -> Callable[[Request], Answer]:
 
 
 @pytest.mark.parametrize(("status", "stays"), [(400, True), (404, True), (403, False), (405, False)])
-def test_a_refused_compose_is_replaced_by_direct_reads(
-    status: int, stays: bool, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_refused_compose_is_replaced_by_direct_reads(status: int, stays: bool) -> None:
     reads = Reads(refusing("POST", status))
     assert reads.read() == [[b"1", b"2"]]
-    assert reads.composed.is_permitted is stays
-    assert ("read.composes_not" in caplog.text) is not stays
+    assert (reads.composed.refusal == "") is stays
 
 
 def test_an_answer_to_a_compose_that_says_nothing_is_replaced_by_direct_reads() -> None:

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from dataflux_core._run.reading.bell import Bell
-from dataflux_core._run.reading.reader import Reading, ReadOptions, Stopped, lend
+from dataflux_core._run.reading.reader import Reading, Stopped, lend
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._run.access import Access
     from dataflux_core._run.reading.direct import GroupBytes
+    from dataflux_core._run.reading.options import ReadOptions
     from dataflux_core._run.reading.stats import DownloadStats
 
 _JOIN_S = 2.5  # cleaning up takes less

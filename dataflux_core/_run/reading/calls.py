@@ -8,22 +8,18 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import google_crc32c
-
 from dataflux_core._run.reading.ahead import read_ahead
 from dataflux_core._run.reading.client_reader import ClientReader
-from dataflux_core._run.reading.reader import ReadOptions, read_groups
+from dataflux_core._run.reading.reader import read_groups
 from dataflux_core._run.reading.reader_processes import read_in_processes
-from dataflux_core._run.retries import rule_of
-from dataflux_core._wire.objects import crc32c_number
-from dataflux_core.errors import ObjectChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator
 
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._run.clients import Client
-    from dataflux_core._run.reading.direct import GroupBytes
+    from dataflux_core._run.reading.direct import GroupBytes, Part
+    from dataflux_core._run.reading.options import ReadOptions
     from dataflux_core._run.reading.stats import DownloadStats
 
 log = logging.getLogger(__name__)
@@ -36,21 +32,11 @@ class Download:
     client: Client
     bucket: str
     objects: ObjectColumns
-    max_composite_bytes: int
+    options: ReadOptions
     stats: DownloadStats
 
-    @property
-    def options(self) -> ReadOptions:
-        """How a plain client's objects are read; another client's retry is nothing that we could read."""
-        return ReadOptions(self.max_composite_bytes, rule_of(self.client.retry))
 
-    def check_retry(self) -> None:
-        """Raise InvalidArgument where a plain client's retry means nothing: a lazy read would find it out late."""
-        if self.client.access is not None:
-            rule_of(self.client.retry)
-
-
-def read_all(download: Download) -> list[bytes]:
+def read_all(download: Download) -> list[Part]:
     """Return the bytes of every object, in order."""
     access = download.client.access
     if access is None:
@@ -60,7 +46,7 @@ def read_all(download: Download) -> list[bytes]:
     )
 
 
-def read_on_threads(download: Download, *, threads: int) -> list[bytes]:
+def read_on_threads(download: Download, *, threads: int) -> list[Part]:
     """Return the bytes of every object, in order, with `threads` groups in flight at once.
 
     With a plain client no thread is started: one thread keeps any number of groups in flight, for less CPU.
@@ -72,7 +58,7 @@ def read_on_threads(download: Download, *, threads: int) -> list[bytes]:
     return _collected(download, read_groups(access, download.bucket, download.objects, options, download.stats))
 
 
-def read_on_processes(download: Download, *, processes: int) -> list[bytes]:
+def read_on_processes(download: Download, *, processes: int) -> list[Part]:
     """Return the bytes of every object, in order.
 
     A client that is not plain stays on threads of this process: what it is made of cannot be sent to another.
@@ -81,17 +67,16 @@ def read_on_processes(download: Download, *, processes: int) -> list[bytes]:
     if access is None:
         return read_on_threads(download, threads=processes)
     began_s = time.monotonic()
-    contents = [b""] * len(download.objects)
+    contents: list[Part] = [b""] * len(download.objects)
     options = replace(download.options, max_processes=processes)
     with closing(read_in_processes(access, download.bucket, download.objects, options, download.stats)) as arriving:
         for position, content in arriving:
-            check_listed(download.objects, position, (content,))
             contents[position] = content
     _report(download, began_s)
     return contents
 
 
-def read_lazily(download: Download) -> Generator[bytes, None, None]:
+def read_lazily(download: Download) -> Generator[Part, None, None]:
     """Yield the bytes of every object, in order, while the next ones are read."""
     began_s = time.monotonic()
     access = download.client.access
@@ -101,39 +86,22 @@ def read_lazily(download: Download) -> Generator[bytes, None, None]:
         options = replace(download.options, order="listed")
         groups = read_ahead(access, download.bucket, download.objects, options, download.stats)
     with closing(groups):
-        for group, parts in groups:
-            check_listed(download.objects, group.start, parts)
+        for _, parts in groups:
             yield from parts
     _report(download, began_s)
 
 
-def check_listed(objects: ObjectColumns, start: int, parts: Iterable[bytes]) -> None:
-    """Compare the bytes of objects, from position `start` on, with their listed crc32c; raises ObjectChanged.
-
-    A reader has compared them with the service's own checksum: what differs now was replaced after it was listed.
-    """
-    # Here, where every driver's and every client's bytes pass, rather than in each reader. That a direct read's
-    # bytes are summed twice costs about 0.1 ms for a megabyte.
-    if objects.checksums is None:
-        return
-    for position, content in enumerate(parts, start):
-        listed = objects.checksums[position]
-        if listed and (found := google_crc32c.value(content)) != crc32c_number(listed):
-            raise ObjectChanged(objects.names[position], crc32c_number(listed), found)
-
-
 def _through_client(download: Download, *, threads: int) -> Generator[GroupBytes, None, None]:
     client = download.client
-    reader = ClientReader(client.client, download.bucket, client.retry, download.stats)
-    return reader.read(download.objects, max_composite_bytes=download.max_composite_bytes, threads=threads)
+    reader = ClientReader(client.client, download.bucket, client.retry, download.options, download.stats)
+    return reader.read(download.objects, threads=threads)
 
 
-def _collected(download: Download, groups: Generator[GroupBytes, None, None]) -> list[bytes]:
+def _collected(download: Download, groups: Generator[GroupBytes, None, None]) -> list[Part]:
     began_s = time.monotonic()
-    contents = [b""] * len(download.objects)
+    contents: list[Part] = [b""] * len(download.objects)
     with closing(groups):
         for group, parts in groups:
-            check_listed(download.objects, group.start, parts)
             contents[group.start : group.stop] = parts
     _report(download, began_s)
     return contents

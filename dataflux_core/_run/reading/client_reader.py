@@ -7,26 +7,28 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import google_crc32c
 import msgspec
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.groups import group_for_compose
+from dataflux_core._plan.obstacles import COMPOSE_PERMISSIONS
 from dataflux_core._plan.split import split
 from dataflux_core._run.crew import Crew
-from dataflux_core._run.reading.direct import GroupBytes
+from dataflux_core._run.reading.direct import GroupBytes, Part, changed_checksum
+from dataflux_core._wire.encoding import GZIP
 from dataflux_core._wire.listing import COMPOSED_PREFIX
 from dataflux_core._wire.message import Answer
-from dataflux_core._wire.objects import COMPOSE_PERMISSIONS
-from dataflux_core._wire.refusal import object_error
-from dataflux_core.errors import ObjectChanged, ObjectNotFound, ServiceRefused
+from dataflux_core._wire.refusal import is_of_one_object, object_error
+from dataflux_core.errors import DatafluxError, ObjectChanged, ObjectNotFound, ServiceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._plan.groups import Group
+    from dataflux_core._run.reading.options import ReadOptions
     from dataflux_core._run.reading.stats import DownloadStats
-    from dataflux_core.errors import DatafluxError
 
 log = logging.getLogger(__name__)
 
@@ -41,20 +43,32 @@ class ClientReader:
     service's checksum, by themselves; errors that are none of google.api_core's come as the client raises them.
     """
 
-    def __init__(self, client: Any, bucket: str, retry: Any, stats: DownloadStats) -> None:  # noqa: ANN401 - anything
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 - anything
+        bucket: str,
+        retry: Any,  # noqa: ANN401 - google.api_core ships no types
+        options: ReadOptions,
+        stats: DownloadStats,
+    ) -> None:
         from google.cloud import storage  # noqa: PLC0415 - slow import
 
         self._bucket_name = bucket
         self._bucket = client.bucket(bucket)
         self._is_real = isinstance(self._bucket, storage.Bucket)  # a fake need not know of every option
         self._retry = retry
+        self._options = options
         self._stats = stats
 
-    def read(
-        self, objects: ObjectColumns, *, max_composite_bytes: int, threads: int = 1
-    ) -> Generator[GroupBytes, None, None]:
-        """Yield every group, in listing order with one thread, else as they are finished."""
-        groups = list(group_for_compose(objects.sizes, max_bytes=max_composite_bytes))
+    def read(self, objects: ObjectColumns, *, threads: int = 1) -> Generator[GroupBytes, None, None]:
+        """Yield every group, in listing order with one thread, else as they are finished.
+
+        One request at a time is soonest done with few requests: what may be composed is.
+        """
+        options = self._options
+        # Bytes that the client decompresses come from the objects themselves.
+        is_direct = options.strategy == "direct" or options.decompress
+        groups = list(group_for_compose(objects.sizes, max_bytes=0 if is_direct else options.max_composite_bytes))
         if any(group.sources > 1 for group in groups) and not self._may_compose():
             groups = list(group_for_compose(objects.sizes, max_bytes=0))
         if threads == 1 or len(groups) == 1:
@@ -97,9 +111,17 @@ class ClientReader:
             parts = self._read_composed(objects, group)
             if parts is not None:
                 return GroupBytes(group, parts)
-        return GroupBytes(group, [self._read_object(objects, at) for at in range(group.start, group.stop)])
+        return GroupBytes(group, [self._read_part(objects, at) for at in range(group.start, group.stop)])
 
-    def _read_composed(self, objects: ObjectColumns, group: Group) -> list[bytes] | None:
+    def _read_part(self, objects: ObjectColumns, position: int) -> Part:
+        try:
+            return self._read_object(objects, position)
+        except DatafluxError as error:
+            if self._options.on_error == "raise" or not is_of_one_object(error):
+                raise
+            return error
+
+    def _read_composed(self, objects: ObjectColumns, group: Group) -> list[Part] | None:
         """Return the parts; None where an object must be to blame, which reading each alone finds."""
         name = f"{COMPOSED_PREFIX}{uuid.uuid4().hex}"
         composite = self._bucket.blob(name)
@@ -116,7 +138,11 @@ class ClientReader:
         if len(content) != group.size:
             return None
         self._stats.groups_composed += 1
-        return split(content, objects.sizes[group.start : group.stop])
+        parts = split(content, objects.sizes[group.start : group.stop])
+        return [
+            part if _changed(objects, position, part) is None else self._read_part(objects, position)
+            for position, part in enumerate(parts, group.start)
+        ]
 
     def _read_object(self, objects: ObjectColumns, position: int) -> bytes:
         name, listed = objects.names[position], objects.sizes[position]
@@ -124,10 +150,20 @@ class ClientReader:
             content = self._download(self._blob(objects, position))
         except _google_error() as error:
             raise self._named_error(error, objects, position) from error
-        if listed not in (len(content), UNKNOWN_SIZE):
-            raise ObjectChanged(name, listed, len(content))
+        if not self._is_unpacked(objects, position):
+            if listed not in (len(content), UNKNOWN_SIZE):
+                raise ObjectChanged(name, listed, len(content))
+            changed = _changed(objects, position, content)
+            if changed is not None:
+                raise changed
         self._stats.objects_direct += 1
         return content
+
+    def _is_unpacked(self, objects: ObjectColumns, position: int) -> bool:
+        """Tell whether the client may have decompressed the bytes: what is listed says nothing of them then."""
+        if not self._options.decompress:
+            return False
+        return objects.encodings is None or objects.encodings[position] == GZIP
 
     def _named_error(self, error: Exception, objects: ObjectColumns, position: int) -> DatafluxError:
         """Say what a failed read means; where a pinned generation is gone, ask first what took its place."""
@@ -156,8 +192,8 @@ class ClientReader:
         from google.cloud import storage  # noqa: PLC0415 - slow import
 
         self._stats.asked("read")
-        # A real blob, also a wrapped bucket's, would decompress what is stored compressed.
-        raw = {"raw_download": True} if isinstance(blob, storage.Blob) else {}
+        # A real blob, also a wrapped bucket's, decompresses what is stored compressed unless told otherwise.
+        raw = {"raw_download": not self._options.decompress} if isinstance(blob, storage.Blob) else {}
         content: bytes = blob.download_as_bytes(retry=self._retry, **raw)
         self._stats.received_bytes += len(content)
         return content
@@ -173,6 +209,10 @@ class ClientReader:
         except Exception as error:  # noqa: BLE001 - whatever the client raises, the bytes that were read are right
             self._stats.temporaries_kept += 1
             log.warning("temporaries.kept bucket=%s name=%s reason=%r", self._bucket_name, name, error)
+
+
+def _changed(objects: ObjectColumns, position: int, content: bytes) -> ObjectChanged | None:
+    return changed_checksum(objects, position, google_crc32c.value(content)) if objects.checksums is not None else None
 
 
 def compose_through_client(

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 import msgspec
 
-from dataflux_core._plan.split import split
-from dataflux_core._run.reading.direct import GroupBytes
+from dataflux_core._plan.split import split_pieces
+from dataflux_core._run.reading.direct import GroupBytes, Part, changed_checksum
+from dataflux_core._wire.encoding import GZIP
 from dataflux_core._wire.message import error_message
 from dataflux_core._wire.objects import (
-    COMPOSE_PERMISSIONS,
     Stored,
     compose_request,
     crc32c_header,
     crc32c_number,
     media_request,
-    permissions_request,
-    read_permissions,
     read_stored,
     stored_request,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from dataflux_core._plan.groups import Group
+    from dataflux_core._plan.strategy import Tempo
     from dataflux_core._run.reading.deletions import Deletions
     from dataflux_core._run.reading.direct import DirectReads, Source
     from dataflux_core._run.reading.stats import DownloadStats
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _PRECONDITION_FAILED = 412
-_NOT_FOUND = 404
 # Refusals that another try does not cure but reading directly does, or else names the object to blame.
 _CURED_BY_DIRECT = frozenset(range(400, 500)) - {401, 408, 429}
 _COMPOSES_NEVER = frozenset({403, 405})  # what was refused to one group is refused to all
@@ -46,11 +45,12 @@ _COMPOSES_NEVER = frozenset({403, 405})  # what was refused to one group is refu
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Where every composite is entered: before it is made, when it has served."""
+    """Where every composite is entered: before it is made, when it is, when it has served."""
 
     temporaries: Temporaries
     deletions: Deletions
     stats: DownloadStats
+    tempo: Tempo
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +59,7 @@ class _Composite:
 
     group: Group
     name: str
+    began_s: float
     stored: Stored = Stored()  # noqa: RUF009 - frozen
     tries: int = 0
 
@@ -74,37 +75,32 @@ class ComposedReads:
         direct: DirectReads,
         finish: Callable[[GroupBytes], None],
     ) -> None:
-        self.is_permitted: bool | None = None  # None: not known yet
-        self._is_asking = False
+        self.refusal = ""  # why the service composes nothing here
         self.composing = 0  # composes without an answer
+        self.pending = 0  # objects in composites that have not arrived
+        self.has_arrived = False  # a composite
         self._service = service
         self._source = source
         self._temporaries, self._deletions, self._stats = ledger.temporaries, ledger.deletions, ledger.stats
         self._direct = direct
         self._finish = finish
-
-    def ask_permission(self) -> None:
-        """Find out, once, whether composites may be made, then removed."""
-        if self._is_asking:
-            return
-        self._is_asking = True
-        self._stats.asked("permissions")
-        request = permissions_request(self._source.bucket, COMPOSE_PERMISSIONS)
-        self._service.submit(request, (self._on_permissions, None))
+        self._tempo = ledger.tempo
 
     def start(self, group: Group) -> None:
         """Compose `group`, having written the composite down first."""
         objects = self._source.objects
-        composite = _Composite(group, self._temporaries.plan())
+        composite = _Composite(group, self._temporaries.plan(), time.monotonic())
         sources = [(objects.names[at], objects.generation(at)) for at in range(group.start, group.stop)]
         self._stats.asked("compose")
         self.composing += 1
+        self.pending += group.sources
         request = compose_request(self._source.bucket, composite.name, sources)
         self._service.submit(request, (self._on_compose, composite))
 
     def _on_compose(self, composite: _Composite, answer: Answer) -> None:
         self.composing -= 1
         if answer.ok:
+            self._tempo.note_compose(time.monotonic() - composite.began_s)
             self._on_stored(composite, answer)
         elif answer.status == _PRECONDITION_FAILED:
             # Nobody else knows the name: an earlier try has made it, whose answer was lost.
@@ -120,17 +116,6 @@ class ComposedReads:
                 self.composing -= 1
                 if answer.ok:
                     self._temporaries.made(composite.name, read_stored(answer).generation)
-
-    def _on_permissions(self, _: None, answer: Answer) -> None:
-        try:
-            granted = read_permissions(answer) if answer.ok else frozenset()
-        except msgspec.DecodeError:
-            granted = frozenset()
-        missing = [permission for permission in COMPOSE_PERMISSIONS if permission not in granted]
-        self.is_permitted = not missing
-        # A bucket that does not exist is found out, by name, by the direct reads.
-        if missing and answer.status != _NOT_FOUND:
-            self._warn("lacking " + ", ".join(missing))
 
     def _on_stored(self, composite: _Composite, answer: Answer) -> None:
         if not answer.ok:
@@ -149,11 +134,10 @@ class ComposedReads:
             self._read_directly(composite)  # the object that changed is found, by name
 
     def _on_refusal(self, composite: _Composite, answer: Answer) -> None:
-        if answer.status not in _CURED_BY_DIRECT:
+        if answer.status not in _CURED_BY_DIRECT and self._source.on_error == "raise":
             raise self._source.error(answer, composite.name)
-        if answer.status in _COMPOSES_NEVER and self.is_permitted:
-            self.is_permitted = False
-            self._warn(error_message(answer))
+        if answer.status in _COMPOSES_NEVER:
+            self.refusal = error_message(answer)
         self._read_directly(composite)
 
     def _ask(self, composite: _Composite) -> None:
@@ -164,35 +148,64 @@ class ComposedReads:
 
     def _on_media(self, composite: _Composite, answer: Answer) -> None:
         if not answer.ok:
-            if answer.status not in _CURED_BY_DIRECT:
+            if answer.status not in _CURED_BY_DIRECT and self._source.on_error == "raise":
                 raise self._source.error(answer, composite.name)
             self._read_directly(composite)
             return
-        body = answer.body
+        pieces = [answer.content] if isinstance(answer.content, bytes) else answer.content
         expected = composite.stored.crc32c or crc32c_header(answer)
-        if len(body) == composite.group.size and (not expected or google_crc32c.value(body) == crc32c_number(expected)):
-            self._on_whole(composite, body)
+        size = sum(map(len, pieces))
+        if size == composite.group.size and (not expected or _checksum(pieces) == crc32c_number(expected)):
+            self._on_whole(composite, pieces)
         elif composite.tries < self._source.max_tries:
             self._stats.retries += 1
             self._ask(composite)
         else:
             self._read_directly(composite)  # the object whose bytes suffer is found, by name
 
-    def _on_whole(self, composite: _Composite, body: bytes) -> None:
-        group = composite.group
+    def _on_whole(self, composite: _Composite, pieces: Sequence[bytes]) -> None:
+        """Split what has come; what disagrees with its listing is read again alone."""
+        group, objects = composite.group, self._source.objects
         self._deletions.add(composite.name, composite.stored.generation)
-        self._stats.received_bytes += len(body)
+        self._stats.received_bytes += group.size
         self._stats.groups_composed += 1
-        self._finish(GroupBytes(group, split(body, self._source.objects.sizes[group.start : group.stop])))
+        self.pending -= group.sources
+        self.has_arrived = True
+        stored = split_pieces(pieces, objects.sizes[group.start : group.stop])
+        changed = self._changed(group, stored)
+        parts = self._unpacked(group, stored, changed)
+        if changed:
+            self._direct.complete(group, parts, changed)
+        else:
+            self._finish(GroupBytes(group, parts))
+
+    def _changed(self, group: Group, stored: Sequence[bytes]) -> list[int]:
+        """Return the positions of objects whose bytes have another crc32c than the listed one."""
+        objects = self._source.objects
+        if objects.checksums is None:
+            return []
+        checksums = enumerate(map(google_crc32c.value, stored), group.start)
+        return [position for position, found in checksums if changed_checksum(objects, position, found) is not None]
+
+    def _unpacked(self, group: Group, stored: list[bytes], changed: Sequence[int]) -> list[Part]:
+        source = self._source
+        encodings = source.objects.encodings
+        if not source.decompress or encodings is None:
+            return list(stored)
+        return [
+            source.unpack(position, content) if encodings[position] == GZIP and position not in changed else content
+            for position, content in enumerate(stored, group.start)
+        ]
 
     def _read_directly(self, composite: _Composite) -> None:
         # Deleted even where it was refused: an earlier try, whose answer was lost, may have made it.
         self._deletions.add(composite.name, composite.stored.generation)
+        self.pending -= composite.group.sources
         self._direct.start(composite.group)
 
-    def _warn(self, reason: str) -> None:
-        log.warning(
-            "read.composes_not bucket=%s reason=%s; objects are read one by one, which costs more requests",
-            self._source.bucket,
-            reason,
-        )
+
+def _checksum(pieces: Sequence[bytes]) -> int:
+    checksum = 0
+    for piece in pieces:
+        checksum = google_crc32c.extend(checksum, piece)
+    return checksum

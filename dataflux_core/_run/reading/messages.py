@@ -8,7 +8,10 @@ from typing import TypeAlias
 import msgspec
 
 from dataflux_core import errors
+from dataflux_core._plan.prices import Prices
 from dataflux_core._plan.retry import RETRIED_STATUSES, RetryPolicy
+from dataflux_core._plan.strategy import Optimize, Strategy
+from dataflux_core._run.reading.options import OnError, ReadOptions
 from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.retries import RetryRule
 from dataflux_core._run.transport import Endpoint
@@ -26,6 +29,48 @@ class RuleMessage(msgspec.Struct, frozen=True):
     never: bool
 
 
+class How(msgspec.Struct, frozen=True):
+    """The options of a share."""
+
+    max_composite_bytes: int
+    rule: RuleMessage
+    strategy: Strategy
+    optimize: Optimize
+    max_requests: int
+    max_held_bytes: int
+    on_error: OnError
+    decompress: bool
+    prices: Prices | None
+
+    def as_options(self) -> ReadOptions:
+        return ReadOptions(
+            self.max_composite_bytes,
+            tabled_rule(self.rule),
+            strategy=self.strategy,
+            optimize=self.optimize,
+            max_requests=self.max_requests,
+            max_held_bytes=self.max_held_bytes,
+            on_error=self.on_error,
+            decompress=self.decompress,
+            prices=self.prices,
+        )
+
+
+def how_of(options: ReadOptions, rule: RuleMessage) -> How:
+    """Say `options` in a message."""
+    return How(
+        options.max_composite_bytes,
+        rule,
+        options.strategy,
+        options.optimize,
+        options.max_requests,
+        options.max_held_bytes or 0,
+        options.on_error,
+        options.decompress,
+        options.prices,
+    )
+
+
 class Share(msgspec.Struct, tag=True, frozen=True):
     """What one process is to read: the first message, from the parent."""
 
@@ -35,10 +80,9 @@ class Share(msgspec.Struct, tag=True, frozen=True):
     names: list[str]
     sizes: list[int]
     generations: list[int] | None
-    max_composite_bytes: int
-    max_requests: int
-    max_held_bytes: int
-    rule: RuleMessage
+    checksums: list[str] | None
+    encodings: list[str] | None
+    how: How
 
 
 class Token(msgspec.Struct, tag=True, frozen=True):
@@ -53,13 +97,6 @@ class TokenWanted(msgspec.Struct, tag=True, frozen=True):
     stale: str = ""
 
 
-class GroupsRead(msgspec.Struct, tag=True, frozen=True):
-    """Some groups: the bytes of their objects follow this message, back to back."""
-
-    starts: list[int]  # of each group, as a position within the share
-    sizes: list[list[int]]  # of each group's objects, in bytes
-
-
 class Failed(msgspec.Struct, tag=True, frozen=True):
     """An error of dataflux_core.errors, or the text of another."""
 
@@ -69,6 +106,21 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     def as_error(self) -> Exception:
         known = getattr(errors, self.kind, None) if self.kind in errors.__all__ else None
         return known(*self.arguments) if known is not None else RuntimeError(*self.arguments)
+
+    def as_part(self) -> errors.DatafluxError:
+        """Return an error that takes the place of its object's bytes; raises one that is none of ours."""
+        error = self.as_error()
+        if not isinstance(error, errors.DatafluxError):
+            raise error
+        return error
+
+
+class GroupsRead(msgspec.Struct, tag=True, frozen=True):
+    """Some groups: the bytes of their objects follow this message, back to back."""
+
+    starts: list[int]  # of each group, as a position within the share
+    sizes: list[list[int]]  # of each group's objects, in bytes
+    errors: dict[int, Failed] = {}  # by position within the share, of objects without bytes
 
 
 class Finished(msgspec.Struct, tag=True, frozen=True):

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 import time
 from collections import deque
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from dataflux_core._plan.groups import group_for_compose
+from dataflux_core._plan.groups import MAX_SOURCES, group_for_compose
 from dataflux_core._plan.pacing import Pace
+from dataflux_core._plan.strategy import Chooser, Load, apart
 from dataflux_core._run.connections import grant, lease
 from dataflux_core._run.reading.cleanup import clean_up
 from dataflux_core._run.reading.composed import ComposedReads, Ledger
 from dataflux_core._run.reading.deletions import Deletions
 from dataflux_core._run.reading.direct import DirectReads, GroupBytes, Source
 from dataflux_core._run.reading.memory import held_bytes
+from dataflux_core._run.reading.permit import Permit, tempo_of
 from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.reading.temporaries import Temporaries
-from dataflux_core._run.retries import RetryRule
+from dataflux_core._run.reading.whole import WholeReads
 from dataflux_core._run.service import Service
 
 if TYPE_CHECKING:
@@ -31,32 +31,21 @@ if TYPE_CHECKING:
     from dataflux_core._plan.groups import Group
     from dataflux_core._run.access import Access
     from dataflux_core._run.reading.bell import Bell
+    from dataflux_core._run.reading.direct import Part
+    from dataflux_core._run.reading.options import ReadOptions
     from dataflux_core._run.transport import Transport
     from dataflux_core._wire.message import Answer
 
-log = logging.getLogger(__name__)
-
-MAX_REQUESTS = 512
 # A cold bucket takes 1000 writes a second; composes answer after about 0.35 s, so that many in flight are within it,
 # as are reads: 350 that answer after 0.06 s are 5800 a second. Beyond that the pace finds out.
 # Source: https://cloud.google.com/storage/docs/request-rate
-_FIRST_REQUESTS = 350
+_FIRST_REQUESTS = 512
+_COMPOSING_SHARE = 0.7  # of the requests in flight: the reads of what is composed already must not wait
 _CHECKSUM_TRIES = 4
 _DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
-DEFAULT_COMPOSITE_BYTES = 100_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How to read; the same for every object of a call."""
-
-    max_composite_bytes: int = DEFAULT_COMPOSITE_BYTES  # 0: never compose
-    rule: RetryRule = field(default_factory=RetryRule)
-    max_groups: int = sys.maxsize  # in flight at once
-    max_processes: int = 1
-    max_requests: int = MAX_REQUESTS  # in flight at once; fewer where other readers of the process leave fewer
-    max_held_bytes: int | None = None  # None: a share of the memory available
-    order: Literal["completed", "listed"] = "completed"
+_RANGED_BYTES = 32 * 1024**2  # an object of more is read in ranges at once
+_QUEUED_OBJECTS = 16_384  # given to be read directly, not yet asked for
+_FLIGHT_BYTES = 128 * 1024**2  # of objects read directly: more would only wait in buffers
 
 
 class Stopped(Exception):
@@ -75,22 +64,40 @@ class Reading:
         access = lent.access
         first = min(_FIRST_REQUESTS, lent.max_requests)
         service = Service(access, lent.transport, options.rule, Pace(ceiling=lent.max_requests, start=first))
-        source = Source(access.endpoint.base_url, bucket, objects, 1 if options.rule.never else _CHECKSUM_TRIES)
+        tries = 1 if options.rule.never else _CHECKSUM_TRIES
+        source = Source(access.endpoint.base_url, bucket, objects, tries, options.on_error, options.decompress)
         self.stats = DownloadStats()
         self._access = access
         self._options = options
         self._bell = bell
         self._service = service
+        tempo = tempo_of(access)
+        self._chooser = Chooser(options.strategy, options.optimize, tempo)
         self._temporaries = Temporaries(access, bucket)
         self._deletions = Deletions(service, self._temporaries, self.stats)
-        ledger = Ledger(self._temporaries, self._deletions, self.stats)
-        self._direct = DirectReads(service, source, self._finish, self.stats)
+        self._permit = Permit(service, access, bucket, self.stats)
+        ledger = Ledger(self._temporaries, self._deletions, self.stats, tempo)
+        self._direct = DirectReads(service, source, self._finish, self.stats, tempo)
+        self._whole = WholeReads(service, source, self._finish, self.stats)
         self._composed = ComposedReads(service, source, ledger, self._direct, self._finish)
-        self._groups = group_for_compose(objects.sizes, max_bytes=options.max_composite_bytes)
-        self._next = next(self._groups, None)
-        self._active = 0  # groups started, not finished
-        self._held_bytes = 0  # of groups started, not released
+        self._sizes = objects.sizes
         self._max_held_bytes = options.max_held_bytes or held_bytes()
+        max_bytes = min(options.max_composite_bytes, max(1, self._max_held_bytes // 4))
+        if options.strategy == "direct" or not options.max_composite_bytes:
+            max_bytes = 0
+        if options.decompress and objects.encodings is None:
+            max_bytes = 0  # a composite does not tell which of its objects are stored compressed
+        self._groups = group_for_compose(objects.sizes, max_bytes=max_bytes)
+        if options.max_groups * MAX_SOURCES < first and options.optimize == "time" and options.strategy == "auto":
+            self._chooser.is_forbidden = (
+                True  # each of so few groups takes a read's time directly, else a compose's too
+            )
+        self._next = next(self._groups, None)
+        self._given = 0  # objects up to here have a way
+        self._queue: deque[Group] = deque()  # to be read directly
+        self._queued = 0  # objects among them
+        self._active = 0  # groups started, not finished
+        self._held_bytes = 0  # of groups with a way, not released
         self._released: deque[int] = deque()  # bytes; other threads append
         self._is_stopping = False
         self._answers: deque[tuple[Any, Answer]] = deque()  # received, not yet handled
@@ -113,7 +120,7 @@ class Reading:
         if self._bell is not None:
             self._service.watch(self._bell.fileno())
         try:
-            while self._next is not None or self._active or self._finished:
+            while self._next is not None or self._queue or self._active or self._finished:
                 self._start_groups()
                 if self._finished:
                     yield self._finished.popleft()
@@ -148,28 +155,96 @@ class Reading:
         """Start what the limits allow: one group always, else the largest would never be read."""
         while self._released:
             self._held_bytes -= self._released.popleft()
-        while (group := self._next) is not None:
-            if self._held_bytes and self._held_bytes + group.size > self._max_held_bytes:
-                return
-            if self._active and (self._service.free <= 0 or self._active >= self._options.max_groups):
-                return
-            if not self._start(group):
-                return
+        self._give_ways()
+        self._reconsider()
+        while self._queue and self._may_read():
+            group = self._queue.popleft()
+            self._queued -= group.sources
             self._active += 1
+            (self._whole if group.size > _RANGED_BYTES else self._direct).start(group)
+        self._whole.pump()
+
+    def _give_ways(self) -> None:
+        """Give groups, in order, a way each; start those that are composed."""
+        while (group := self._next) is not None:
+            if self._held_bytes and self._held_bytes + max(0, group.size) > self._max_held_bytes:
+                return
+            if self._chooser.choose(group, self._load()) == "direct":
+                if self._queued >= _QUEUED_OBJECTS:
+                    return
+                for piece in apart(group, self._sizes):
+                    self._queue.append(piece)
+                self._queued += group.sources
+            elif self._permit.verdict is None:
+                if not self._permit.ask():
+                    return  # reading directly goes on meanwhile
+                continue
+            elif not self._has_permit():
+                continue  # it is given another way
+            elif not self._may_compose():
+                return
+            else:
+                self._compose(group)
             self._held_bytes += max(0, group.size)
+            self._given = group.stop
             self._next = next(self._groups, None)
 
-    def _start(self, group: Group) -> bool:
-        """Start `group`; tell whether that could be done yet."""
+    def _reconsider(self) -> None:
+        """Compose what waits at the end to be read directly, where that has turned out to be slower than it seemed."""
+        while self._queue and self._queue[-1].sources > 1:
+            last = self._queue[-1]
+            if self._chooser.choose(last, self._load(waiting=-last.sources)) == "direct":
+                return
+            self._permit.ask()
+            if not self._has_permit() or not self._may_compose():
+                return
+            self._queue.pop()
+            self._queued -= last.sources
+            self._compose(last)
+
+    def _compose(self, group: Group) -> None:
+        self._active += 1
+        self._composed.start(group)
+
+    def _load(self, waiting: int = 0) -> Load:
         composed = self._composed
-        if group.sources == 1 or composed.is_permitted is False or self._deletions.is_refused:
-            self._direct.start(group)
-        elif composed.is_permitted:
-            composed.start(group)
-        else:
-            composed.ask_permission()
+        return Load(
+            direct=self._queued + self._direct.pending + waiting,
+            composed=composed.pending,
+            left=len(self._sizes) - self._given,
+            window=max(1, self._service.pace.window - composed.composing),
+            is_flowing=composed.has_arrived,
+        )
+
+    def _has_permit(self) -> bool:
+        """Tell whether this group may be composed, as far as is known, at a known price."""
+        permit, chooser = self._permit, self._chooser
+        if self._composed.refusal:
+            permit.withdraw(self._composed.refusal)
+        if permit.verdict is None:
             return False
-        return True
+        if not permit.verdict.allowed or self._deletions.is_refused:
+            chooser.is_forbidden = True
+        elif chooser.cost is None:
+            chooser.cost = permit.cost(self._options.prices)
+        else:
+            return True
+        return False  # choose again
+
+    def _may_read(self) -> bool:
+        """Tell whether one more group may be read directly now."""
+        if not self._active:
+            return True
+        is_full = self._active >= self._options.max_groups or self._service.free <= 0
+        return not is_full and self._direct.pending_bytes < _FLIGHT_BYTES
+
+    def _may_compose(self) -> bool:
+        """Tell whether one more composite may be made now."""
+        if not self._active:
+            return True
+        if self._active >= self._options.max_groups or self._service.free <= 0:
+            return False
+        return self._composed.composing < _COMPOSING_SHARE * self._service.pace.window
 
     def _drain(self) -> None:
         """Wait a little for temporaries to go: the caller, who has every byte, is not kept for as long as a retry."""
@@ -229,8 +304,8 @@ def read_groups(
 
 def read_objects(
     access: Access, bucket: str, objects: ObjectColumns, options: ReadOptions, stats: DownloadStats | None = None
-) -> Generator[tuple[int, bytes], None, None]:
-    """Yield (position, stored bytes) of every object; otherwise as `read_groups`."""
+) -> Generator[tuple[int, Part], None, None]:
+    """Yield (position, bytes) of every object; otherwise as `read_groups`."""
     with closing(read_groups(access, bucket, objects, options, stats)) as groups:
         for group, parts in groups:
             yield from enumerate(parts, group.start)

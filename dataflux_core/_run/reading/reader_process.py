@@ -23,9 +23,8 @@ from dataflux_core._run.reading.messages import (
     Token,
     TokenWanted,
     failed,
-    tabled_rule,
 )
-from dataflux_core._run.reading.reader import Reading, ReadOptions, lend
+from dataflux_core._run.reading.reader import Reading, lend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,13 +77,8 @@ class Reader:
         """Read the share to its end, or to the end of the parent's interest."""
         threading.Thread(target=self._listen, daemon=True).start()
         share = self._share
-        options = ReadOptions(
-            share.max_composite_bytes,
-            tabled_rule(share.rule),
-            max_requests=share.max_requests,
-            max_held_bytes=share.max_held_bytes,
-        )
-        objects = ObjectColumns(share.names, share.sizes, share.generations)
+        options = share.how.as_options()
+        objects = ObjectColumns(share.names, share.sizes, share.generations, share.checksums, share.encodings)
         with lend(Access(share.endpoint, self._authorization), options) as lent:
             reading = self._reading = Reading(lent, share.bucket, objects, options, self._bell)
             if self._is_orphan:
@@ -102,9 +96,8 @@ class Reader:
                 gathered.append(group_bytes)
                 if reading.ready and sum(max(0, group.size) for group, _ in gathered) < _GATHERED_BYTES:
                     continue
-                sizes = [[len(part) for part in parts] for _, parts in gathered]
-                send(self._connection, GroupsRead([group.start for group, _ in gathered], sizes))
-                for piece in _joined([part for _, parts in gathered for part in parts]):
+                send(self._connection, _announced(gathered))
+                for piece in _joined([part for _, parts in gathered for part in parts if isinstance(part, bytes)]):
                     out.sendall(piece)
                 for group, _ in gathered:
                     reading.release(group)
@@ -120,6 +113,18 @@ class Reader:
             self._reading.stop()
         time.sleep(_LEAVE_S)  # the main thread leaves earlier; where it hangs, the guardian cleans up
         os._exit(1)
+
+
+def _announced(gathered: list[GroupBytes]) -> GroupsRead:
+    """Say what will follow, as well as what will not."""
+    sizes = [[len(part) if isinstance(part, bytes) else 0 for part in parts] for _, parts in gathered]
+    errors = {
+        position: failed(part)
+        for group, parts in gathered
+        for position, part in enumerate(parts, group.start)
+        if not isinstance(part, bytes)
+    }
+    return GroupsRead([group.start for group, _ in gathered], sizes, errors)
 
 
 def _joined(parts: list[bytes]) -> list[bytes]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dataflux_core._plan.columns import ObjectColumns
 from dataflux_core._plan.groups import Group, group_for_compose, share_groups
 from dataflux_core._run.processes import HelperProcess, send, spare_cores
 from dataflux_core._run.reading.memory import held_bytes
@@ -26,14 +25,18 @@ from dataflux_core._run.reading.messages import (
     Share,
     Token,
     TokenWanted,
+    how_of,
     rule_message,
 )
-from dataflux_core._run.reading.reader import ReadOptions, read_objects
+from dataflux_core._run.reading.reader import read_objects
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._run.access import Access
+    from dataflux_core._run.reading.direct import Part
+    from dataflux_core._run.reading.options import ReadOptions
     from dataflux_core._run.reading.stats import DownloadStats
 
 log = logging.getLogger(__name__)
@@ -46,23 +49,24 @@ _decoder = msgspec.msgpack.Decoder(FromReader)
 
 @dataclass(slots=True, eq=False)
 class _Child:
-    """A reader process with the groups that it still owes."""
+    """A reader process with the objects that it still owes."""
 
     helper: HelperProcess
     first: int  # position of its share's first object
-    owed: dict[int, Group] = field(default_factory=dict)  # by start
+    owes: bytearray  # by position within the share: 1 where it has not been delivered
     heard_s: float = field(default_factory=time.monotonic)
 
 
 def read_in_processes(
     access: Access, bucket: str, objects: ObjectColumns, options: ReadOptions, stats: DownloadStats
-) -> Generator[tuple[int, bytes], None, None]:
-    """Yield (position, stored bytes) of every object, read by up to `max_processes` processes, one per core at most.
+) -> Generator[tuple[int, Part], None, None]:
+    """Yield (position, bytes) of every object, read by up to `max_processes` processes, one per core at most.
 
     What a process that dies has not delivered is read here: the result is exact or an error. Few objects, one core,
     or a daemonic process, which may have no children, are read in this process.
     """
-    groups = list(group_for_compose(objects.sizes, max_bytes=options.max_composite_bytes))
+    max_bytes = 0 if options.strategy == "direct" else options.max_composite_bytes
+    groups = list(group_for_compose(objects.sizes, max_bytes=max_bytes))
     count = _worthwhile(groups, options.max_processes)
     if count < 2:  # noqa: PLR2004 - one process is this one
         yield from read_objects(access, bucket, objects, options, stats)
@@ -73,10 +77,9 @@ def read_in_processes(
         yield from crew.receive()
     finally:
         crew.close()
-    positions = [position for group in crew.lost for position in range(group.start, group.stop)]
-    if positions:
-        for at, content in read_objects(access, bucket, _picked(objects, positions), options, stats):
-            yield positions[at], content
+    if crew.lost:
+        for at, content in read_objects(access, bucket, objects.picked(crew.lost), options, stats):
+            yield crew.lost[at], content
 
 
 def _worthwhile(groups: Sequence[Group], max_processes: int) -> int:
@@ -85,22 +88,13 @@ def _worthwhile(groups: Sequence[Group], max_processes: int) -> int:
     return min(max_processes, cores, work) if cores > 1 else 1
 
 
-def _picked(objects: ObjectColumns, positions: list[int]) -> ObjectColumns:
-    generations = objects.generations
-    return ObjectColumns(
-        [objects.names[at] for at in positions],
-        [objects.sizes[at] for at in positions],
-        None if generations is None else [generations[at] for at in positions],
-    )
-
-
 class _Crew:
     """The reader processes of one call."""
 
     def __init__(
         self, access: Access, bucket: str, objects: ObjectColumns, options: ReadOptions, stats: DownloadStats
     ) -> None:
-        self.lost: list[Group] = []
+        self.lost: list[int] = []  # positions
         self._access = access
         self._bucket = bucket
         self._objects = objects
@@ -115,12 +109,13 @@ class _Crew:
         options = replace(options, max_held_bytes=max(1, held))
         rule = rule_message(options.rule)
         for groups in shares:
-            child = _Child(HelperProcess(_MODULE), groups[0].start, {group.start: group for group in groups})
+            first, stop = groups[0].start, groups[-1].stop
+            child = _Child(HelperProcess(_MODULE), first, bytearray(b"\1" * (stop - first)))
             self._children.append(child)
             with suppress(OSError):  # it died already, as `receive` will see
-                send(child.helper.connection, self._share(groups[0].start, groups[-1].stop, options, rule))
+                send(child.helper.connection, self._share(first, stop, options, rule))
 
-    def receive(self) -> Generator[tuple[int, bytes], None, None]:
+    def receive(self) -> Generator[tuple[int, Part], None, None]:
         """Yield what arrives until each process has delivered its share, or died.
 
         One that is silent for longer than a service may be, because somebody stopped it, is killed: nobody may ever
@@ -156,24 +151,24 @@ class _Crew:
             list(objects.names),
             list(objects.sizes),
             None if objects.generations is None else list(objects.generations),
-            options.max_composite_bytes,
-            options.max_requests,
-            options.max_held_bytes or 0,
-            rule,
+            None if objects.checksums is None else list(objects.checksums),
+            None if objects.encodings is None else list(objects.encodings),
+            how_of(options, rule),
         )
 
-    def _take(self, child: _Child) -> Generator[tuple[int, bytes], None, None]:
+    def _take(self, child: _Child) -> Generator[tuple[int, Part], None, None]:
         """Act on one message; raises the error that it reports."""
         # What a process reports may be an OSError too, so only the socket's own are taken for its death.
         try:
             message = _decoder.decode(child.helper.connection.recv_bytes())
-            groups = _receive_groups(child, message) if isinstance(message, GroupsRead) else []
+            arrived = _receive_groups(child, message) if isinstance(message, GroupsRead) else []
         except (EOFError, OSError):
             self._lose(child)
             return
         if isinstance(message, GroupsRead):
-            for start, parts in groups:
-                yield from enumerate(parts, child.owed.pop(start).start)
+            for position, content in arrived:
+                child.owes[position] = 0
+                yield child.first + position, content
         elif isinstance(message, TokenWanted):
             self._answer(child, message)
         elif isinstance(message, Finished):
@@ -194,14 +189,14 @@ class _Crew:
 
     def _dismiss(self, child: _Child) -> None:
         self._children.remove(child)
-        self.lost.extend(child.owed.values())
+        self.lost.extend(child.first + position for position, owed in enumerate(child.owes) if owed)
         child.helper.close()
 
     def _lose(self, child: _Child) -> None:
         log.warning(
-            "read.process_lost pid=%d groups=%d; they are read by the process that waits for them",
+            "read.process_lost pid=%d objects=%d; they are read by the process that waits for them",
             child.helper.pid,
-            len(child.owed),
+            sum(child.owes),
         )
         self._dismiss(child)
 
@@ -214,14 +209,16 @@ def _is_stopped(pid: int) -> bool:
         return False
 
 
-def _receive_groups(child: _Child, message: GroupsRead) -> list[tuple[int, list[bytes]]]:
-    """Receive the bytes that follow `message`: (start of a group, its objects). Raises EOFError or OSError."""
+def _receive_groups(child: _Child, message: GroupsRead) -> list[tuple[int, Part]]:
+    """Receive the bytes that follow `message`: (position within the share, bytes). Raises EOFError or OSError."""
+    arrived: list[tuple[int, Part]] = []
     with socket.socket(fileno=os.dup(child.helper.connection.fileno())) as incoming:
-        return [
-            # Each object's bytes straight into a value of its own.
-            (child.first + start, [_receive_exactly(incoming, size) for size in sizes])
-            for start, sizes in zip(message.starts, message.sizes, strict=True)
-        ]
+        for start, sizes in zip(message.starts, message.sizes, strict=True):
+            for position, size in enumerate(sizes, start):
+                told = message.errors.get(position)
+                # Each object's bytes straight into a value of its own.
+                arrived.append((position, _receive_exactly(incoming, size) if told is None else told.as_part()))
+    return arrived
 
 
 def _receive_exactly(incoming: socket.socket, size: int) -> bytes:

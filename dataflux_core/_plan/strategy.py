@@ -1,0 +1,117 @@
+"""Decide which groups are composed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dataflux_core._plan.cost import ComposeCost
+    from dataflux_core._plan.groups import Group
+
+Strategy = Literal["auto", "compose", "direct"]
+Optimize = Literal["time", "cost"]
+Way = Literal["compose", "direct"]
+
+SMALL_BYTES = 128 * 1024  # mean size of a group's objects; of larger ones the bytes take longer than the requests
+# To save time, composing may cost so many times what reading directly does. More than that (a class with a minimum
+# time of storage, soft delete of large objects) nobody would pay unasked.
+MAX_DEARER = 2.0
+_MAX_DIRECT_PER_S = 10_000.0  # one thread's CPU allows about so many
+_COMPOSED_S = 20e-6  # CPU of one object in a composite
+_TOGETHER_BYTES = 1024**2  # of small objects that are read directly but handed over together
+_WEIGHT = 0.2  # of the newest measurement
+
+
+@dataclass(slots=True)
+class Tempo:
+    """How long requests take, as measured on the way; at first what Cloud Storage usually takes.
+
+    Source of the first values: upstream's benchmark table, our own arithmetic on it.
+    """
+
+    read_s: float = 0.06
+    compose_s: float = 0.35
+
+    def note_read(self, elapsed_s: float) -> None:
+        self.read_s += _WEIGHT * (elapsed_s - self.read_s)
+
+    def note_compose(self, elapsed_s: float) -> None:
+        self.compose_s += _WEIGHT * (elapsed_s - self.compose_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is under way, in objects."""
+
+    direct: int  # waiting to be read directly, or being read
+    composed: int  # in composites that have not arrived
+    left: int  # not yet given a way
+    window: int  # reads that may be in flight at once
+    is_flowing: bool = False  # composites have begun to arrive
+
+
+class Chooser:
+    """Give each group its way, by the time or the money that it takes."""
+
+    def __init__(self, strategy: Strategy, optimize: Optimize, tempo: Tempo) -> None:
+        self.is_forbidden = strategy == "direct"
+        self.cost: ComposeCost | None = None  # None: the bucket has not been asked yet
+        self._strategy = strategy
+        self._optimize = optimize
+        self._tempo = tempo
+
+    def choose(self, group: Group, load: Load) -> Way:
+        """Choose for one group; "compose" before `cost` is known means that the bucket should be asked now."""
+        if group.sources == 1 or self.is_forbidden:
+            return "direct"
+        if self._strategy == "compose":
+            return "compose"
+        if self._optimize == "cost":
+            return "compose" if self.cost is None or self.cost.pays(group.sources, group.size) else "direct"
+        return "compose" if self._is_worthwhile(group) and not self._is_sooner_direct(load) else "direct"
+
+    def _is_worthwhile(self, group: Group) -> bool:
+        """Tell whether many such groups would come sooner composed, at a price that is still reasonable.
+
+        A slot of the window gives `sources` objects after a compose with a read, or one after each read.
+        """
+        tempo = self._tempo
+        if group.size > SMALL_BYTES * group.sources:
+            return False
+        if group.sources * tempo.read_s < tempo.compose_s + tempo.read_s:
+            return False
+        cost = self.cost
+        if cost is None:
+            return True
+        composed_usd = cost.composed_usd(group.sources, group.size)
+        return composed_usd <= MAX_DEARER * cost.direct_usd(group.sources)
+
+    def _is_sooner_direct(self, load: Load) -> bool:
+        """Tell whether a group that starts now would be there sooner if it was read directly.
+
+        Before the first composite arrives the CPU has little to do, so reading directly costs no time of others. Then
+        each direct read delays several composed objects: only where few objects are left is it worth that.
+        """
+        tempo = self._tempo
+        direct_per_s = min(_MAX_DIRECT_PER_S, load.window / max(tempo.read_s, 1e-6))
+        composed_s = tempo.compose_s + tempo.read_s
+        if load.is_flowing:
+            return (load.direct + load.left) / direct_per_s <= composed_s
+        return load.direct / direct_per_s <= composed_s + load.composed * _COMPOSED_S
+
+
+def apart(group: Group, sizes: Sequence[int]) -> Iterator[Group]:
+    """Cut a group that is read directly into what is handed over together: small objects, or a larger one alone."""
+    if group.size <= _TOGETHER_BYTES or group.sources == 1:
+        yield group
+        return
+    start, total = group.start, 0
+    for position in range(group.start, group.stop):
+        if position > start and total + sizes[position] > _TOGETHER_BYTES:
+            yield group._replace(start=start, stop=position, size=total)
+            start, total = position, 0
+        total += sizes[position]
+    yield group._replace(start=start, stop=group.stop, size=total)
