@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from msgspec.structs import replace
 
 from dataflux_core.emulator._errors import ApiError
 from dataflux_core.emulator._generations import Generations

@@ -101,7 +101,4 @@ class MadeUpObjects:
         return None
 
     def _find(self, name: str) -> StoredObject | None:
-        position = self._synthetic.rank(name)
-        if position >= self._synthetic.count or self._synthetic.name_at(position) != name:
-            return None
-        return self.sample(name)
+        return self.sample(name) if self._synthetic.holds(name) else None

@@ -35,6 +35,10 @@ class Unpadded:
             return 0 if name < PREFIX else self.count
         return bisect_left(range(self.count), name, key=lambda position: f"{PREFIX}{self._number_at(position)}")
 
+    def holds(self, name: str) -> bool:
+        known = NAME.fullmatch(name)
+        return known is not None and int(known[1]) < self.count
+
     def _position(self, number: int) -> int:
         """Count the numbers whose digits come first: zero, then those of each length."""
         if number == 0:

@@ -66,15 +66,23 @@ class Uuids:
         return text.tobytes().decode("ascii").split("\n")[:-1]
 
     def rank(self, name: str) -> int:
+        position = self._find(name)
+        return bisect_left(range(self.count), name, key=self._name) if position is None else position
+
+    def holds(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    def _find(self, name: str) -> int | None:
+        """Read the position off a name, which lies in that part of the key space or is none of ours."""
         digits = name.replace("-", "")
         try:
             guess = int(digits[:12] + digits[13:16], 16) // self._step if len(digits) > GUESS_DIGITS else -1
         except ValueError:
-            guess = -1
+            return None
         for position in (guess, guess + 1):
             if 0 <= position < self.count and self._name(position) == name:
                 return position
-        return bisect_left(range(self.count), name, key=self._name)
+        return None
 
     def _name(self, position: int) -> str:
         scrambled = mix(position)

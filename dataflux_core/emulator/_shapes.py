@@ -27,6 +27,9 @@ class Shape(Protocol):
     def rank(self, name: str) -> int:
         """Give the first position whose name is not below the given one."""
 
+    def holds(self, name: str) -> bool:
+        """Say whether the name is one of these; cheaper than looking at the name of its rank."""
+
 
 class Grouped:
     """Names made of a head for each group of neighbours, then a tail from a short sorted table.
@@ -62,6 +65,16 @@ class Grouped:
             return min((group + 1) * self._group, self.count)
         tails = self._tails[group % len(self._tails)]
         return min(group * self._group + bisect_left(tails, name[len(head) :]), self.count)
+
+    def holds(self, name: str) -> bool:
+        group = bisect_right(self._groups, name, key=self._head) - 1
+        if group < 0:
+            return False
+        head, tails = self._head(group), self._tails[group % len(self._tails)]
+        within = bisect_left(tails, name[len(head) :])
+        if within == self._group or group * self._group + within >= self.count:
+            return False
+        return name == head + tails[within]
 
 
 class Segment(NamedTuple):
@@ -102,6 +115,13 @@ class Segments:
         prefix, shape = self._segments[at]
         within = shape.rank(name[len(prefix) :]) if name.startswith(prefix) else shape.count
         return self._starts[at] + within
+
+    def holds(self, name: str) -> bool:
+        at = bisect_right(self._firsts, name) - 1
+        if at < 0:
+            return False
+        prefix, shape = self._segments[at]
+        return name.startswith(prefix) and shape.holds(name[len(prefix) :])
 
 
 DIGITS = [f"{number:03d}" for number in range(1000)]

@@ -59,6 +59,10 @@ class Synthetic:
         """Give the first position whose name is not below the given one."""
         return self._names().rank(name)
 
+    def holds(self, name: str) -> bool:
+        """Say whether there is an object of this name."""
+        return self._names().holds(name)
+
     def sizes(self, start: int = 0, stop: int | None = None) -> list[int]:
         """Give the sizes in bytes at positions [start, stop)."""
         if isinstance(self.object_bytes, int):

@@ -43,6 +43,23 @@ def test_rank_of_any_text_counts_the_names_below_it(shape: ShapeName, count: int
 
 
 @given(st.sampled_from(SHAPES), COUNTS, st.data())
+def test_a_bucket_holds_its_names(shape: ShapeName, count: int, data: st.DataObject) -> None:
+    synthetic = Synthetic(shape, count, prefix=data.draw(st.sampled_from(["", "a/"])))
+    if count:
+        name = synthetic.name_at(data.draw(st.integers(0, count - 1)))
+        assert synthetic.holds(name)
+        assert [synthetic.holds(other) for other in (name + "\0", name[: len(name) // 2])] == [False] * 2
+
+
+@given(st.sampled_from(SHAPES), st.integers(0, 300), st.integers(0, 600), st.text(max_size=12))
+def test_a_bucket_holds_nothing_else(shape: ShapeName, count: int, position: int, text: str) -> None:
+    synthetic = Synthetic(shape, count)
+    names = set(synthetic.names())
+    beyond = Synthetic(shape, 601).name_at(position)  # numbers go on behind the last one
+    assert [synthetic.holds(name) for name in (beyond, text)] == [name in names for name in (beyond, text)]
+
+
+@given(st.sampled_from(SHAPES), COUNTS, st.data())
 def test_a_slice_is_made_of_single_names(shape: ShapeName, count: int, data: st.DataObject) -> None:
     synthetic = Synthetic(shape, count)
     start = data.draw(st.integers(0, count))
