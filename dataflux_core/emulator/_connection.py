@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._outcome: Outcome | None = None  # of the request that is being answered
         self._waits = False  # for the latency of the outcome, which nothing cuts short
         self._due: Callable[[], None] | None = None  # what goes on when the client has read
-        self._chunks: Iterator[bytes] = iter(())
+        self._chunks: Iterator[bytes | memoryview] = iter(())
         self._left = 0  # bytes that the chunks should have
         self._is_full = False  # the transport holds as much as it should
         self._is_deaf = False  # nothing that still arrives is of interest
@@ -204,7 +204,8 @@ class Connection(asyncio.Protocol):
             self._transport.write(head)
         elif isinstance(body, FileSpan):
             self._transport.write(head)
-            self._chunks, self._left = _socket.chunks(body), length
+            self._chunks = _socket.chunks(body, mapped=self._front.scheme == "http")
+            self._left = length
             return self._send_chunks()
         elif isinstance(body, tuple):
             self._transport.writelines((head, *body))

@@ -7,6 +7,7 @@ import re
 import socket
 import struct
 from dataclasses import replace
+from mmap import ACCESS_READ, ALLOCATIONGRANULARITY, mmap
 from typing import TYPE_CHECKING
 
 from dataflux_core.emulator._http import FileSpan, Reply
@@ -49,14 +50,23 @@ def read_all(reply: Reply) -> bytes:
     return b"".join(chunks(body) if isinstance(body, FileSpan) else body)
 
 
-def chunks(span: FileSpan) -> Iterator[bytes]:
-    """Read a part of a file; it ends early where the file has shrunk, or is gone."""
+def chunks(span: FileSpan, *, mapped: bool = False) -> Iterator[bytes | memoryview]:
+    """Read a part of a file; it ends early where the file has shrunk, or is gone.
+
+    `mapped` gives it in one piece that the system takes from its own cache, which halves the cost. That is only for a
+    socket: where the file shrinks meanwhile, writing to a socket fails, but whoever looks at the bytes himself, as TLS
+    has to, is killed by the system.
+    """
     try:
         descriptor = os.open(span.path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return
     try:
         at = span.start
+        if mapped and os.fstat(descriptor).st_size >= span.stop:
+            base = at - at % ALLOCATIONGRANULARITY
+            yield memoryview(mmap(descriptor, span.stop - base, access=ACCESS_READ, offset=base))[at - base :]
+            return
         while chunk := os.pread(descriptor, min(CHUNK_BYTES, span.stop - at), at):
             at += len(chunk)
             yield chunk

@@ -185,7 +185,9 @@ def test_an_error_of_ours_is_a_500_that_says_so(gcs: Emulator) -> None:
         assert answer(file)[0] == 200
 
 
-def test_a_file_that_shrinks_before_it_is_sent_ends_the_connection(gcs: Emulator, tmp_path: Path) -> None:
+def test_a_file_that_shrinks_while_it_is_sent_ends_the_connection(
+    gcs: Emulator, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a").write_bytes(bytes(LARGE_BYTES))
     gcs.create_bucket("box", Directory(tmp_path))
     with talk(gcs) as (raw, file):
@@ -193,6 +195,10 @@ def test_a_file_that_shrinks_before_it_is_sent_ends_the_connection(gcs: Emulator
         assert file.readline() == b"HTTP/1.1 200 OK\r\n"
         os.truncate(tmp_path / "a", 1000)
         assert len(file.read()) < LARGE_BYTES
+    with talk(gcs) as (raw, file):
+        raw.sendall(READ)
+        assert answer(file)[2] == bytes(1000)
+    assert not capfd.readouterr().err
 
 
 def test_idle_connections_are_closed_busy_ones_are_not() -> None:
