@@ -22,6 +22,7 @@ COMMANDS = {
     "du": ("dataflux_core._cli.du:du", "Add up how many bytes objects take."),
     "diff": ("dataflux_core._cli.diff:diff", "Show what changed since a listing."),
     "download": ("dataflux_core._cli.download:download", "Download objects to files."),
+    "doctor": ("dataflux_core._cli.doctor:doctor", "Say what reading a bucket would take, composed or not."),
     "clean": ("dataflux_core._cli.clean:clean", "Remove temporaries that interrupted downloads left."),
     "emulator": ("dataflux_core.emulator._command:emulator", "Run a Google Cloud Storage server of your own."),
 }

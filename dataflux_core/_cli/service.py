@@ -144,7 +144,7 @@ def resumable(client: Client, query: Query, path: str) -> Iterator[Query]:
         raise nothing_found
 
 
-def pages(client: Client, query: Query, *, shows_bar: bool) -> Iterator[Page]:
+def pages(client: Client, query: Query, *, shows_bar: bool) -> Generator[Page, None, None]:
     """Yield the listing as it arrives, in no order."""
     options = ListingOptions(
         query.parallelism,
