@@ -30,7 +30,8 @@ from benchmarking._measure import BUCKET, QUIET
 from benchmarking._report import host
 from dataflux_core._plan.columns import ObjectColumns
 from dataflux_core._run.access import access_of
-from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES, ReadOptions, read_groups
+from dataflux_core._run.reading.options import ReadOptions
+from dataflux_core._run.reading.reader import read_groups
 from dataflux_core.emulator import Emulator, Synthetic
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ class Case:
     @property
     def options(self) -> ReadOptions:
         """How the engine is told to read so."""
-        max_composite_bytes = DEFAULT_COMPOSITE_BYTES if self.way == "composed" else 0
-        return ReadOptions(max_composite_bytes, max_requests=self.in_flight)
+        return ReadOptions(strategy="compose" if self.way == "composed" else "direct", max_requests=self.in_flight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def read_once(access: Access, objects: ObjectColumns, options: ReadOptions) -> N
     with closing(read_groups(access, BUCKET, objects, options)) as groups:
         for _, parts in groups:
             count += len(parts)
-            total_bytes += sum(map(len, parts))
+            total_bytes += sum(len(part) for part in parts if isinstance(part, bytes))
     if (count, total_bytes) != (len(objects), sum(objects.sizes)):
         raise ValueError(f"{count} objects of {total_bytes} bytes came, not {len(objects)} of {sum(objects.sizes)}")
 
