@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -78,6 +79,34 @@ def test_giving_more_than_may_be_held_waits_for_room(monkeypatch: pytest.MonkeyP
         crew.finish()
     assert max(most) <= 3
     assert crew.files == 50
+
+
+def test_tasks_that_come_quickly_go_to_a_thread_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "_QUICKLY_S", 1000.0)
+    may_end = threading.Event()
+    with Writers() as crew:
+        crew._handed_over_s = time.monotonic()
+        for _ in range(40):
+            crew.submit(lambda: int(may_end.wait(30)), 1)
+        assert crew._crew.running == 2
+        crew.submit(lambda: 1, 10**6)
+        assert crew._crew.running == 3
+        may_end.set()
+        crew.finish()
+    assert crew.files == 41
+
+
+def test_a_task_that_comes_slowly_does_not_wait_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "_QUICKLY_S", 0.0)
+    done = threading.Event()
+
+    def told() -> int:
+        done.set()
+        return 1
+
+    with Writers() as crew:
+        crew.submit(told, 1)
+        assert done.wait(30)
 
 
 def test_leaving_ends_the_threads() -> None:
