@@ -5,30 +5,40 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from dataflux_core._data.directory_bar import fetch_bar, look_bar
+from dataflux_core._data.directory_errors import TARGET
 from dataflux_core._data.directory_fetch import DirectoryProgress, Fetching, fetch_missing
-from dataflux_core._data.directory_plan import DirectoryPlan, plan_directory
-from dataflux_core._plan.columns import Wanted, check_bucket, columns_of
+from dataflux_core._data.directory_objects import directory_objects
+from dataflux_core._data.directory_plan import DirectoryPlan, PathRules, plan_directory
+from dataflux_core._data.directory_room import shortage
+from dataflux_core._plan.columns import Wanted, check_bucket
+from dataflux_core._plan.globs import check_globs
 from dataflux_core._plan.paths import UnsafeNames
+from dataflux_core._plan.strategy import Optimize, Strategy
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
-from dataflux_core._run.reading.reader import DEFAULT_COMPOSITE_BYTES, ReadOptions
+from dataflux_core._run.reading.options import DEFAULT_COMPOSITE_BYTES, ReadOptions
+from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.retries import rule_of
-from dataflux_core.errors import InvalidArgument
+from dataflux_core.errors import FileNotWritten, InvalidArgument
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from dataflux_core.errors import UnsafeName
 
 log = logging.getLogger(__name__)
 
 Observer = Callable[[DirectoryProgress], None]
+FileTimes = Literal["updated", "now"]
+FreeSpace = Literal["check", "ignore"]
+MIN_MEMORY_BYTES = 1024**2
+_WRITING_SHARE = 4  # of the memory, for what waits to be written
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,12 @@ class DirectoryOptions:
     """How to download to a directory.
 
     `unsafe_names`: what becomes of names that are no path of their own: refuse the download, percent-encode them so
-    that `name_of_path` finds them again, or skip them. `strip_prefix` is cut off every name.
+    that `name_of_path` finds them again, or skip them. `strip_prefix` is cut off every name. Of what is left of a name
+    `include` and `exclude` are globs, as of `Selection.match_glob`: an object is wanted if any of `include` matches, or
+    there is none, and none of `exclude` does.
+
+    `file_times`: a file is as old as its object's latest change, where the listing has the field `updated`, or as its
+    writing. `free_space`: what has no room on the disk is refused before the first byte, or not.
     """
 
     unsafe_names: UnsafeNames = "refuse"
@@ -44,8 +59,15 @@ class DirectoryOptions:
     max_composite_bytes: int = DEFAULT_COMPOSITE_BYTES  # 0: nothing is composed
     max_requests: int | None = None  # in flight at once; None: 512, or as many as the limit of open files allows
     retry_config: Any = MODIFIED_RETRY
-    progress: bool = False  # a bar on stderr
+    progress: bool = False  # a bar on stderr, where that is a terminal
     observer: Observer | None = None  # told, in the calling thread, as files are read
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    file_times: FileTimes = "updated"
+    free_space: FreeSpace = "check"  # ignore it where the file system compresses what it is given
+    strategy: Strategy = "auto"  # whether small objects are composed
+    optimize: Optimize = "time"  # what "auto" saves
+    max_memory: int | None = None  # bytes read but not written; None: a share of the memory available
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +79,10 @@ class DirectoryDownload:
     skipped: tuple[UnsafeName, ...]
     written_bytes: int
     elapsed_s: float
+    left_out: int  # objects that `include` and `exclude` did not choose
+    unmatched: tuple[str, ...]  # globs to include that no name matches
+    retimed: int  # files that were there, their times set to those of their objects
+    stats: DownloadStats  # of the reading
 
 
 def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
@@ -74,21 +100,34 @@ def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
     listed crc32c where the listing has that field, is not fetched again: after an interruption call again. All paths
     are decided before anything is fetched. Raises UnsafeName, FileNotWritten, ObjectChanged, or another DatafluxError.
 
-    Every file is whole or not there, however the process ends. Files are not forced to disk one by one, so a power
-    loss may spoil those of the last seconds: after one, call again with a listing that has the field crc32c.
+    Every file is whole or not there, however the process ends; what a killed one has left is removed by the next call.
+    Files are not forced to disk one by one, so a power loss may spoil those of the last seconds: after one, call again
+    with a listing that has the field crc32c.
     """
     chosen = options or DirectoryOptions()
     check_bucket(bucket_name)
     began_s = time.monotonic()
     plan = directory_plan(objects, directory, chosen, may_probe=True)
-    read_options = ReadOptions(chosen.max_composite_bytes, rule_of(chosen.retry_config))
-    if chosen.max_requests is not None:
-        read_options = replace(read_options, max_requests=chosen.max_requests)
+    if chosen.free_space == "check" and (lacking := shortage(plan)):
+        advice = "make room there, or choose to ignore the free space where the file system compresses"
+        raise FileNotWritten(TARGET, str(plan.directory), f"{lacking}; {advice}")
     client = client_of(storage_client, project_name, chosen.retry_config)
-    with _watched(bucket_name, plan, chosen) as observer:
-        fetch_missing(Fetching(client, bucket_name, plan, read_options, observer))
+    stats = DownloadStats()
+    with fetch_bar(bucket_name, plan.missing_bytes, chosen.observer, wanted=chosen.progress) as observer:
+        for_writing = None if chosen.max_memory is None else chosen.max_memory // _WRITING_SHARE
+        fetching = Fetching(client, bucket_name, plan, _read_options(chosen), observer, stats, for_writing)
+        retimed = fetch_missing(fetching)
+    stats.elapsed_s = time.monotonic() - began_s
     done = DirectoryDownload(
-        len(plan.missing), plan.present, tuple(plan.skipped), plan.missing_bytes, time.monotonic() - began_s
+        len(plan.missing),
+        plan.present,
+        tuple(plan.skipped),
+        plan.missing_bytes,
+        stats.elapsed_s,
+        plan.left_out,
+        plan.unmatched,
+        retimed,
+        stats,
     )
     log.info("download.directory bucket=%s directory=%s %s", bucket_name, plan.directory, done)
     return done
@@ -102,24 +141,42 @@ def directory_plan(
     Nothing is written, so whether the file system folds case is told by names that are there, unless it `may_probe`.
     """
     _check(options)
-    columns = columns_of(objects)
-    return plan_directory(
-        columns,
-        _checksums(objects, len(columns)),
-        Path(directory),
-        unsafe_names=options.unsafe_names,
-        strip_prefix=options.strip_prefix,
-        may_probe=may_probe,
+    rules = PathRules(options.unsafe_names, options.strip_prefix, options.include, options.exclude)
+    wanted = directory_objects(objects, with_times=options.file_times == "updated")
+    with look_bar(str(directory), wanted=options.progress) as looked_at:
+        return plan_directory(wanted, Path(directory), rules, may_probe=may_probe, looked_at=looked_at)
+
+
+def _read_options(options: DirectoryOptions) -> ReadOptions:
+    read_options = ReadOptions(
+        options.max_composite_bytes, rule_of(options.retry_config), options.strategy, options.optimize
     )
+    if options.max_memory is not None:
+        read_options = replace(read_options, max_held_bytes=options.max_memory - options.max_memory // _WRITING_SHARE)
+    if options.max_requests is not None:
+        read_options = replace(read_options, max_requests=options.max_requests)
+    return read_options
 
 
 def _check(options: DirectoryOptions) -> None:
-    if options.unsafe_names not in get_args(UnsafeNames):
-        raise InvalidArgument("unsafe_names", repr(options.unsafe_names), f"one of {', '.join(get_args(UnsafeNames))}")
+    _check_choice("unsafe_names", options.unsafe_names, get_args(UnsafeNames))
+    _check_choice("file_times", options.file_times, get_args(FileTimes))
+    _check_choice("free_space", options.free_space, get_args(FreeSpace))
+    _check_choice("strategy", options.strategy, get_args(Strategy))
+    _check_choice("optimize", options.optimize, get_args(Optimize))
+    check_globs("include", options.include)
+    check_globs("exclude", options.exclude)
     if not _is_count(options.max_composite_bytes, 0):
         raise InvalidArgument("max_composite_bytes", repr(options.max_composite_bytes), "0 or more bytes, as an int")
     if options.max_requests is not None and not _is_count(options.max_requests, 1):
         raise InvalidArgument("max_requests", repr(options.max_requests), "an int of at least 1, or None")
+    if options.max_memory is not None and not _is_count(options.max_memory, MIN_MEMORY_BYTES):
+        raise InvalidArgument("max_memory", repr(options.max_memory), f"{MIN_MEMORY_BYTES} bytes or more, or None")
+
+
+def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InvalidArgument(argument, repr(value), f"one of {', '.join(choices)}")
 
 
 def _is_count(value: int, least: int) -> bool:
@@ -127,33 +184,3 @@ def _is_count(value: int, least: int) -> bool:
         return index(value) >= least  # NumPy's integers are welcome
     except TypeError:
         return False
-
-
-def _checksums(objects: Wanted, count: int) -> Sequence[str]:
-    if "crc32c" in getattr(objects, "fields", ()):
-        return objects.column("crc32c")  # type: ignore[union-attr, return-value] # a listing: a text column
-    return [""] * count
-
-
-@contextmanager
-def _watched(bucket: str, plan: DirectoryPlan, options: DirectoryOptions) -> Iterator[Observer]:
-    """Give an observer that draws a bar where one is wanted, besides telling the caller's."""
-    theirs = options.observer
-    if not options.progress:
-        yield theirs or _ignore
-        return
-    from tqdm import tqdm  # noqa: PLC0415 - only where a bar is wanted
-
-    with tqdm(desc=f"gs://{bucket}", total=plan.missing_bytes, unit="B", unit_scale=True, leave=False) as bar:
-
-        def observe(progress: DirectoryProgress) -> None:
-            bar.update(progress.received_bytes - bar.n)
-            bar.set_postfix_str(f"{progress.files}/{progress.total_files} files", refresh=False)
-            if theirs is not None:
-                theirs(progress)
-
-        yield observe
-
-
-def _ignore(progress: DirectoryProgress) -> None:
-    del progress

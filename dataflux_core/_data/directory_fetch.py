@@ -7,26 +7,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import google_crc32c
-
+from dataflux_core._data.directory_errors import TARGET, blamed
 from dataflux_core._data.large_files import LargeFiles
 from dataflux_core._data.target_tree import TargetTree
 from dataflux_core._data.writers import Writers
-from dataflux_core._plan.columns import ObjectColumns
 from dataflux_core._run.reading.client_reader import ClientReader
+from dataflux_core._run.reading.direct import bytes_of
 from dataflux_core._run.reading.pieces import read_pieces
 from dataflux_core._run.reading.reader import read_groups
-from dataflux_core._run.reading.stats import DownloadStats
-from dataflux_core._wire.objects import crc32c_number
-from dataflux_core.errors import ObjectChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from dataflux_core._data.directory_plan import DirectoryPlan
+    from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._run.clients import Client
     from dataflux_core._run.reading.direct import GroupBytes
-    from dataflux_core._run.reading.reader import ReadOptions
+    from dataflux_core._run.reading.options import ReadOptions
+    from dataflux_core._run.reading.stats import DownloadStats
     from dataflux_core.errors import ChecksumMismatch
 
 LARGE_BYTES = 64 * 1024**2  # an object of more is never whole in memory
@@ -44,24 +42,33 @@ class DirectoryProgress:
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """What is fetched, how, who is told."""
+    """What is fetched, how, who is told; `stats` counts it."""
 
     client: Client
     bucket: str
     plan: DirectoryPlan
     options: ReadOptions
     observer: Callable[[DirectoryProgress], None]
+    stats: DownloadStats
+    max_waiting_bytes: int | None = None  # read, but not written; None: as many as are of use
 
 
-def fetch_missing(fetching: Fetching) -> None:
-    """Write every file that the plan misses; raises FileNotWritten or another DatafluxError, every file then whole."""
+def fetch_missing(fetching: Fetching) -> int:
+    """Write every file that the plan misses, set the times of others; return how many times were set.
+
+    Raises FileNotWritten or another DatafluxError, every file then whole.
+    """
     plan = fetching.plan
-    plan.directory.mkdir(parents=True, exist_ok=True)
+    with blamed(TARGET, plan.directory):
+        plan.directory.mkdir(parents=True, exist_ok=True)
     streams = fetching.client.access is not None  # else a client's own methods give whole objects
-    sizes = plan.objects.sizes
-    small = [position for position in plan.missing if not streams or sizes[position] <= LARGE_BYTES]
-    large = [position for position in plan.missing if streams and sizes[position] > LARGE_BYTES]
-    with TargetTree(plan.directory) as tree, Writers() as writers:
+    sizes = plan.objects.columns.sizes
+    large_bytes = min(LARGE_BYTES, fetching.max_waiting_bytes or LARGE_BYTES)
+    small = [position for position in plan.missing if not streams or sizes[position] <= large_bytes]
+    large = [position for position in plan.missing if streams and sizes[position] > large_bytes]
+    with TargetTree(plan.directory) as tree, Writers(fetching.max_waiting_bytes) as writers:
+        tree.claim()
+        retimed = sum(tree.set_time(plan.place(position), present) for position, present in plan.retimed)
         fetch = _Fetch(fetching, tree, writers)
         if small:
             fetch.write_small(small)
@@ -69,6 +76,7 @@ def fetch_missing(fetching: Fetching) -> None:
             fetch.write_large(large)
         writers.finish()
         fetch.report()
+    return retimed
 
 
 class _Fetch:
@@ -82,8 +90,9 @@ class _Fetch:
 
     def write_small(self, positions: Sequence[int]) -> None:
         """Write each group of objects as it is read."""
-        with closing(self._groups(_picked(self._plan.objects, positions))) as groups:
-            for group, parts in groups:
+        with closing(self._groups(self._plan.objects.columns.picked(positions))) as groups:
+            for group, read in groups:
+                parts = bytes_of(read)
                 task = partial(self._write_group, positions[group.start : group.stop], parts)
                 self._writers.submit(task, sum(map(len, parts)))
                 self._received_bytes += sum(map(len, parts))
@@ -93,7 +102,9 @@ class _Fetch:
         """Write each object a piece at a time; read once more what has come damaged."""
         damaged = self._write_pieces(positions, self._count)
         if damaged and not self._fetching.options.rule.never:
+            self._fetching.stats.retries += len(damaged)
             damaged = self._write_pieces(sorted(damaged), _ignore)
+        self._fetching.stats.objects_direct += len(positions) - len(damaged)
         for error in damaged.values():
             raise error
 
@@ -103,15 +114,15 @@ class _Fetch:
         pieces = read_pieces(
             fetching.client.access,  # type: ignore[arg-type] # large objects are told apart only where there is one
             fetching.bucket,
-            _picked(plan.objects, positions),
-            [plan.checksums[position] for position in positions],
-            fetching.options.rule,
-            max_requests=fetching.options.max_requests,
+            plan.objects.columns.picked(positions),
+            fetching.options,
         )
         files = LargeFiles(plan, self._tree, self._writers)
         with closing(pieces):
             for piece in pieces:
                 files.write(positions[piece.position], piece)
+                fetching.stats.asked("read")
+                fetching.stats.received_bytes += len(piece.content)
                 count(piece.content)
                 self.report()
         self._writers.finish()
@@ -127,31 +138,17 @@ class _Fetch:
 
     def _groups(self, objects: ObjectColumns) -> Generator[GroupBytes, None, None]:
         fetching = self._fetching
-        client, options, stats = fetching.client, fetching.options, DownloadStats()
+        client, options, stats = fetching.client, fetching.options, fetching.stats
         if client.access is not None:
             return read_groups(client.access, fetching.bucket, objects, options, stats)
-        reader = ClientReader(client.client, fetching.bucket, client.retry, stats)
-        return reader.read(objects, max_composite_bytes=options.max_composite_bytes)
+        return ClientReader(client.client, fetching.bucket, client.retry, options, stats).read(objects)
 
     def _write_group(self, positions: Sequence[int], parts: Sequence[bytes]) -> int:
         plan = self._plan
         for position, content in zip(positions, parts, strict=True):
-            name, path, listed = plan.objects.names[position], plan.paths[position], plan.checksums[position]
-            # The service's own checksums have been checked; what differs now has been replaced since it was listed.
-            if listed and google_crc32c.value(content) != crc32c_number(listed):
-                raise ObjectChanged(name, crc32c_number(listed), google_crc32c.value(content))
-            self._tree.write(name, path or "", content)
+            self._tree.write(plan.place(position), content)
         return len(parts)
 
 
 def _ignore(content: bytes) -> None:
     del content  # received before, so it would be counted twice
-
-
-def _picked(objects: ObjectColumns, positions: Sequence[int]) -> ObjectColumns:
-    generations = objects.generations
-    return ObjectColumns(
-        [objects.names[position] for position in positions],
-        [objects.sizes[position] for position in positions],
-        None if generations is None else [generations[position] for position in positions],
-    )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dataflux_core._data.directory_plan import DirectoryPlan
     from dataflux_core._data.target_tree import NewFile, TargetTree
     from dataflux_core._data.writers import Writers
-    from dataflux_core._run.reading.pieces import Piece
+    from dataflux_core._run.reading.ranged import Piece
 
 
 @dataclass(slots=True, eq=False)
@@ -37,8 +37,8 @@ class LargeFiles:
         """Put a piece in its place; after the last one the file is checked on another thread."""
         growing = self._growing.get(position)
         if growing is None:
-            file = self._tree.create(self._plan.objects.names[position], self._plan.paths[position] or "")
-            growing = self._growing[position] = _Growing(file, self._plan.objects.sizes[position])
+            file = self._tree.create(self._plan.place(position))
+            growing = self._growing[position] = _Growing(file, self._plan.objects.columns.sizes[position])
         growing.file.write_at(piece.start, piece.content)
         growing.left_bytes -= len(piece.content)
         if not growing.left_bytes:
@@ -48,7 +48,9 @@ class LargeFiles:
     def _finish(self, position: int, file: NewFile, crc32c: str) -> int:
         if crc32c and (found := checksum_of(file.descriptor)) != crc32c_number(crc32c):
             file.discard()
-            self.damaged[position] = ChecksumMismatch(self._plan.objects.names[position], crc32c, crc32c_text(found))
+            self.damaged[position] = ChecksumMismatch(
+                self._plan.objects.columns.names[position], crc32c, crc32c_text(found)
+            )
             return 0
         file.commit()
         return 1

@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import stat
-from contextlib import contextmanager, suppress
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
 import google_crc32c
 
+from dataflux_core._data.directory_errors import TARGET, blamed, not_written
+from dataflux_core._data.directory_journal import Journal, aside_name, remove_leftovers
+from dataflux_core._data.target_parents import InTheWay, Parents
 from dataflux_core._wire.objects import crc32c_number
-from dataflux_core.errors import FileNotWritten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK_BYTES = 1024**2
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the file of an object belongs."""
+
+    name: str  # of the object
+    path: str  # below the tree's directory
+    mtime_ns: int | None = None  # that the file is to have; None: when it is written
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A file that is there."""
+
+    is_whole: bool  # of the bytes that were looked for
+    size: int
+    atime_ns: int
+    mtime_ns: int
+
+
 class TargetTree:
     """A directory to write below, by any number of threads; when it is left, what is unfinished goes away.
 
-    Every step below it is taken relative to an open directory, follows no symbolic link. A link is refused even
-    where it leads back inside: two names would share a file.
+    Every step below it is taken relative to an open directory, follows no symbolic link.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # the user's own, link or not
+        with blamed(TARGET, directory):
+            self._root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # the user's own, link or not
+        self._journal: Journal | None = None
+        self._parents = Parents(self._root, self._note)
         self._token = secrets.token_hex(8)
         self._numbers = count()
         self._unfinished: dict[str, NewFile] = {}  # by the name aside
@@ -53,63 +74,98 @@ class TargetTree:
             for file in list(self._unfinished.values()):
                 file.discard()
         finally:
+            if self._journal is not None:
+                self._journal.close()
+            self._parents.close()
             os.close(self._root)
 
-    def has(self, name: str, path: str, size: int, crc32c: str) -> bool:
-        """Tell whether `path` is a file of these bytes, by size where `crc32c` is ""; raises FileNotWritten."""
-        with _blamed(name, self.directory / path):
-            try:
-                parent, last = self._enter(path, make=False)
-            except FileNotFoundError:
-                return False
-            try:
-                return _is_there(parent, last, size, crc32c)
-            finally:
-                os.close(parent)
+    def claim(self) -> None:
+        """Remove what killed processes have left; have what this one would leave removed by a later one.
 
-    def create(self, name: str, path: str) -> NewFile:
-        """Begin a file; it is not at `path` before it is committed. Raises FileNotWritten."""
-        with _blamed(name, self.directory / path):
-            parent, last = self._enter(path, make=True)
-            aside = f".dataflux-{self._token}-{next(self._numbers)}.part"
-            file = NewFile(Place(name, self.directory / path, parent, last), aside, self._unfinished)
+        Where nothing may be made in the directory itself, files may still be written below: that is not noted then.
+        """
+        with suppress(OSError):
+            remove_leftovers(self._root, self._parents.enter)
+        with suppress(OSError):
+            self._journal = Journal(self._root)
+            self._token = self._journal.token
+
+    def look(self, place: Place, size: int, crc32c: str) -> Present | None:
+        """Return what is there, with whether it has these bytes, by size alone where `crc32c` is "".
+
+        Raises FileNotWritten where something else is in the way.
+        """
+        directory, _, last = place.path.rpartition("/")
+        try:
+            return _present(self._parents.find(directory), last.encode(), size, crc32c)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise not_written(place.name, self.directory / place.path, error) from error
+
+    def set_time(self, place: Place, present: Present) -> bool:
+        """Give a file that is there the time of its place; tell whether that could be done."""
+        directory, _, last = place.path.rpartition("/")
+        times = (present.atime_ns, present.mtime_ns if place.mtime_ns is None else place.mtime_ns)
+        try:
+            os.utime(last.encode(), ns=times, dir_fd=self._parents.find(directory), follow_symlinks=False)
+        except OSError:
+            return False  # another user's, or nothing may be written there: its bytes are right all the same
+        return True
+
+    def create(self, place: Place) -> NewFile:
+        """Begin a file; it is not in its place before it is committed. Raises FileNotWritten."""
+        directory, _, last = place.path.rpartition("/")
+        with blamed(place.name, self.directory / place.path):
+            parent = os.dup(self._parents.make(directory))  # it may take its time, on more than one thread
+            spot = _Spot(place.name, self.directory / place.path, parent, last.encode(), place.mtime_ns)
+            file = NewFile(spot, self._aside(), self._unfinished)
             file.open()
             return file
 
-    def write(self, name: str, path: str, content: bytes) -> None:
-        """Make `path` a file of `content`, whole or not at all, however the process ends; raises FileNotWritten."""
-        file = self.create(name, path)
-        file.write_at(0, content)
-        file.commit()
-
-    def _enter(self, path: str, *, make: bool) -> tuple[int, bytes]:
-        """Open the directory of `path`, a step at a time; return it with the last component."""
-        *components, last = path.encode().split(b"/")
-        parent = os.dup(self._root)
-        for component in components:
+    def write(self, place: Place, content: bytes) -> None:
+        """Make a file of `content`, whole or not at all, however the process ends; raises FileNotWritten."""
+        # As `create`, `write_at`, `commit` do, at two thirds of their price: there are millions of these.
+        directory, _, last = place.path.rpartition("/")
+        try:
+            parent, aside = self._parents.make(directory), self._aside()
             try:
-                child = _open_directory(component, parent, make=make)
-            finally:
-                os.close(parent)
-            parent = child
-        return parent, last
+                descriptor = os.open(aside, _NEW_FILE, 0o666, dir_fd=parent)
+                try:
+                    _write_at(descriptor, 0, content)
+                    _set_time(descriptor, place.mtime_ns)
+                    os.rename(aside, last.encode(), src_dir_fd=parent, dst_dir_fd=parent)
+                finally:
+                    os.close(descriptor)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(aside, dir_fd=parent)
+                raise
+        except OSError as error:
+            raise not_written(place.name, self.directory / place.path, error) from error
+
+    def _aside(self) -> str:
+        return aside_name(self._token, next(self._numbers))
+
+    def _note(self, directory: str) -> None:
+        if self._journal is not None:
+            self._journal.note(directory)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a file of an object belongs."""
-
+class _Spot:
     name: str  # of the object
     path: Path
     parent: int  # descriptor of the directory
     last: bytes  # component of the path
+    mtime_ns: int | None
 
 
 class NewFile:
     """A file beside its place; its methods raise FileNotWritten."""
 
-    def __init__(self, place: Place, aside: str, unfinished: dict[str, NewFile]) -> None:
-        self._place = place
+    def __init__(self, spot: _Spot, aside: str, unfinished: dict[str, NewFile]) -> None:
+        self._spot = spot
         self._aside = aside
         self._unfinished = unfinished
         self.descriptor = -1
@@ -118,28 +174,26 @@ class NewFile:
 
     def open(self) -> None:
         """Make the file."""
-        self.descriptor = os.open(self._aside, _NEW_FILE, 0o666, dir_fd=self._place.parent)
+        self.descriptor = os.open(self._aside, _NEW_FILE, 0o666, dir_fd=self._spot.parent)
 
     def write_at(self, start: int, content: bytes) -> None:
         """Write bytes at a place in the file."""
-        view = memoryview(content)
-        with _blamed(self._place.name, self._place.path):
-            while view:
-                written = os.pwrite(self.descriptor, view, start)
-                view, start = view[written:], start + written
+        with blamed(self._spot.name, self._spot.path):
+            _write_at(self.descriptor, start, content)
 
     def commit(self) -> None:
         """Put the file in its place, over one that is there."""
-        # No fsync: a million of them would take hours. What a power loss spoils is found by its checksum.
-        parent = self._place.parent
-        with _blamed(self._place.name, self._place.path):
-            os.rename(self._aside, self._place.last, src_dir_fd=parent, dst_dir_fd=parent)
+        spot = self._spot
+        with blamed(spot.name, spot.path):
+            _set_time(self.descriptor, spot.mtime_ns)
+            # No fsync: a million of them would take hours. What a power loss spoils is found by its checksum.
+            os.rename(self._aside, spot.last, src_dir_fd=spot.parent, dst_dir_fd=spot.parent)
         self._close()
 
     def discard(self) -> None:
         """Remove the file."""
         with suppress(OSError):
-            os.unlink(self._aside, dir_fd=self._place.parent)
+            os.unlink(self._aside, dir_fd=self._spot.parent)
         self._close()
 
     def _close(self) -> None:
@@ -147,55 +201,36 @@ class NewFile:
             return  # closed, perhaps up to where an interruption came: its descriptors may be another's by now
         if self.descriptor >= 0:
             os.close(self.descriptor)
-        os.close(self._place.parent)
+        os.close(self._spot.parent)
 
 
-@contextmanager
-def _blamed(name: str, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FileNotWritten(name, str(path), error.strerror or str(error)) from error
+def _write_at(descriptor: int, start: int, content: bytes) -> None:
+    written = os.pwrite(descriptor, content, start)
+    if written == len(content):
+        return
+    view = memoryview(content)[written:]
+    while view:
+        start += written
+        written = os.pwrite(descriptor, view, start)
+        view = view[written:]
 
 
-def _open_directory(component: bytes, parent: int, *, make: bool) -> int:
-    try:
-        return os.open(component, _DIRECTORY, dir_fd=parent)
-    except FileNotFoundError:
-        if not make:
-            raise
-    except OSError as error:
-        if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-            is_link = stat.S_ISLNK(os.lstat(component, dir_fd=parent).st_mode)
-            raise _InTheWay(
-                component, "a symbolic link, which is not followed" if is_link else "no directory"
-            ) from error
-        raise
-    with suppress(FileExistsError):
-        os.mkdir(component, dir_fd=parent)
-    return os.open(component, _DIRECTORY, dir_fd=parent)
+def _set_time(descriptor: int, mtime_ns: int | None) -> None:
+    if mtime_ns is not None:
+        os.utime(descriptor, ns=(time.time_ns(), mtime_ns))
 
 
-class _InTheWay(OSError):
-    """Something else has the place of a file or directory."""
-
-    def __init__(self, component: bytes, kind: str) -> None:
-        super().__init__(f"{component.decode(errors='replace')!r} is {kind}; move it away or choose another directory")
-
-
-def _is_there(parent: int, last: bytes, size: int, crc32c: str) -> bool:
-    try:
-        found = os.lstat(last, dir_fd=parent)
-    except FileNotFoundError:
-        return False
+def _present(parent: int, last: bytes, size: int, crc32c: str) -> Present:
+    found = os.lstat(last, dir_fd=parent)
     if stat.S_ISDIR(found.st_mode):
-        raise _InTheWay(last, "a directory")
+        raise InTheWay(last, "a directory")
     if not stat.S_ISREG(found.st_mode):
-        raise _InTheWay(last, "no regular file")
-    if found.st_size != size:
-        return False
-    if not crc32c:
-        return True
+        raise InTheWay(last, "no regular file")
+    is_whole = found.st_size == size and (not crc32c or _has_checksum(parent, last, crc32c))
+    return Present(is_whole, found.st_size, found.st_atime_ns, found.st_mtime_ns)
+
+
+def _has_checksum(parent: int, last: bytes, crc32c: str) -> bool:
     descriptor = os.open(last, _FILE, dir_fd=parent)
     try:
         return checksum_of(descriptor) == crc32c_number(crc32c)

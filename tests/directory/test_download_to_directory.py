@@ -115,12 +115,12 @@ def test_an_unsafe_name_is_given_with_the_prefix_that_is_stripped(tmp_path: Path
     ]
 
 
-def test_small_objects_travel_composed_unless_told_otherwise(gcs: Emulator, tmp_path: Path) -> None:
+def test_small_objects_travel_composed_or_directly_as_told(gcs: Emulator, tmp_path: Path) -> None:
     found = listed(gcs, OBJECTS)
-    download_to_directory("b", found, tmp_path / "composed")
+    download_to_directory("b", found, tmp_path / "composed", options=DirectoryOptions(strategy="compose"))
     composed = gcs.requests().counts
     gcs.reset_requests()
-    download_to_directory("b", found, tmp_path / "direct", options=DirectoryOptions(max_composite_bytes=0))
+    download_to_directory("b", found, tmp_path / "direct", options=DirectoryOptions(strategy="direct"))
     assert composed["compose"] == composed["read"] == 2
     assert gcs.requests().counts == {"read": 64}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dataflux_core._data.target_tree import TargetTree
+from dataflux_core._data.target_tree import Place, TargetTree
 from tests.directory.conftest import files_of
 
 if TYPE_CHECKING:
@@ -34,9 +34,17 @@ def interrupt_after(call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -
 
 def write_interrupted(directory: Path) -> None:
     with TargetTree(directory) as tree:
-        tree.write("a/b", "a/b", b"content")
+        tree.write(Place("a/b", "a/b"), b"content")
 
 
+def create_interrupted(directory: Path) -> None:
+    with TargetTree(directory) as tree:
+        file = tree.create(Place("a/b", "a/b"))
+        file.write_at(0, b"content")
+        file.commit()
+
+
+@pytest.mark.parametrize("written", [write_interrupted, create_interrupted], ids=["at once", "in pieces"])
 @pytest.mark.parametrize(
     ("call", "left"),
     [
@@ -45,18 +53,22 @@ def write_interrupted(directory: Path) -> None:
     ],
 )
 def test_an_interruption_leaves_whole_files_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[..., Any], left: dict[str, bytes]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: Callable[..., Any],
+    left: dict[str, bytes],
+    written: Callable[[Path], None],
 ) -> None:
     interrupt_after(call, monkeypatch)
     with pytest.raises(Interrupted):
-        write_interrupted(tmp_path)
+        written(tmp_path)
     assert files_of(tmp_path) == left
 
 
 def test_leaving_the_tree_removes_what_was_never_finished(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     with TargetTree(tmp_path) as tree:
-        tree.create("a", "a").write_at(0, b"half")
+        tree.create(Place("a", "a")).write_at(0, b"half")
         assert list(files_of(tmp_path).values()) == [b"half"]
     assert files_of(tmp_path) == {}
     assert len(list(Path("/proc/self/fd").iterdir())) == before

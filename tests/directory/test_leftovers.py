@@ -1,0 +1,193 @@
+"""What a killed process has left goes away; what a live one is writing stays."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dataflux_core._data import directory_journal
+from dataflux_core._data.directory_journal import Journal
+from dataflux_core._data.target_tree import Place, TargetTree
+from dataflux_core.download import download_to_directory
+from dataflux_core.emulator import Emulator, Memory
+from tests.directory.conftest import files_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WRITING = """
+import sys
+from pathlib import Path
+from dataflux_core._data.target_tree import Place, TargetTree
+with TargetTree(Path(sys.argv[1])) as tree:
+    tree.claim()
+    tree.write(Place("whole", "d/whole"), b"whole")
+    for path in ("top", "d/e/half", "d/other"):
+        tree.create(Place(path, path)).write_at(0, b"half")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a process that has written halves of three files, and waits."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITING, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "written\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def claimed(directory: Path) -> None:
+    """Begin and end to write."""
+    with TargetTree(directory) as tree:
+        tree.claim()
+
+
+def halves(directory: Path) -> set[str]:
+    return {path for path, content in files_of(directory).items() if content == b"half"}
+
+
+def test_a_later_download_removes_what_a_killed_one_has_left(gcs: Emulator, tmp_path: Path) -> None:
+    gcs.create_bucket("b", Memory({"a": b"1"}))
+    with writing(tmp_path) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert len(halves(tmp_path)) == 3
+    download_to_directory("b", [("a", 1)], tmp_path)
+    assert files_of(tmp_path) == {"a": b"1", "d/whole": b"whole"}
+
+
+def test_what_a_live_process_is_writing_stays(tmp_path: Path) -> None:
+    with writing(tmp_path) as process:
+        before = files_of(tmp_path)
+        claimed(tmp_path)
+        assert files_of(tmp_path) == before
+        assert len(halves(tmp_path)) == 3
+        process.communicate("")
+        assert process.returncode == 0
+    assert files_of(tmp_path) == {"d/whole": b"whole"}
+
+
+def test_nothing_of_ours_is_left_in_the_end(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with TargetTree(tmp_path) as tree:
+        tree.claim()
+        tree.write(Place("a", "d/a"), b"1")
+        tree.create(Place("b", "e/b"))
+    assert files_of(tmp_path) == {"d/a": b"1"}
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def lock_file(directory: Path, content: bytes) -> Path:
+    path = directory / ".dataflux-0123456789abcdef.lock"
+    path.write_bytes(content)
+    return path
+
+
+FIRST = directory_journal._FIRST_LINE
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="killed before it had written anything"),
+        pytest.param(FIRST[:10], id="killed within the first line"),
+        pytest.param(FIRST + b"./d\n./gone\n./d\n./d/e", id="killed within a line, directories gone"),
+        pytest.param(FIRST + b"./\xff\n./\n./d\n", id="a line that is no text"),
+    ],
+)
+def test_whatever_a_killed_process_had_noted_is_cleared_away(tmp_path: Path, content: bytes) -> None:
+    lock_file(tmp_path, content)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/.dataflux-0123456789abcdef-7.part").touch()
+    (tmp_path / "d/.dataflux-fedcba9876543210-7.part").touch()  # of a process with a file of its own
+    claimed(tmp_path)
+    was_noted = b"./d\n" in content
+    assert (tmp_path / "d/.dataflux-0123456789abcdef-7.part").exists() is not was_noted
+    assert (tmp_path / "d/.dataflux-fedcba9876543210-7.part").exists()
+    assert not list(tmp_path.glob("*.lock"))
+
+
+def test_nothing_outside_is_removed_whatever_is_noted(tmp_path: Path) -> None:
+    target, outside = tmp_path / "target", tmp_path / "outside"
+    target.mkdir()
+    outside.mkdir()
+    stray = outside / ".dataflux-0123456789abcdef-7.part"
+    stray.touch()
+    (target / "link").symlink_to(outside)
+    lock_file(target, FIRST + f"./link\n.//{outside}\n./../outside\n".encode())
+    claimed(target)
+    assert stray.exists()
+
+
+@pytest.mark.parametrize("content", [b"my own notes\n", b"\0" * 100], ids=["a text", "zeros"])
+def test_a_file_of_the_users_with_such_a_name_stays(tmp_path: Path, content: bytes) -> None:
+    path = lock_file(tmp_path, content)
+    claimed(tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_where_a_file_system_knows_no_locks_nothing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = lock_file(tmp_path, FIRST)
+
+    def refuse(descriptor: int, operation: int) -> None:
+        del descriptor, operation
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with TargetTree(tmp_path) as tree:
+        tree.claim()
+        tree.write(Place("a", "a"), b"1")
+    assert path.exists()
+    assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_file_that_another_process_has_taken_for_a_dead_ones_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_flock = fcntl.flock
+    removed: list[Path] = []
+
+    def flock(descriptor: int, operation: int) -> Any:
+        if not removed:  # between the making and the locking
+            removed.extend(tmp_path.glob("*.lock"))
+            removed[0].unlink()
+        return true_flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    root = os.open(tmp_path, os.O_RDONLY)
+    journal = Journal(root)
+    (there,) = tmp_path.glob("*.lock")
+    assert there != removed[0]
+    journal.close()
+    os.close(root)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_that_nothing_may_be_made_in_can_have_files_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(root: int) -> None:
+        del root
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("dataflux_core._data.target_tree.Journal", refuse)
+    with TargetTree(tmp_path) as tree:
+        tree.claim()
+        tree.write(Place("a", "d/a"), b"1")
+    assert files_of(tmp_path) == {"d/a": b"1"}
