@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dataflux_core._cli.arguments import DirectoryType, Place, PlaceType
-from dataflux_core._cli.command import ServiceCommand, say, shows_progress
-from dataflux_core._cli.selection import SelectionOptions, selecting_objects, selection_of
+from dataflux_core._cli.arguments import DirectoryType, ListedType, Place, PlaceType
+from dataflux_core._cli.command import GroupedOption, ServiceCommand, TextType, say, shows_progress
+from dataflux_core._cli.selection import SelectionOptions, SizeType, as_typed, selecting_objects, selection_of
 from dataflux_core._cli.text import counted, human_bytes, shown
+from dataflux_core._plan.globs import check_globs
+from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,12 +20,30 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from dataflux_core._cli.service import Query
-    from dataflux_core._data.directory import DirectoryDownload
+    from dataflux_core._data.directory import DirectoryDownload, DirectoryOptions, FileTimes, FreeSpace
     from dataflux_core._data.directory_plan import DirectoryPlan
+    from dataflux_core._data.listing import Listing
     from dataflux_core._plan.paths import UnsafeNames
+    from dataflux_core._plan.strategy import Optimize, Strategy
+    from dataflux_core._run.clients import Client
     from dataflux_core.errors import UnsafeName
 
 _SHOWN_SKIPPED = 20
+_GROUP = "Which objects"
+
+
+class GlobType(TextType):
+    """A glob that can be read: known before an hour is spent on a listing."""
+
+    name = "glob"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        glob = super().convert(value, param, ctx)
+        try:
+            check_globs("glob", [glob])
+        except InvalidArgument as error:
+            self.fail(f"{glob!r}: expected {error.expected}", param, ctx)
+        return glob
 
 
 class Options(SelectionOptions):
@@ -32,11 +52,18 @@ class Options(SelectionOptions):
     place: Place
     directory: Path
     max_composite_bytes: int
-    no_compose: bool
+    strategy: Strategy
+    optimize: Optimize
+    max_memory: int | None
     parallelism: int | None
     unsafe_names: UnsafeNames
     everything: bool
     dry_run: bool
+    listed_in: Path | None
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    file_times: FileTimes
+    free_space: FreeSpace
 
 
 @click.command(cls=ServiceCommand)
@@ -48,9 +75,23 @@ class Options(SelectionOptions):
     default=100_000_000,
     show_default=True,
     metavar="BYTES",
-    help="Small objects travel together, in temporary objects of up to this size.",
+    help="Small objects travel together in temporary objects of up to this size, 0 for never.",
 )
-@click.option("--no-compose", is_flag=True, help="Write nothing to the bucket: read every object by itself.")
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "compose", "direct"]),
+    default="auto",
+    show_default=True,
+    help="Small objects travel as composites where that pays, always, or never: direct writes nothing to the bucket.",
+)
+@click.option(
+    "--optimize",
+    type=click.Choice(["time", "cost"]),
+    default="time",
+    show_default=True,
+    help="What is saved where the strategy is auto.",
+)
+@click.option("--max-memory", type=SizeType(), metavar="SIZE", help="For what is read but not written: 500MB, 2GiB.")
 @click.option(
     "-j",
     "--parallelism",
@@ -66,6 +107,45 @@ class Options(SelectionOptions):
 )
 @click.option("-a", "--all", "everything", is_flag=True, help="Also temporaries of downloads, names that end in '/'.")
 @click.option("--dry-run", is_flag=True, help="Print the files that would be written; write nothing.")
+@click.option(
+    "--from",
+    "listed_in",
+    type=ListedType(files_only=True),
+    metavar="FILE",
+    help="Do not list: FILE is what ls -r wrote as Parquet, CSV or JSON.",
+)
+@click.option(
+    "--file-times",
+    type=click.Choice(["updated", "now"]),
+    default="updated",
+    show_default=True,
+    help="Files are as old as their objects' latest change, or as they are written.",
+)
+@click.option(
+    "--free-space",
+    type=click.Choice(["check", "ignore"]),
+    default="check",
+    show_default=True,
+    help="Whether what has no room on the disk is refused before the first byte.",
+)
+@click.option(
+    "--include",
+    multiple=True,
+    type=GlobType(),
+    metavar="GLOB",
+    help="Only names that match, as below DIR; any of several will do.",
+    cls=GroupedOption,
+    group=_GROUP,
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    type=GlobType(),
+    metavar="GLOB",
+    help="No names that match, though --include does.",
+    cls=GroupedOption,
+    group=_GROUP,
+)
 @selecting_objects
 def download(**options: Unpack[Options]) -> None:
     """Download every object whose name begins with PREFIX to a file below DIR.
@@ -77,43 +157,77 @@ def download(**options: Unpack[Options]) -> None:
     \b
     dataflux download gs://my-bucket/images/ ./images
     dataflux download --dry-run gs://my-bucket/images/ ./images
-    dataflux download --match-glob '**.jpg' --updated-from 7d gs://my-bucket/images/ ./images
+    dataflux download --include '**.jpg' --exclude 'old/**' gs://my-bucket/images/ ./images
+    dataflux download --from listing.parquet --updated-from 7d gs://my-bucket/images/ ./images
     dataflux download --unsafe-names encode gs://my-bucket ./all
+
+    --include and --exclude read the same patterns as --match-glob, but match names as files have them, without PREFIX
+    up to its last "/", and can be given again. What is wanted meets all other options, an --include if there is any,
+    and no --exclude.
 
     Names such as ../x, /x, a//b, or both a and a/b, are no paths of their own. 'refuse' stops before anything is
     written, 'encode' percent-encodes what is unsafe in them, 'skip' leaves them out with a message.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
-    from dataflux_core._cli.service import listing, open_client  # noqa: PLC0415 - slow imports
-    from dataflux_core._data.directory import (  # noqa: PLC0415
-        DirectoryOptions,
-        directory_plan,
-        download_to_directory,
-    )
+    from dataflux_core._cli.service import open_client  # noqa: PLC0415 - slow imports
+    from dataflux_core._data.directory import directory_plan, download_to_directory  # noqa: PLC0415
 
-    place, shows_bar = options["place"], shows_progress(quiet=options["quiet"])
-    query, client = _query(options), open_client(options)
-    found = listing(client, query, shows_bar=shows_bar)
-    how = DirectoryOptions(
-        unsafe_names=options["unsafe_names"],
-        strip_prefix=place.directory,
-        max_composite_bytes=0 if options["no_compose"] else options["max_composite_bytes"],
-        max_requests=options["parallelism"],
-        progress=shows_bar,
-    )
+    how, client = _directory_options(options), open_client(options)
+    found = _found(client, options)
     if options["dry_run"]:
-        _print_plan(directory_plan(found, options["directory"], how), quiet=options["quiet"])
+        _print_plan(directory_plan(found, options["directory"], how), options)
         return
+    place = options["place"]
     _report(
         download_to_directory(place.bucket, found, options["directory"], storage_client=client.client, options=how),
         options,
     )
 
 
+def _directory_options(options: Options) -> DirectoryOptions:
+    from dataflux_core._data.directory import DirectoryOptions  # noqa: PLC0415 - slow import
+
+    return DirectoryOptions(
+        unsafe_names=options["unsafe_names"],
+        strip_prefix=options["place"].directory,
+        max_composite_bytes=options["max_composite_bytes"],
+        max_requests=options["parallelism"],
+        progress=shows_progress(quiet=options["quiet"]),
+        include=options["include"],
+        exclude=options["exclude"],
+        file_times=options["file_times"],
+        free_space=options["free_space"],
+        strategy=options["strategy"],
+        optimize=options["optimize"],
+        max_memory=options["max_memory"],
+    )
+
+
+def _found(client: Client, options: Options) -> Listing:
+    """Return what is to be downloaded, from the service or a file; raises UsageError, NothingFound."""
+    from dataflux_core._cli.service import NothingFound, listing  # noqa: PLC0415 - slow imports
+    from dataflux_core._data.listing_file import read_listing  # noqa: PLC0415
+    from dataflux_core._data.narrowed import narrowed  # noqa: PLC0415
+
+    query = _query(options)
+    if options["listed_in"] is None:
+        return listing(client, query, shows_bar=shows_progress(quiet=options["quiet"]))
+    if options["match_glob"]:
+        raise click.UsageError("--match-glob is the service's to match, which --from does not ask: use --include")
+    listed = read_listing(options["listed_in"])
+    try:
+        found = narrowed(listed, query.scope)
+    except InvalidArgument as error:
+        raise click.UsageError(f"{as_typed(str(error))}: {shown(str(options['listed_in']))} has none") from error
+    if not found and query.must_find:
+        raise NothingFound(f"{options['place']}, as of {options['listed_in']}")
+    return found
+
+
 def _query(options: Options) -> Query:
     from dataflux_core._cli.service import LISTING_PARALLELISM, Query  # noqa: PLC0415 - slow import
 
     parallelism = min(options["parallelism"] or LISTING_PARALLELISM, LISTING_PARALLELISM)
-    fields = ("generation", "crc32c")
+    fields = ("generation", "crc32c", "updated")
     selection = selection_of(options)
     return Query(
         options["place"], fields, options["everything"], parallelism, selection=selection, quiet=options["quiet"]
@@ -122,23 +236,50 @@ def _query(options: Options) -> Query:
 
 def _report(done: DirectoryDownload, options: Options) -> None:
     _report_skipped(done.skipped)
-    if not options["quiet"]:
-        rate = human_bytes(done.written_bytes / done.elapsed_s) if done.elapsed_s else ""
-        say(
-            f"wrote {counted(done.written, 'file')}, {human_bytes(done.written_bytes)}, in {done.elapsed_s:.1f} s "
-            f"({rate}/s); {counted(done.present, 'file')} there already; {len(done.skipped)} skipped"
-        )
+    _report_unmatched(done.unmatched, options)
+    if options["quiet"]:
+        return
+    retimed = f", {done.retimed:,} given the time of their objects" if done.retimed else ""
+    say(
+        f"wrote {counted(done.written, 'file')}, {human_bytes(done.written_bytes)}, in {done.elapsed_s:.1f} s"
+        f"{_rates(done)}; {counted(done.present, 'file')} there already{retimed}; "
+        f"{_not_written(len(done.skipped), done.left_out)}"
+    )
 
 
-def _print_plan(plan: DirectoryPlan, *, quiet: bool) -> None:
+def _rates(done: DirectoryDownload) -> str:
+    if not done.elapsed_s:
+        return ""
+    return f" ({human_bytes(done.written_bytes / done.elapsed_s)}/s, {done.written / done.elapsed_s:,.0f} files/s)"
+
+
+def _print_plan(plan: DirectoryPlan, options: Options) -> None:
+    from dataflux_core._data.directory_room import shortage  # noqa: PLC0415 - slow import
+
     for position in plan.missing:
         click.echo(shown(str(plan.directory / (plan.paths[position] or ""))))
     _report_skipped(plan.skipped)
-    if not quiet:
+    _report_unmatched(plan.unmatched, options)
+    if not options["quiet"]:
         say(
             f"would write {counted(len(plan.missing), 'file')}, {human_bytes(plan.missing_bytes)}; "
-            f"{counted(plan.present, 'file')} there already; {len(plan.skipped)} skipped"
+            f"{counted(plan.present, 'file')} there already; {_not_written(len(plan.skipped), plan.left_out)}"
         )
+    if lacking := shortage(plan):
+        say(f"there is no room for them: {lacking}")
+
+
+def _not_written(skipped: int, left_out: int) -> str:
+    return f"{skipped} skipped" + (f"; {left_out:,} left out" if left_out else "")
+
+
+def _report_unmatched(globs: Sequence[str], options: Options) -> None:
+    """Name patterns that chose nothing: perhaps they were meant otherwise."""
+    below = options["place"].directory
+    for glob in globs if not options["quiet"] else ():
+        better = f", perhaps {'**' + glob.lstrip('*')!r}" if "/" not in glob and not glob.startswith("**") else ""
+        against = f"names without {below!r}" if below else "whole names"
+        say(f"--include {glob!r} matches nothing: it is matched against {against}, '*' stops at '/'{better}")
 
 
 def _report_skipped(skipped: Sequence[UnsafeName]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import signal
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataflux_core.emulator import Emulator, Latency
+from dataflux_core._wire.times import nanoseconds
+from dataflux_core.emulator import Emulator, Latency, Memory
 from dataflux_core.fast_list import ListingController
 from tests.cli.conftest import CONTROL, OBJECTS, asked
 from tests.cli.terminal import TIMEOUT_S, at_terminal, dataflux, dataflux_process, seen_at_terminal
@@ -51,9 +53,9 @@ def test_the_prefix_is_cut_off_up_to_its_last_slash(tmp_path: Path, prefix: str,
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        pytest.param([], {"compose", "read"}, id="composed by default"),
-        pytest.param(["--no-compose"], {"read"}, id="directly on request"),
-        pytest.param(["--max-composite-bytes", "0"], {"read"}, id="directly with a cap of 0"),
+        pytest.param(["--strategy", "compose"], {"compose", "read"}, id="composed on request"),
+        pytest.param(["--strategy", "direct"], {"read"}, id="directly on request"),
+        pytest.param(["--strategy", "compose", "--max-composite-bytes", "0"], {"read"}, id="directly with a cap of 0"),
     ],
 )
 def test_how_objects_are_read(gcs: Emulator, tmp_path: Path, arguments: list[str], expected: set[str]) -> None:
@@ -98,18 +100,107 @@ def test_a_directory_in_place_of_a_file_is_named(tmp_path: Path) -> None:
     assert files_of(tmp_path) == {}
 
 
-def test_a_disk_that_is_full_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_one_line(gcs: Emulator, tmp_path: Path) -> None:
+    gcs.create_bucket("large", Memory({"d/b": b"22", "d/e/c": b"3" * 5000}))
     ran = dataflux_process(
         "download",
-        "gs://mixed/d/",
+        "gs://large/d/",
         str(tmp_path),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2, 2)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
     )
     assert ran.returncode == 1
     assert ran.stderr == (
-        f"dataflux: d/e/c: cannot write {tmp_path}/e/c: File too large; the files that are there are whole\n"
+        f"dataflux: d/e/c: cannot write {tmp_path}/e/c: File too large; raise the limit of a file's size (ulimit -f), "
+        "or choose a file system that takes such files; the files that are there are whole\n"
     )
     assert files_of(tmp_path).items() <= {("b", b"22")}
+
+
+def test_files_are_as_old_as_their_objects_unless_told_otherwise(gcs: Emulator, tmp_path: Path) -> None:
+    gcs.put("mixed", "a.txt", b"1")
+    assert dataflux("download", "-q", "gs://mixed/a", str(tmp_path)).returncode == 0
+    path = tmp_path / "a.txt"
+    os.utime(path, ns=(5, 7))
+    ran = dataflux("download", "--file-times", "now", "gs://mixed/a", str(tmp_path))
+    assert path.stat().st_mtime_ns == 7
+    assert "there already; 0 skipped" in ran.stderr
+    ran = dataflux("download", "gs://mixed/a", str(tmp_path))
+    assert "1 file there already, 1 given the time of their objects; 0 skipped" in ran.stderr
+    (listed,) = ListingController(1, None, "mixed", prefix="a").listing(fields=["updated"]).column("updated")
+    assert path.stat().st_mtime_ns == nanoseconds(str(listed))
+
+
+def test_globs_choose_below_the_prefix(gcs: Emulator, tmp_path: Path) -> None:
+    gcs.reset_requests()
+    ran = dataflux("download", "--include", "*", "--include", "e/*", "--exclude", "b", "gs://mixed/d/", str(tmp_path))
+    assert set(files_of(tmp_path)) == {"e/c"}
+    assert "wrote 1 file, 3 B," in ran.stderr
+    assert ran.stderr.endswith("; 0 skipped; 1 left out\n")
+    assert gcs.requests().counts["read"] == 1
+
+
+def test_a_glob_that_includes_nothing_is_told_with_what_may_be_meant(tmp_path: Path) -> None:
+    ran = dataflux("download", "--include", "*c", "--include", "b", "gs://mixed/d/", str(tmp_path))
+    assert set(files_of(tmp_path)) == {"b"}
+    assert ran.stderr.startswith(
+        "--include '*c' matches nothing: it is matched against names without 'd/', '*' stops at '/', perhaps '**c'\n"
+    )
+    assert dataflux("download", "-q", "--include", "*x", "gs://mixed/d/", str(tmp_path)).stderr == ""
+
+
+def test_a_glob_that_cannot_be_read_is_wrong_usage(gcs: Emulator, tmp_path: Path) -> None:
+    gcs.reset_requests()
+    ran = dataflux("download", "--exclude", "[a", "gs://mixed/d/", str(tmp_path))
+    assert ran.returncode == 2
+    assert "'[a': expected every '[' to be closed" in ran.stderr
+    assert asked(gcs) == set()
+
+
+@pytest.mark.parametrize("format_", ["parquet", "csv", "json"])
+def test_a_listing_that_was_kept_is_not_made_again(gcs: Emulator, tmp_path: Path, format_: str) -> None:
+    kept = str(tmp_path / "kept")
+    assert dataflux("ls", "-q", "-r", "-l", "--format", format_, "-o", kept, "gs://mixed").returncode == 0
+    gcs.reset_requests()
+    whole = dataflux("download", "--from", kept, "gs://mixed", str(tmp_path / "whole"))
+    assert files_of(tmp_path / "whole") == DOWNLOADED, whole.stderr
+    dataflux("download", "--from", kept, "--min-size", "3", "gs://mixed/d/", str(tmp_path / "part"))
+    assert files_of(tmp_path / "part") == {"e/c": b"333"}
+    assert "list" not in asked(gcs)
+    assert "4 files there already" in dataflux("download", "--from", kept, "gs://mixed", str(tmp_path / "whole")).stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        pytest.param([], 1, "gs://mixed/none/, as of {kept}: no object's name begins so", id="nothing below a prefix"),
+        pytest.param(["--match-glob", "**"], 2, "use --include", id="a glob that only the service matches"),
+        pytest.param(["--updated-from", "7d"], 2, "--updated-from", id="a column that the file has not"),
+    ],
+)
+def test_a_listing_that_cannot_tell_is_named(tmp_path: Path, options: list[str], code: int, message: str) -> None:
+    kept = tmp_path / "kept.csv"
+    kept.write_text("name,size\nd/b,2\n")
+    ran = dataflux("download", "--from", str(kept), *options, "gs://mixed/none/", str(tmp_path / "new"))
+    assert ran.returncode == code
+    assert message.format(kept=kept) in ran.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_that_holds_no_listing_is_named(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("gs://mixed/d/b\n")
+    ran = dataflux("download", "--from", str(kept), "gs://mixed", str(tmp_path / "new"))
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"dataflux: path={kept}: expected a listing of every object")
+    assert dataflux("download", "--from", f"{kept}.no", "gs://mixed", str(tmp_path / "new")).returncode == 2
+
+
+def test_an_object_that_is_in_another_bucket_is_an_error(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.csv"
+    kept.write_text("name,size\na.txt,1\n")
+    ran = dataflux("download", "--from", str(kept), "gs://some", str(tmp_path / "new"))
+    assert ran.returncode == 1
+    assert "gs://some/a.txt: no such object; if it was listed it has been deleted, so list again" in ran.stderr
 
 
 def test_nothing_below_the_prefix_is_an_error(tmp_path: Path) -> None:
@@ -119,17 +210,26 @@ def test_nothing_below_the_prefix_is_an_error(tmp_path: Path) -> None:
 
 def test_a_terminal_sees_a_bar_of_bytes_and_files(gcs: Emulator, tmp_path: Path) -> None:
     gcs.configure(latency=Latency(read_s=0.05))
-    code, seen = seen_at_terminal("download", "--no-compose", "-j", "64", "gs://some", str(tmp_path), streams="stderr")
+    code, seen = seen_at_terminal(
+        "download", "--strategy", "direct", "-j", "64", "gs://some", str(tmp_path), streams="stderr"
+    )
     assert code == 0
-    assert "gs://some:" in seen
-    assert "/300 files" in seen
+    # As " 40%|███  | 12.0k/30.0k [00:01<00:02, 10.1kB/s, 120/300 files, 99 files/s]"
+    assert re.search(r"gs://some: +\d+%\|[^|]*\| [\d.]+k?/30\.0k \[\d\d:\d\d<\d\d:\d\d, +[\d.]+[kM]?B/s, ", seen)
+    assert re.search(r"[1-9]\d*/300 files, \d+ files/s\]", seen)
     assert "wrote 300 files" in seen
+    for path in sorted(files_of(tmp_path))[:100]:
+        (tmp_path / path).unlink()
+    code, seen = seen_at_terminal("download", "--strategy", "direct", "gs://some", str(tmp_path), streams="stderr")
+    assert re.search(r"100%\|[^|]*\| 10\.0k/10\.0k \[[^\]]*B/s, 100/100 files, \d+ files/s\]", seen)
+    assert "wrote 100 files" in seen
+    assert "200 files there already" in seen
     code, seen = seen_at_terminal("download", "-q", "gs://some", str(tmp_path / "quiet"), streams="stderr")
     assert (code, seen) == (0, "")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "kill"])
-@pytest.mark.parametrize("how", ["--no-compose", "--max-composite-bytes=400"])
+@pytest.mark.parametrize("how", ["--strategy=direct", "--max-composite-bytes=400"])
 def test_an_interruption_leaves_whole_files_that_are_not_fetched_again(
     gcs: Emulator, tmp_path: Path, number: signal.Signals, code: int, how: str
 ) -> None:
@@ -149,3 +249,34 @@ def test_an_interruption_leaves_whole_files_that_are_not_fetched_again(
     ran = dataflux("download", "gs://some", str(tmp_path))
     assert f"{len(left)} file" in ran.stderr.partition(";")[2]
     assert len(files_of(tmp_path)) == 300
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "kill"])
+def test_an_interruption_in_the_middle_of_a_file_leaves_none_of_it(
+    gcs: Emulator, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    gcs.create_bucket("large", Memory({"a": bytes(40_000_000), "b": bytes(40_000_000)}))
+    gcs.configure(latency=Latency(read_s=0.1))
+    command = ["download", "--max-memory", "1MiB", "-j", "1", "gs://large", str(tmp_path)]
+    with at_terminal(*command, streams="stderr") as (process, terminal):
+        terminal.read_until(lambda seen: re.search(r"[5-9]\d\.\dM/80\.0M", seen))
+        process.send_signal(number)
+        assert process.wait(TIMEOUT_S) == code
+        assert terminal.read().endswith("interrupted\r\n" if number == signal.SIGINT else "ended by SIGTERM\r\n")
+    assert {path: len(content) for path, content in files_of(tmp_path).items()} == {"a": 40_000_000}
+    gcs.configure(latency=Latency())
+    assert "wrote 1 file, 38.1 MiB" in dataflux("download", "gs://large", str(tmp_path)).stderr
+
+
+def test_what_kill_9_leaves_is_removed_by_the_next_download(gcs: Emulator, tmp_path: Path) -> None:
+    gcs.create_bucket("large", Memory({"d/a": bytes(40_000_000)}))
+    gcs.configure(latency=Latency(read_s=0.1))
+    command = ["download", "--max-memory", "1MiB", "-j", "1", "gs://large", str(tmp_path)]
+    with at_terminal(*command, streams="stderr") as (process, terminal):
+        terminal.read_until(lambda seen: re.search(r"[12]\d\.\dM/40\.0M", seen))
+        process.kill()
+        process.wait(TIMEOUT_S)
+    assert len(files_of(tmp_path)) == 2
+    gcs.configure(latency=Latency())
+    dataflux("download", "gs://large", str(tmp_path))
+    assert set(files_of(tmp_path)) == {"d/a"}
