@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import httptools
@@ -34,6 +35,21 @@ class Front:
     lines: bytes = b""  # headers of every answer
     second: int = 0
     connections: set[Connection] = field(default_factory=set)
+    _turn_s: float | None = None
+
+    def turn_s(self, loop: asyncio.AbstractEventLoop) -> float:
+        """Give the time at which this turn of the loop began to read.
+
+        What it reads had arrived by then. A latency counts from there, or the last of a thousand requests that come at
+        once would wait for all the others as well.
+        """
+        if self._turn_s is None:
+            self._turn_s = monotonic()
+            loop.call_soon(self._end_turn)
+        return self._turn_s
+
+    def _end_turn(self) -> None:
+        self._turn_s = None
 
     def close_idle(self, keep_alive_s: int) -> None:
         """Close the connections on which nothing has happened for so long."""
@@ -97,7 +113,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._is_deaf = True
             self._requests.append(Request("", b"", {}, {}, is_last=True))
-        self._advance()
+        self._advance(self._front.turn_s(self._loop))
 
     def pause_writing(self) -> None:
         self._is_full = True
@@ -152,14 +168,14 @@ class Connection(asyncio.Protocol):
         if self._outcome is None:
             self._transport.close()
 
-    def _advance(self) -> None:
-        """Answer what has arrived, as far as nothing has to be waited for."""
+    def _advance(self, since_s: float) -> None:
+        """Answer what has arrived, as far as nothing has to be waited for; latencies count from a time on."""
         while self._requests and self._outcome is None:
             self._request = self._requests.popleft()
             self._outcome = outcome = self._app.begin(self._request)
             if outcome.wait_s > 0:
                 self._waits = True
-                self._loop.call_later(outcome.wait_s, self._answer, outcome)
+                self._loop.call_later(max(since_s + outcome.wait_s - monotonic(), 0), self._answer, outcome)
             else:
                 self._deliver(outcome)
         if self._requests and not self._is_ahead:
@@ -176,7 +192,7 @@ class Connection(asyncio.Protocol):
         """Send an answer whose time has come, then go on."""
         self._waits = False
         self._deliver(outcome)
-        self._advance()
+        self._advance(monotonic())
 
     def _deliver(self, outcome: Outcome) -> None:
         reply, _, kind, _ = outcome
@@ -227,7 +243,7 @@ class Connection(asyncio.Protocol):
     def _send_more(self) -> None:
         if self._outcome is not None and self._send_chunks():
             self._finish(self._outcome)
-            self._advance()
+            self._advance(monotonic())
 
     def _head(self, reply: Reply, length: int) -> bytes:
         lines = STATUS_LINES.get(reply.status) or b"HTTP/1.1 %d \r\n" % reply.status

@@ -247,22 +247,25 @@ def media_headers(stored: StoredObject) -> bytes:
     """Give the lines that every read of an object carries, whatever its range; the type of the content comes first."""
     known = stored.cache.get("media")
     if not isinstance(known, bytes):
-        pairs = [(key, UNSENDABLE.sub("?", str(value))) for key, value in _media_pairs(stored)]
-        known = stored.cache["media"] = "".join([f"{key}: {value}\r\n" for key, value in pairs]).encode()
+        known = stored.cache["media"] = "".join([f"{key}: {value}\r\n" for key, value in _media_pairs(stored)]).encode()
     return known
 
 
 def _media_pairs(stored: StoredObject) -> Iterator[tuple[str, object]]:
     digest = stored.md5()
     hashes = f"crc32c={stored.crc32c()}"
-    yield "content-type", stored.settings.get("contentType", "application/octet-stream")
+    yield "content-type", _sendable(stored.settings.get("contentType", "application/octet-stream"))
     yield "x-goog-generation", stored.generation
     yield "x-goog-metageneration", stored.metageneration
-    yield "x-goog-stored-content-encoding", stored.encoding or "identity"
+    yield "x-goog-stored-content-encoding", _sendable(stored.encoding or "identity")
     yield "x-goog-stored-content-length", stored.size
     yield "x-goog-hash", hashes if digest is None else f"{hashes},md5={digest}"
-    yield "x-goog-storage-class", stored.storage_class
+    yield "x-goog-storage-class", _sendable(stored.storage_class)
     yield "etag", stored.etag
     yield "last-modified", http_date(stored.updated_us // 1_000_000)
     if "cacheControl" in stored.settings:
-        yield "cache-control", stored.settings["cacheControl"]
+        yield "cache-control", _sendable(stored.settings["cacheControl"])
+
+
+def _sendable(text: str) -> str:
+    return UNSENDABLE.sub("?", text)

@@ -226,3 +226,15 @@ def test_idle_connections_are_closed_busy_ones_are_not() -> None:
         server.close()
 
     asyncio.run(run())
+
+
+def test_a_latency_counts_from_the_turn_of_the_loop_that_read_the_request() -> None:
+    async def run() -> None:
+        front = Front(App(make_store(ServerPlan({})), Settings()), "http")
+        loop = asyncio.get_running_loop()
+        first_s = front.turn_s(loop)
+        assert front.turn_s(loop) == first_s
+        await asyncio.sleep(0)
+        assert front.turn_s(loop) > first_s
+
+    asyncio.run(run())
