@@ -161,7 +161,8 @@ class Reading:
             group = self._queue.popleft()
             self._queued -= group.sources
             self._active += 1
-            (self._whole if group.size > _RANGED_BYTES else self._direct).start(group)
+            is_large = group.sources == 1 and group.size > _RANGED_BYTES
+            (self._whole if is_large else self._direct).start(group)
         self._whole.pump()
 
     def _give_ways(self) -> None:
