@@ -28,6 +28,7 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "download_objects",
         ("--count", "200", "--repetitions", "9", "--upstream-processes", "0", "--google-processes", "0"),
     ),
+    ("download_to_disk", ()),
     ("download_large", ()),
     ("download_large", ("--to", "files")),
     ("download_large", ("--tls",)),

@@ -112,6 +112,12 @@ def test_a_machine_without_curl_is_told_how_to_get_it(tmp_path: Path, monkeypatc
         _measure.run_client(client, "http://127.0.0.1:1", timeout_s=10)
 
 
+def test_writing_to_disk_is_told_apart_from_reading() -> None:
+    answer = answer_of("download_to_disk")
+    assert set(answer["cases"]) == {"small, direct", "small, composed", "of 4 MB"}
+    assert all(took["read_and_write_us"] > 0 and took["objects"] == 50 for took in answer["cases"].values())
+
+
 def test_a_benchmark_names_its_command_and_its_host() -> None:
     answer = answer_of("list_bucket", "--peers", "ours")
     assert answer["command"] == "python -m benchmarking.list_bucket --smoke --peers ours"
