@@ -80,6 +80,24 @@ def test_a_dry_run_writes_nothing(gcs: Emulator, tmp_path: Path) -> None:
     assert asked(gcs) == {"list"}
 
 
+def test_what_has_no_room_is_said_by_a_dry_run_then_refused_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full:
+        full.setattr(os, "statvfs", lambda _: os.statvfs_result([1, 1, 1000, 2, 2, 0, 0, 0, 0, 255]))
+        lacking = "5 B more are needed there, 2 B are free"
+        dry = dataflux("download", "--dry-run", "gs://mixed/d/", str(tmp_path / "new"))
+        assert (dry.returncode, dry.stderr.splitlines()[-1]) == (0, f"there is no room for them: {lacking}")
+        ran = dataflux("download", "gs://mixed/d/", str(tmp_path / "new"))
+        assert ran.returncode == 1
+        assert ran.stderr.startswith(
+            f"dataflux: the target directory: cannot write {tmp_path}/new: {lacking}; make room"
+        )
+        assert not (tmp_path / "new").exists()
+        assert dataflux("download", "--free-space", "ignore", "gs://mixed/d/", str(tmp_path / "new")).returncode == 0
+    assert set(files_of(tmp_path / "new")) == {"b", "e/c"}
+
+
 def test_an_unsafe_name_stops_everything_unless_told_otherwise(tmp_path: Path) -> None:
     ran = dataflux("download", "gs://odd", str(tmp_path / "new"))
     assert ran.returncode == 1

@@ -244,3 +244,16 @@ def test_connections_and_directories_leave_room_among_the_open_files_that_are_al
     )
     assert (ran.stdout, ran.returncode) == ("6000\n", 0), ran.stderr
     assert files_of(tmp_path) == objects
+
+
+def test_too_few_open_files_are_named_with_the_limit(gcs: Emulator, tmp_path: Path) -> None:
+    objects = {f"{number}/{number}": b"abc" for number in range(300)}
+    told = reason_of(
+        gcs,
+        tmp_path,
+        objects,
+        large_bytes=100,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32)),
+    )
+    assert told[2].startswith("Too many open files; raise the limit of open files (ulimit -n)")
+    assert files_of(tmp_path).items() <= objects.items()
