@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflux_core._run.retries import Attempt, Retries
 from dataflux_core._wire.strain import strain_of
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from dataflux_core._wire.message import Answer, Request
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     request: Request
     tag: Any
 

@@ -7,6 +7,7 @@ import select
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pycurl
@@ -31,6 +32,7 @@ _UNREACHED = frozenset(
 )
 _CALLBACK_FAILED = 11  # CURLM_ABORTED_BY_CALLBACK, which pycurl does not name
 _BUFFER_BYTES = 256 * 1024
+_POOL_CONNECTIONS = 64
 MAX_CONNECTIONS = 512  # kept for later requests, unless said otherwise: libcurl's own default drops some in each lull
 
 
@@ -55,15 +57,42 @@ class Happened:
     readable: list[int] = field(default_factory=list)
 
 
+class _Pool:
+    """Some of the connections, with their timer.
+
+    For each request libcurl looks through the connections of its handle for an idle one: with hundreds in one pool that
+    would take a tenth of all CPU.
+    """
+
+    __slots__ = ("deadline_s", "in_flight", "multi", "timeouts_ms")
+
+    def __init__(self) -> None:
+        self.multi = pycurl.CurlMulti()
+        self.in_flight = 0
+        self.deadline_s: float | None = None
+        # Not a function of ours: a Ctrl-C would be raised, then lost, in it.
+        self.timeouts_ms: list[int] = []
+        self.multi.setopt(pycurl.M_TIMERFUNCTION, self.timeouts_ms.append)
+
+    def timer_s(self, now_s: float) -> float | None:
+        """Return when libcurl wants to be called again."""
+        if self.timeouts_ms:
+            timeout_ms = self.timeouts_ms[-1]
+            self.timeouts_ms.clear()
+            self.deadline_s = None if timeout_ms < 0 else now_s + timeout_ms / 1000
+        return self.deadline_s
+
+
 class _Exchange:
     """One easy handle with the lists its answer is gathered in."""
 
-    __slots__ = ("body", "curl", "head", "headers", "is_get", "tag")
+    __slots__ = ("body", "curl", "head", "headers", "is_get", "pool", "tag")
 
     def __init__(self, curl: pycurl.Curl, *, is_get: bool) -> None:
         self.curl = curl
         self.is_get = is_get
         self.tag: Any = None
+        self.pool: _Pool | None = None
         self.headers: tuple[object, ...] | None = None  # what the lines set now were made of
         self.head: list[bytes] = []
         self.body: list[bytes] = []
@@ -78,16 +107,11 @@ class Transport:
         self.endpoint = endpoint
         self.most_in_flight = 0  # so many connections may be open, each answer's kept for the next request
         self.process_id = os.getpid()
-        self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        # Not a function of ours: a Ctrl-C would be raised, then lost, in it.
-        self._timeouts_ms: list[int] = []
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timeouts_ms.append)
-        self.keep_connections(MAX_CONNECTIONS)
+        self._pools: list[_Pool] = []
+        self._max_connections = MAX_CONNECTIONS
         self._poller = select.epoll() if hasattr(select, "epoll") else select.poll()
         self._timeout_unit = 1.0 if hasattr(select, "epoll") else 1000.0
-        self._deadline_s: float | None = None
-        self._sockets: set[int] = set()
+        self._sockets: dict[int, _Pool] = {}  # by descriptor
         self._watched: set[int] = set()
         self._running: dict[pycurl.Curl, _Exchange] = {}
         # By whether they are for GET: the options of another method cling to a handle.
@@ -100,7 +124,9 @@ class Transport:
 
     def keep_connections(self, count: int) -> None:
         """Keep up to `count` connections for later requests."""
-        self._multi.setopt(pycurl.M_MAXCONNECTS, count)
+        self._max_connections = count
+        for pool in self._pools:
+            self._limit(pool)
 
     def start(self, request: Request, tag: Any, *, authorization: str = "") -> None:  # noqa: ANN401 - handed back as is
         """Send `request`; `wait` will hand back `tag` with its answer."""
@@ -114,10 +140,12 @@ class Transport:
             curl.setopt(pycurl.POSTFIELDS, request.body)
             curl.setopt(pycurl.CUSTOMREQUEST, request.method)
         self._set_headers(exchange, request, authorization)
+        exchange.pool = pool = self._pool()
         self._running[curl] = exchange
         self.most_in_flight = max(self.most_in_flight, len(self._running))
+        pool.in_flight += 1
         try:
-            self._multi.add_handle(curl)
+            pool.multi.add_handle(curl)
         except pycurl.error as error:
             raise _cause(error) from error
 
@@ -154,7 +182,6 @@ class Transport:
                 self._turn(ends_s, happened)
             except pycurl.error as error:
                 raise _cause(error) from error
-            self._collect(happened)
             if happened.answers or happened.readable or (ends_s is not None and time.monotonic() >= ends_s):
                 return happened
 
@@ -162,54 +189,77 @@ class Transport:
         """Drop every connection; requests in flight are abandoned."""
         for curl, exchange in self._running.items():
             with suppress(pycurl.error):  # a Ctrl-C came before it was added: that must not be masked here
-                self._multi.remove_handle(curl)
+                if exchange.pool is not None:
+                    exchange.pool.multi.remove_handle(curl)
             self._spare[exchange.is_get].append(exchange)
         self._running.clear()
         for spare in self._spare.values():
             for exchange in spare:
                 exchange.curl.close()
             spare.clear()
-        self._multi.close()
+        for pool in self._pools:
+            pool.multi.close()
         if hasattr(self._poller, "close"):
             self._poller.close()
 
+    def _pool(self) -> _Pool:
+        """Return the first pool that is not full: the connections used last are in it."""
+        for pool in self._pools:
+            if pool.in_flight < _POOL_CONNECTIONS:
+                return pool
+        pool = _Pool()
+        pool.multi.setopt(pycurl.M_SOCKETFUNCTION, partial(self._on_socket, pool))
+        self._limit(pool)
+        self._pools.append(pool)
+        return pool
+
+    def _limit(self, pool: _Pool) -> None:
+        pool.multi.setopt(pycurl.M_MAXCONNECTS, max(1, min(self._max_connections, _POOL_CONNECTIONS)))
+
     def _turn(self, ends_s: float | None, happened: Happened) -> None:
-        """Let libcurl work on the sockets that are ready, or on its timer."""
+        """Let libcurl work on the sockets that are ready, or on its timers."""
         now_s = time.monotonic()
-        if self._timeouts_ms:
-            timeout_ms = self._timeouts_ms[-1]
-            self._timeouts_ms.clear()
-            self._deadline_s = None if timeout_ms < 0 else now_s + timeout_ms / 1000
-        limits_s = [limit_s - now_s for limit_s in (ends_s, self._deadline_s) if limit_s is not None]
+        timers_s = [pool.timer_s(now_s) for pool in self._pools]
+        limits_s = [limit_s - now_s for limit_s in (ends_s, *timers_s) if limit_s is not None]
         wait_s = max(0.0, min(limits_s)) if limits_s else -1.0
         events = self._poller.poll(wait_s * self._timeout_unit if wait_s > 0 else wait_s)
-        act = self._multi.socket_action
+        touched: set[_Pool] = set()
         for descriptor, mask in events:
             if descriptor in self._watched:
                 happened.readable.append(descriptor)
                 continue
+            pool = self._sockets.get(descriptor)
+            if pool is None:
+                continue  # another event of this turn has ended it
             action = (pycurl.CSELECT_IN if mask & _READ else 0) | (pycurl.CSELECT_OUT if mask & _WRITE else 0)
-            act(descriptor, action | (pycurl.CSELECT_ERR if mask & _ENDED else 0))
-        if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
-            self._deadline_s = None
-            act(pycurl.SOCKET_TIMEOUT, 0)
+            pool.multi.socket_action(descriptor, action | (pycurl.CSELECT_ERR if mask & _ENDED else 0))
+            touched.add(pool)
+        now_s = time.monotonic()
+        for pool in self._pools:
+            if pool.deadline_s is not None and now_s >= pool.deadline_s:
+                pool.deadline_s = None
+                pool.multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+                touched.add(pool)
         if self._interruption is not None:
             interruption, self._interruption = self._interruption, None
             raise interruption
+        for pool in touched:
+            self._collect(pool, happened)
 
-    def _collect(self, happened: Happened) -> None:
+    def _collect(self, pool: _Pool, happened: Happened) -> None:
         """Take the finished requests out of libcurl."""
         left = 1
         while left:
-            left, succeeded, failed = self._multi.info_read()
+            left, succeeded, failed = pool.multi.info_read()
             for curl in succeeded:
-                happened.answers.append(self._finish(curl, 0, ""))
+                happened.answers.append(self._finish(pool, curl, 0, ""))
             for curl, code, message in failed:
-                happened.answers.append(self._finish(curl, code, message))
+                happened.answers.append(self._finish(pool, curl, code, message))
 
-    def _finish(self, curl: pycurl.Curl, code: int, message: str) -> tuple[Any, Answer]:
+    def _finish(self, pool: _Pool, curl: pycurl.Curl, code: int, message: str) -> tuple[Any, Answer]:
         exchange = self._running.pop(curl)
-        self._multi.remove_handle(curl)
+        pool.multi.remove_handle(curl)
+        pool.in_flight -= 1
         if code:
             answer = Answer(0, (), b"", message or f"curl error {code}", refused=code in _UNREACHED)
         else:
@@ -242,19 +292,19 @@ class Transport:
             curl.setopt(pycurl.SSL_VERIFYHOST, 0)
         return curl
 
-    def _on_socket(self, event: int, descriptor: int, _multi: pycurl.CurlMulti, _data: object) -> None:
+    def _on_socket(self, pool: _Pool, event: int, descriptor: int, _multi: pycurl.CurlMulti, _data: object) -> None:
         # libcurl prints and drops what a callback raises: a Ctrl-C that lands here is kept for `_turn` to raise.
         try:
             if event == pycurl.POLL_REMOVE:
-                self._sockets.discard(descriptor)
+                self._sockets.pop(descriptor, None)
                 self._poller.unregister(descriptor)
             elif descriptor in self._sockets:
                 self._poller.modify(descriptor, _POLL_OF_CURL[event])
             else:
-                self._sockets.add(descriptor)
+                self._sockets[descriptor] = pool
                 self._poller.register(descriptor, _POLL_OF_CURL[event])
         except OSError:
-            self._sockets.discard(descriptor)  # closed under us: libcurl will ask again for a new one
+            self._sockets.pop(descriptor, None)  # closed under us: libcurl will ask again for a new one
         except BaseException as interruption:  # noqa: BLE001 - raised again by _turn
             self._interruption = interruption
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -21,6 +22,7 @@ MAX_BATCH_CALLS = 100  # https://cloud.google.com/storage/docs/batch
 # Says that gzip is welcome: an object stored compressed is then sent as stored, where it would be decompressed on
 # the way otherwise. libcurl itself is not told, so it decompresses nothing either.
 _STORED_BYTES = ("Accept-Encoding: gzip",)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.~/-]*")
 _JSON = ("Content-Type: application/json",)
 _STORED_FIELDS = "fields=generation,size,crc32c"
 _BOUNDARY = "dataflux-batch"
@@ -50,17 +52,22 @@ def _objects_path(bucket: str) -> str:
     return f"/storage/v1/b/{quote(bucket, safe='')}/o/"
 
 
+def _quoted(name: str) -> str:
+    """Percent-encode a name; most names need no more than their slashes, for which `quote` takes ten times as long."""
+    return name.replace("/", "%2F") if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
+
+
 def media_request(bucket: str, name: str, generation: int = 0, span: tuple[int, int] | None = None) -> Request:
     """Ask for an object's stored bytes, at its generation where that is known; `span`: those of [start, stop)."""
     pin = f"&generation={generation}" if generation else ""
     headers = _STORED_BYTES if span is None else (*_STORED_BYTES, f"Range: bytes={span[0]}-{span[1] - 1}")
-    return Request("GET", f"/download{_objects_path(bucket)}{quote(name, safe='')}?alt=media{pin}", headers=headers)
+    return Request("GET", f"/download{_objects_path(bucket)}{_quoted(name)}?alt=media{pin}", headers=headers)
 
 
 def stored_request(bucket: str, name: str, generation: int = 0) -> Request:
     """Ask what an object is now, or what a generation of it is."""
     pin = f"&generation={generation}" if generation else ""
-    return Request("GET", f"{_objects_path(bucket)}{quote(name, safe='')}?{_STORED_FIELDS}{pin}")
+    return Request("GET", f"{_objects_path(bucket)}{_quoted(name)}?{_STORED_FIELDS}{pin}")
 
 
 def compose_request(bucket: str, destination: str, sources: Iterable[tuple[str, int]]) -> Request:
@@ -73,7 +80,7 @@ def compose_request(bucket: str, destination: str, sources: Iterable[tuple[str, 
     """
     parts = [{"name": name, "generation": str(pin)} if pin else {"name": name} for name, pin in sources]
     body = {"sourceObjects": parts, "destination": {"contentType": "application/octet-stream"}}
-    target = f"{_objects_path(bucket)}{quote(destination, safe='')}/compose?ifGenerationMatch=0&{_STORED_FIELDS}"
+    target = f"{_objects_path(bucket)}{_quoted(destination)}/compose?ifGenerationMatch=0&{_STORED_FIELDS}"
     return Request("POST", target, msgspec.json.encode(body), _JSON)
 
 
@@ -94,7 +101,7 @@ def batch_delete_request(bucket: str, objects: Sequence[tuple[str, int]]) -> Req
 
 def _delete_target(bucket: str, name: str, generation: int) -> str:
     pin = f"?generation={generation}" if generation else ""
-    return f"{_objects_path(bucket)}{quote(name, safe='')}{pin}"
+    return f"{_objects_path(bucket)}{_quoted(name)}{pin}"
 
 
 def permissions_request(bucket: str, permissions: Iterable[str]) -> Request:
@@ -143,14 +150,14 @@ def crc32c_header(answer: Answer) -> str:
     The service sends crc32c and md5 as two headers of the same name, or as one.
     """
     for line in answer.head:
-        at = line.find(b"crc32c=")
-        if at > 0 and line[:11].lower() == b"x-goog-hash":
-            return line[at + 7 : at + 15].decode("latin-1")
+        if b"crc32c=" in line and line[:11].lower() == b"x-goog-hash":
+            at = line.index(b"crc32c=") + 7
+            return line[at : at + 8].decode("latin-1")
     return ""
 
 
 def crc32c_number(text: str) -> int:
-    return int.from_bytes(b64decode(text), "big")
+    return int.from_bytes(a2b_base64(text), "big")
 
 
 def crc32c_text(number: int) -> str:

@@ -127,7 +127,8 @@ def test_what_concerns_every_object_is_raised_all_the_same(driver: Any, stocked:
 def test_a_service_that_fails_for_good_at_one_object_costs_that_alone(stocked: Stock) -> None:
     bucket = stocked([100] * 40)
     bucket.gcs.configure(faults=[Fault("read", "503", match="data/00003")])
-    found = eager(bucket.client(), bucket.name, bucket.pairs, strategy="direct", on_error="return", retry_config=None)
+    how: dict[str, Any] = {"strategy": "direct", "on_error": "return", "retry_config": None}
+    found: list[Any] = eager(bucket.client(), bucket.name, bucket.pairs, **how)
     refused = found.pop(3)
     assert isinstance(refused, ServiceRefused)
     assert found == [content for at, content in enumerate(bucket.expected) if at != 3]
@@ -208,7 +209,7 @@ def test_a_large_object_that_was_replaced_or_deleted_is_named(fields: tuple[str,
     wanted = listing(bucket, *fields)
     bucket.put("data/00001", random.Random(0).randbytes(20_001))
     bucket.client().bucket(bucket.name).delete_blob("data/00002")
-    found = eager(bucket.client(), bucket.name, wanted, on_error="return")
+    found: list[Any] = eager(bucket.client(), bucket.name, wanted, on_error="return")
     assert found[0] == bucket.expected[0]
     assert isinstance(found[1], ObjectChanged)
     assert isinstance(found[2], ObjectNotFound)
