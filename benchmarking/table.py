@@ -24,7 +24,10 @@ def main() -> None:
     """Replace what stands between the page's markers."""
     page = PAGE.read_text()
     for benchmark, table in TABLES.items():
-        answers = [json.loads(line) for line in (RESULTS / f"{benchmark}.jsonl").read_text().splitlines()]
+        results = RESULTS / f"{benchmark}.jsonl"
+        if not results.exists():
+            continue  # nobody has asked yet: its place stays as it is
+        answers = [json.loads(line) for line in results.read_text().splitlines()]
         latest = {answer["command"]: answer for answer in answers}
         tables = "\n".join(table(answer) for answer in latest.values())
         begin, end = f"<!-- {benchmark}: begin -->\n", f"<!-- {benchmark}: end -->"
