@@ -28,7 +28,7 @@ class MapStyle:
 
     def __getitems__(self, indices: Sequence[int]) -> list[bytes]:
         chosen = [self.objects[index] for index in indices]
-        return download.dataflux_download("p", self.bucket, chosen, self.client, COMPOSED_BY_FOUR)
+        return download.dataflux_download("p", self.bucket, chosen, self.client, COMPOSED_BY_FOUR, strategy="compose")
 
 
 @dataclass
@@ -41,4 +41,6 @@ class Streamed:
 
     def share(self, worker: int, workers: int) -> Iterator[bytes]:
         chosen = self.objects[worker::workers]
-        return download.dataflux_download_lazy("p", self.bucket, chosen, self.client, COMPOSED_BY_FOUR)
+        return download.dataflux_download_lazy(
+            "p", self.bucket, chosen, self.client, COMPOSED_BY_FOUR, strategy="compose"
+        )

@@ -86,6 +86,16 @@ def assert_exact_or_named(kind: Kind, how_often: str, way: Way, bucket: Stocked)
     assert how_often == ALWAYS or (way.ranges and kind == "checksum")
 
 
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_a_way_does_what_it_is_named_for(way: Way, stocked: Stock) -> None:
+    bucket = stocked(SIZES)
+    bucket.gcs.reset_requests()
+    assert way.read(bucket.client(), bucket.name, bucket.pairs) == bucket.expected
+    requests = bucket.gcs.requests()
+    assert (requests["compose"] > 0) is way.composes
+    assert (requests["get"] == 3) is way.ranges  # each large object is asked for its generation, to pin its pieces
+
+
 def every_case(*, stalls: bool) -> list[Case]:
     return [
         (kind, how_often, way) for how_often in HOW_OFTEN for kind in KINDS for way in WAYS if stalls or kind != "stall"

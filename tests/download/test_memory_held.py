@@ -26,17 +26,15 @@ from google.cloud import storage
 from dataflux_core import download
 _, bucket, way, count, size, cap, bound = sys.argv
 count, size, cap, bound = map(int, (count, size, cap, bound))
-from dataflux_core._data import writers
-from dataflux_core._run.reading import reader
-reader.held_bytes = lambda: bound
-writers._MAX_WAITING_BYTES = bound
 STEP = 4 * 1024**2
 client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": os.environ["ENDPOINT"]})
 objects = [(f"{number:012d}", size) for number in range(count)]
 params = download.DataFluxDownloadOptimizationParams(cap)
 
 def lazily(objects):
-    return download.dataflux_download_lazy("p", bucket, objects, client, params)
+    return download.dataflux_download_lazy(
+        "p", bucket, objects, client, params, strategy="compose", max_memory=bound
+    )
 
 def bytes_sent():
     with urllib.request.urlopen(os.environ["ENDPOINT"] + "/_emulator/requests") as response:
@@ -53,7 +51,7 @@ def slowly():
     return taken
 
 def to_disk():
-    options = download.DirectoryOptions(max_composite_bytes=cap)
+    options = download.DirectoryOptions(max_composite_bytes=cap, strategy="compose", max_memory=bound)
     with tempfile.TemporaryDirectory() as directory:
         return download.download_to_directory(
             bucket, objects, directory, storage_client=client, options=options

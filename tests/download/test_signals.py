@@ -34,9 +34,9 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from dataflux_core import download
 from dataflux_core._data import directory_fetch
-from dataflux_core._run.reading import pieces, reader_processes
+from dataflux_core._run.reading import ranged, reader_processes
 reader_processes._MIN_REQUESTS, reader_processes.spare_cores = 1, lambda: 1
-directory_fetch.LARGE_BYTES, pieces.PIECE_BYTES = 90, 30
+directory_fetch.LARGE_BYTES, ranged.PIECE_BYTES = 90, 30
 _, bucket, way, host = sys.argv
 heard = []
 if host == "notes":
@@ -51,15 +51,16 @@ before = handlers()
 client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": os.environ["ENDPOINT"]})
 objects = [(f"{number:05d}", 100) for number in range(320)]
 by_four, direct = (download.DataFluxDownloadOptimizationParams(cap) for cap in (400, 0))
+compose = {"strategy": "compose"}
 def to_disk():
     with tempfile.TemporaryDirectory() as directory:
         download.download_to_directory(bucket, objects[:40], directory, storage_client=client)
         return [pathlib.Path(directory, name).read_bytes() for name, _ in objects[:40]] + expected[40:]
 calls = {
-    "composed": lambda: download.dataflux_download("p", bucket, objects, client, by_four),
+    "composed": lambda: download.dataflux_download("p", bucket, objects, client, by_four, **compose),
     "direct": lambda: download.dataflux_download("p", bucket, objects, client, direct),
-    "lazy": lambda: list(download.dataflux_download_lazy("p", bucket, objects, client, by_four)),
-    "processes": lambda: download.dataflux_download_parallel("p", bucket, objects, client, by_four, 4),
+    "lazy": lambda: list(download.dataflux_download_lazy("p", bucket, objects, client, by_four, **compose)),
+    "processes": lambda: download.dataflux_download_parallel("p", bucket, objects, client, by_four, 4, **compose),
     "to disk": to_disk,
 }
 expected = [name.encode() * 20 for name, _ in objects]

@@ -17,7 +17,7 @@ from dataflux_core import download
 from dataflux_core._data import directory_fetch
 from dataflux_core._plan.columns import columns_of
 from dataflux_core._run import access
-from dataflux_core._run.reading import pieces, reader_processes
+from dataflux_core._run.reading import ranged, reader, reader_processes
 from dataflux_core._run.transport import Endpoint
 from tests.download.buckets import DIRECT, eager, lazy, parallel, threaded
 
@@ -60,7 +60,7 @@ def _by_driver(driver: Read, params: Any) -> Read:
 
 def _to_disk(max_composite_bytes: int, client: Any, bucket: str, objects: Wanted, retry: Any = QUICK) -> list[bytes]:
     """Fetch to files, read them back; files that an error leaves behind are refused unless they are whole."""
-    options = download.DirectoryOptions(max_composite_bytes=max_composite_bytes, retry_config=retry)
+    options = download.DirectoryOptions(max_composite_bytes=max_composite_bytes, retry_config=retry, strategy="compose")
     columns = columns_of(objects)
     with tempfile.TemporaryDirectory() as directory:
         try:
@@ -73,11 +73,11 @@ def _to_disk(max_composite_bytes: int, client: Any, bucket: str, objects: Wanted
 
 
 WAYS = [
-    Way("composed", _by_driver(eager, COMPOSED_BY_FOUR), composes=True),
-    Way("direct", _by_driver(eager, DIRECT)),
-    Way("threaded, composed", _by_driver(threaded, COMPOSED_BY_FOUR), composes=True),
-    Way("lazy, composed", _by_driver(lazy, COMPOSED_BY_FOUR), composes=True),
-    Way("lazy, direct", _by_driver(lazy, DIRECT)),
+    Way("composed", _by_driver(eager, COMPOSED_BY_FOUR), composes=True, ranges=True),
+    Way("direct", _by_driver(eager, DIRECT), ranges=True),
+    Way("threaded, composed", _by_driver(threaded, COMPOSED_BY_FOUR), composes=True, ranges=True),
+    Way("lazy, composed", _by_driver(lazy, COMPOSED_BY_FOUR), composes=True, ranges=True),
+    Way("lazy, direct", _by_driver(lazy, DIRECT), ranges=True),
     Way("processes, composed", _by_driver(parallel, COMPOSED_BY_FOUR), composes=True),
     Way("processes, direct", _by_driver(parallel, DIRECT)),
     Way("to disk, composed and ranged", partial(_to_disk, 400), composes=True, ranges=True),
@@ -89,7 +89,8 @@ BY_NAME = {way.name: way for way in WAYS}
 def lower_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few bytes be a large object, few objects pay for processes, an answer that stalls be given up soon."""
     monkeypatch.setattr(directory_fetch, "LARGE_BYTES", LARGE_BYTES)
-    monkeypatch.setattr(pieces, "PIECE_BYTES", PIECE_BYTES)
+    monkeypatch.setattr(reader, "_RANGED_BYTES", LARGE_BYTES)
+    monkeypatch.setattr(ranged, "PIECE_BYTES", PIECE_BYTES)
     monkeypatch.setattr(reader_processes, "_MIN_REQUESTS", 1)
     monkeypatch.setattr(reader_processes, "spare_cores", lambda: 1)
     monkeypatch.setattr(access, "Endpoint", partial(Endpoint, stall_timeout_s=1))
