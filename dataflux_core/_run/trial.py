@@ -66,6 +66,7 @@ def try_compose(access: Access, bucket: str, rule: RetryRule, sources: Sequence[
     with _questions(access, bucket, rule) as questions:
         try:
             name = temporaries.plan()
+            temporaries.flush()
             request = compose_request(bucket, name, [(source.name, source.generation) for source in sources])
             answer, compose_s = questions.ask(request, name)
             try:

@@ -260,6 +260,7 @@ class Reading:
         if not self._service.pending:
             self._deletions.flush()
         if self._service.pending:
+            self._temporaries.flush()  # before anything is sent
             self._answers.extend(self._service.wait(timeout_s))
             while self._answers:
                 (handle, subject), answer = self._answers.popleft()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dataflux_core._wire.listing import COMPOSED_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from dataflux_core._run.access import Access
 
@@ -27,7 +27,11 @@ _NOT_MADE = 0  # as a generation: not known to be made
 
 
 class Temporaries:
-    """The composites of one call, each from before it is made until it is gone; one thread's."""
+    """The composites of one call, each from before it is made until it is gone; one thread's.
+
+    What is to be written down is gathered until `flush`, which must come before the next request is sent: a line each
+    would wake the guardian up as often.
+    """
 
     def __init__(self, access: Access, bucket: str) -> None:
         self._access = access
@@ -36,9 +40,10 @@ class Temporaries:
         self._told: _Guardian | None = None  # who knows of this call
         self._authorization = ""
         self._live: dict[str, int] = {}
+        self._lines: list[tuple[str, ...]] = []
 
     def plan(self) -> str:
-        """Choose an unguessable name and write it down; raises CredentialsMissing."""
+        """Choose an unguessable name, to be written down by `flush`; raises CredentialsMissing."""
         authorization = self._access.authorization.header()
         if authorization != self._authorization:
             self._authorization = authorization
@@ -69,14 +74,21 @@ class Temporaries:
         for name in list(self._live):
             self._tell("!", name)
             log.debug("temporaries.given_up bucket=%s name=%s", self.bucket, name)
+        self.flush()
         self._live.clear()
 
-    def _tell(self, *fields: str) -> None:
-        """Have one line written down, by a new guardian where the one before turns out to be lost."""
+    def flush(self) -> None:
+        """Have it written down, by a new guardian where the one before turns out to be lost."""
+        if not self._lines:
+            return
+        lines, self._lines = self._lines, []
         guardian = self._guardian()
-        guardian.write(*fields)
+        guardian.write(lines)
         if guardian.is_lost:
-            self._guardian().write(*fields)  # no line does harm when it is said twice
+            self._guardian().write(lines)  # no line does harm when it is said twice
+
+    def _tell(self, *fields: str) -> None:
+        self._lines.append(fields)
 
     def _guardian(self) -> _Guardian:
         """Return the guardian; one that took the place of a lost one is told everything again."""
@@ -84,10 +96,8 @@ class Temporaries:
         if guardian is not self._told:
             self._told = guardian
             guardian.introduce(self._key, self._access, self._authorization)
-            for name, generation in self._live.items():
-                guardian.write("+", self._key, self.bucket, name)
-                if generation:
-                    guardian.write("=", name, str(generation))
+            guardian.write([("+", self._key, self.bucket, name) for name in self._live])
+            guardian.write([("=", name, str(pin)) for name, pin in self._live.items() if pin])
         return guardian
 
 
@@ -113,19 +123,18 @@ class _Guardian:
         endpoint = access.endpoint
         verify = "1" if endpoint.verify else ""
         fixed = (endpoint.base_url, endpoint.proxy, endpoint.ca_file or "", verify)
-        self.write("@", key, *fixed, *endpoint.headers)
-        self.write("~", key, authorization)
+        self.write([("@", key, *fixed, *endpoint.headers), ("~", key, authorization)])
 
-    def write(self, *fields: str) -> None:
-        """Send one line: when this returns it is out of reach of whatever ends this process.
+    def write(self, lines: Iterable[tuple[str, ...]]) -> None:
+        """Send lines: when this returns they are out of reach of whatever ends this process.
 
         Where there is no pipe, a warning has said so when it was lost.
         """
-        line = memoryview(("\t".join(fields) + "\n").encode())
+        text = memoryview("".join(["\t".join(fields) + "\n" for fields in lines]).encode())
         with self._lock:
             try:
-                while line and self._pipe >= 0:
-                    line = line[os.write(self._pipe, line) :]
+                while text and self._pipe >= 0:
+                    text = text[os.write(self._pipe, text) :]
             except OSError as error:
                 log.warning(_UNGUARDED, error)
                 self.is_lost = True
