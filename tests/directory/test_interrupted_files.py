@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dataflux_core._data.target_tree import Place, TargetTree
+from dataflux_core.errors import FileNotWritten
 from tests.directory.conftest import files_of
 
 if TYPE_CHECKING:
@@ -72,3 +74,12 @@ def test_leaving_the_tree_removes_what_was_never_finished(tmp_path: Path) -> Non
         assert list(files_of(tmp_path).values()) == [b"half"]
     assert files_of(tmp_path) == {}
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_directory_that_is_removed_meanwhile_is_named(tmp_path: Path) -> None:
+    with TargetTree(tmp_path) as tree:
+        tree.write(Place("d/a", "d/a"), b"1")
+        shutil.rmtree(tmp_path / "d")
+        with pytest.raises(FileNotWritten, match="d/b: cannot write .*; a directory was removed meanwhile: call again"):
+            tree.write(Place("d/b", "d/b"), b"2")
+    assert files_of(tmp_path) == {}
