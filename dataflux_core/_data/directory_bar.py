@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from dataflux_core._data.directory_fetch import DirectoryProgress
 
-_WIDTH = 24  # of what stands before the bar: a line that wraps is not overwritten by the next one
+_WIDTH = 14  # of the bucket or directory: all that comes behind has to fit into 80 columns
+_PLAIN = 10_000  # from here on counts are shortened
+_FORMAT = "{desc}: {n_fmt}/{total_fmt} |{bar}| {remaining} left, {rate_fmt}{postfix}"
+_FORMAT_OF_NO_BYTES = "{desc}: [{elapsed}{postfix}]"
 _DRAWN_EVERY_S = 0.1
 _SMOOTHING = 0.05  # the weight of the newest of these: some two seconds
 _RECENT_S = 10.0  # that a rate is of
@@ -32,7 +35,8 @@ def fetch_bar(
     if not wanted:
         yield also or _ignore
         return
-    with _drawn(f"gs://{bucket}", total=total_bytes, unit="B", unit_scale=True) as drawn:
+    bar_format = _FORMAT if total_bytes else _FORMAT_OF_NO_BYTES
+    with _drawn(bucket, total=total_bytes, unit="B", unit_scale=True, bar_format=bar_format) as drawn:
         bar = _FetchBar(drawn)
 
         def observe(progress: DirectoryProgress) -> None:
@@ -49,7 +53,7 @@ def look_bar(directory: str, *, wanted: bool) -> Iterator[Callable[[int, int], N
     if not wanted:
         yield None
         return
-    with _drawn(f"{directory}: looking", unit=" files", delay=_PATIENCE_S) as drawn:
+    with _drawn(directory, what=": looking", unit=" files", delay=_PATIENCE_S) as drawn:
         clock = _Clock()
 
         def observe(done: int, total: int) -> None:
@@ -99,19 +103,18 @@ class _FetchBar:
     def tell(self, progress: DirectoryProgress) -> None:
         if not self._clock.is_due() and progress.files < progress.total_files:
             return
-        rate = self._rate.of(time.monotonic(), progress.files)
-        self._drawn.set_postfix_str(
-            f"{progress.files:,}/{progress.total_files:,} files, {rate:,.0f} files/s", refresh=False
-        )
+        counts = (progress.files, progress.total_files, round(self._rate.of(time.monotonic(), progress.files)))
+        files, total, rate = (f"{count:,}" if count < _PLAIN else self._drawn.format_sizeof(count) for count in counts)
+        self._drawn.set_postfix_str(f"{files}/{total} files, {rate}/s", refresh=False)
         self._drawn.update(progress.received_bytes - self._drawn.n)
 
 
 @contextmanager
-def _drawn(what: str, **options: Any) -> Iterator[Any]:  # noqa: ANN401 - tqdm ships no types
+def _drawn(name: str, what: str = "", **options: Any) -> Iterator[Any]:  # noqa: ANN401 - tqdm ships no types
     from tqdm import tqdm  # noqa: PLC0415 - only where a bar is wanted
 
     with tqdm(
-        desc=shortened(shown(what), _WIDTH),
+        desc=shortened(shown(name), _WIDTH) + what,
         leave=False,
         disable=None,  # unless stderr is a terminal
         mininterval=0,  # who tells it has a clock of its own
