@@ -20,6 +20,7 @@ SMALL_BYTES = 128 * 1024  # mean size of a group's objects; of larger ones the b
 # time of storage, soft delete of large objects) nobody would pay unasked.
 MAX_DEARER = 2.0
 _MAX_DIRECT_PER_S = 10_000.0  # one thread's CPU allows about so many
+_LEAST_READS = 128
 _COMPOSED_S = 20e-6  # CPU of one object in a composite
 _TOGETHER_BYTES = 1024**2  # of small objects that are read directly but handed over together
 _WEIGHT = 0.2  # of the newest measurement
@@ -34,6 +35,11 @@ class Tempo:
 
     read_s: float = 0.06
     compose_s: float = 0.35
+
+    @property
+    def useful_reads(self) -> int:
+        """How many small reads in flight keep one thread busy; more would only cost connections."""
+        return max(_LEAST_READS, int(_MAX_DIRECT_PER_S * self.read_s))
 
     def note_read(self, elapsed_s: float) -> None:
         self.read_s += _WEIGHT * (elapsed_s - self.read_s)

@@ -70,6 +70,11 @@ class Permit:
         """Return what composing costs, by assumption where the bucket has not said."""
         return compose_cost(self._facts or BucketFacts.assumed(), prices)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether the bucket has been asked but has not answered."""
+        return self._is_asking and self.verdict is None
+
     def ask(self) -> bool:
         """Find out, unless that is under way; tell whether the answer is there."""
         if self._is_asking:

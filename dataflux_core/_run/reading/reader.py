@@ -44,6 +44,7 @@ _COMPOSING_SHARE = 0.7  # of the requests in flight: the reads of what is compos
 _CHECKSUM_TRIES = 4
 _DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
 _RANGED_BYTES = 32 * 1024**2  # an object of more is read in ranges at once
+_READS_BEFORE_PERMIT = 64
 _QUEUED_OBJECTS = 16_384  # given to be read directly, not yet asked for
 _FLIGHT_BYTES = 128 * 1024**2  # of objects read directly: more would only wait in buffers
 
@@ -71,7 +72,7 @@ class Reading:
         self._options = options
         self._bell = bell
         self._service = service
-        tempo = tempo_of(access)
+        self._tempo = tempo = tempo_of(access)
         self._chooser = Chooser(options.strategy, options.optimize, tempo)
         self._temporaries = Temporaries(access, bucket)
         self._deletions = Deletions(service, self._temporaries, self.stats)
@@ -236,8 +237,11 @@ class Reading:
         """Tell whether one more group may be read directly now."""
         if not self._active:
             return True
+        direct = self._direct
         is_full = self._active >= self._options.max_groups or self._service.free <= 0
-        return not is_full and self._direct.pending_bytes < _FLIGHT_BYTES
+        # What is composed takes longest: it must not wait for its permit behind hundreds of reads.
+        most = _READS_BEFORE_PERMIT if self._permit.is_awaited else self._tempo.useful_reads
+        return not is_full and direct.pending < most and direct.pending_bytes < _FLIGHT_BYTES
 
     def _may_compose(self) -> bool:
         """Tell whether one more composite may be made now."""
