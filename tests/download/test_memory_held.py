@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 MIB = 1024**2
 BOUND_BYTES = 32 * MIB
-# Beside what is held: the composite that is being split, pieces of answers that are joined, buffers of 512 connections,
-# what the allocator cannot give back between them.
-SLACK_BYTES = 40 * MIB
+# Beside what is held: an answer whose pieces are joined, buffers of a thousand connections, what the allocator cannot
+# give back between them. Of 32 MiB, 47 MiB were measured at most.
+SLACK_BYTES = 24 * MIB
 
 # The consumer waits, again and again, until what the bound allows has arrived.
 PROGRAM = """
@@ -75,18 +75,16 @@ def gcs() -> Iterator[Emulator]:
 
 
 @pytest.mark.parametrize(
-    ("way", "count", "size_bytes", "cap_bytes", "parts"),
+    ("way", "count", "size_bytes", "cap_bytes"),
     [
-        pytest.param("lazily", 160, MIB, 0, 1, id="lazily, a mebibyte each, directly"),
-        pytest.param("lazily", 160, MIB, 4 * MIB, 1, id="lazily, a mebibyte each, four to a composite"),
-        pytest.param("lazily", 4000, 40_000, 100_000_000, 1, id="lazily, 40 kB each, 32 to a composite"),
-        pytest.param("lazily", 4000, 40_000, 0, 1, id="lazily, 40 kB each, directly"),
-        pytest.param("to disk", 4000, 40_000, 100_000_000, 2, id="to disk, which may wait for as much again"),
+        pytest.param("lazily", 160, MIB, 0, id="lazily, a mebibyte each, directly"),
+        pytest.param("lazily", 160, MIB, 4 * MIB, id="lazily, a mebibyte each, four to a composite"),
+        pytest.param("lazily", 4000, 40_000, 100_000_000, id="lazily, 40 kB each, 32 to a composite"),
+        pytest.param("lazily", 4000, 40_000, 0, id="lazily, 40 kB each, directly"),
+        pytest.param("to disk", 4000, 40_000, 100_000_000, id="to disk"),
     ],
 )
-def test_memory_stays_within_the_bound(  # noqa: PLR0913, PLR0917 - a table
-    way: str, count: int, size_bytes: int, cap_bytes: int, parts: int, gcs: Emulator
-) -> None:
+def test_memory_stays_within_the_bound(way: str, count: int, size_bytes: int, cap_bytes: int, gcs: Emulator) -> None:
     gcs.create_bucket("b", Synthetic("sequential", count, object_bytes=size_bytes))
     gcs.reset_requests()
     given = ("b", way, *map(str, (count, size_bytes, cap_bytes, BOUND_BYTES)))
@@ -95,4 +93,4 @@ def test_memory_stays_within_the_bound(  # noqa: PLR0913, PLR0917 - a table
     assert (program.returncode, err) == (0, "")
     taken, grown = map(int, out.split())
     assert taken == count * size_bytes
-    assert grown <= parts * BOUND_BYTES + SLACK_BYTES
+    assert grown <= BOUND_BYTES + SLACK_BYTES
