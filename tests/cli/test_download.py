@@ -274,7 +274,7 @@ def test_an_interruption_in_the_middle_of_a_file_leaves_none_of_it(
     gcs: Emulator, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     gcs.create_bucket("large", Memory({"a": bytes(40_000_000), "b": bytes(40_000_000)}))
-    gcs.configure(latency=Latency(read_s=0.1))
+    gcs.configure(latency=Latency(read_s=0.3))
     command = ["download", "--max-memory", "1MiB", "-j", "1", "gs://large", str(tmp_path)]
     with at_terminal(*command, streams="stderr") as (process, terminal):
         terminal.read_until(lambda seen: re.search(r"[5-9]\d\.\dM/80\.0M", seen))
@@ -288,7 +288,7 @@ def test_an_interruption_in_the_middle_of_a_file_leaves_none_of_it(
 
 def test_what_kill_9_leaves_is_removed_by_the_next_download(gcs: Emulator, tmp_path: Path) -> None:
     gcs.create_bucket("large", Memory({"d/a": bytes(40_000_000)}))
-    gcs.configure(latency=Latency(read_s=0.1))
+    gcs.configure(latency=Latency(read_s=0.3))
     command = ["download", "--max-memory", "1MiB", "-j", "1", "gs://large", str(tmp_path)]
     with at_terminal(*command, streams="stderr") as (process, terminal):
         terminal.read_until(lambda seen: re.search(r"[12]\d\.\dM/40\.0M", seen))
