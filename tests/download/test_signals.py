@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -36,7 +37,7 @@ from dataflux_core import download
 from dataflux_core._data import directory_fetch
 from dataflux_core._run.reading import ranged, reader_processes
 reader_processes._MIN_REQUESTS, reader_processes.spare_cores = 1, lambda: 1
-directory_fetch.LARGE_BYTES, ranged.PIECE_BYTES = 90, 30
+ranged.PIECE_BYTES = 30
 _, bucket, way, host = sys.argv
 heard = []
 if host == "notes":
@@ -52,16 +53,19 @@ client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoi
 objects = [(f"{number:05d}", 100) for number in range(320)]
 by_four, direct = (download.DataFluxDownloadOptimizationParams(cap) for cap in (400, 0))
 compose = {"strategy": "compose"}
-def to_disk():
+def to_disk(large_bytes):
+    directory_fetch.LARGE_BYTES = large_bytes
+    options = download.DirectoryOptions(max_composite_bytes=400, **compose)
     with tempfile.TemporaryDirectory() as directory:
-        download.download_to_directory(bucket, objects[:40], directory, storage_client=client)
+        download.download_to_directory(bucket, objects[:40], directory, storage_client=client, options=options)
         return [pathlib.Path(directory, name).read_bytes() for name, _ in objects[:40]] + expected[40:]
 calls = {
     "composed": lambda: download.dataflux_download("p", bucket, objects, client, by_four, **compose),
     "direct": lambda: download.dataflux_download("p", bucket, objects, client, direct),
     "lazy": lambda: list(download.dataflux_download_lazy("p", bucket, objects, client, by_four, **compose)),
     "processes": lambda: download.dataflux_download_parallel("p", bucket, objects, client, by_four, 4, **compose),
-    "to disk": to_disk,
+    "to disk": lambda: to_disk(1000),
+    "to disk in ranges": lambda: to_disk(90),
 }
 expected = [name.encode() * 20 for name, _ in objects]
 print("ready", flush=True)
@@ -73,7 +77,7 @@ finally:
 assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
 print("done", flush=True)
 """
-WAYS = ("composed", "direct", "lazy", "processes", "to disk")
+WAYS = ("composed", "direct", "lazy", "processes", "to disk", "to disk in ranges")
 CONTENTS = {f"{number:05d}": f"{number:05d}".encode() * 20 for number in range(320)}
 LAST_REQUEST = 500  # three downloads or so
 
@@ -141,12 +145,16 @@ def assert_ends_well(end: End, way: str, moment: int, bucket: Stocked) -> None:
     assert wait_until(lambda: bucket.temporaries() == [])
 
 
-def started(bucket: Stocked, way: str, host: str) -> subprocess.Popen[str]:
+@contextmanager
+def started(bucket: Stocked, way: str, host: str) -> Iterator[subprocess.Popen[str]]:
     environ = {"ENDPOINT": bucket.gcs.endpoint, MARK: bucket.name}
-    program = start_script(PROGRAM, environ, bucket.name, way, host)
-    assert program.stdout is not None
-    assert program.stdout.readline() == "ready\n", program.communicate()
-    return program
+    with start_script(PROGRAM, environ, bucket.name, way, host) as program:
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "ready\n", program.communicate()
+            yield program
+        finally:
+            program.kill()  # it would go on for ever
 
 
 @pytest.mark.parametrize(("end", "way", "moment"), moments(1))
@@ -158,6 +166,21 @@ def test_some_moments(end: End, way: str, moment: int, bucket: Stocked) -> None:
 @pytest.mark.parametrize(("end", "way", "moment"), moments(20))
 def test_many_moments(end: End, way: str, moment: int, bucket: Stocked) -> None:
     assert_ends_well(end, way, moment, bucket)
+
+
+@pytest.mark.parametrize("way", ["composed", "lazy", "to disk"])
+def test_a_second_ctrl_c_while_the_first_is_seen_to_leaves_nothing_either(way: str, bucket: Stocked) -> None:
+    bucket.gcs.configure(latency=Latency(read_s=0.05, compose_s=0.5, delete_s=0.5))
+    with started(bucket, way, "default") as program:
+        assert wait_until(lambda: bucket.gcs.requests()["compose"] >= 5)
+        for _ in range(2):
+            seen = bucket.gcs.requests().total
+            program.send_signal(signal.SIGINT)
+            assert wait_until(lambda seen=seen: bucket.gcs.requests().total > seen or program.poll() is not None)  # type: ignore[misc]
+        _, err = program.communicate()
+    assert program.returncode == -signal.SIGINT, err
+    bucket.gcs.configure(latency=Latency())
+    assert wait_until(lambda: bucket.temporaries() == [])
 
 
 def test_a_program_that_is_killed_with_its_guardian_leaves_what_cleaning_removes(bucket: Stocked) -> None:
