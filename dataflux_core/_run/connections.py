@@ -69,6 +69,7 @@ def lease(endpoint: Endpoint, *, max_connections: int = MAX_CONNECTIONS) -> Iter
 def _keep(transport: Transport) -> None:
     """Keep `transport` for the next caller, at the expense of those that have been idle for longest."""
     surplus = []
+    transport.rest()
     with _lock:
         _idle.append(transport)
         most = min(MAX_CONNECTIONS, _share())  # of all that are idle

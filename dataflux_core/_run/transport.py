@@ -8,7 +8,8 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from io import BytesIO
+from typing import Any, Literal
 
 import pycurl
 
@@ -83,21 +84,46 @@ class _Pool:
         return self.deadline_s
 
 
+_Kind = Literal["small", "large", "sent"]  # a GET for little or much, anything else
+
+
 class _Exchange:
-    """One easy handle with the lists its answer is gathered in."""
+    """One easy handle with what its answer is gathered in: a list of pieces, or a buffer that is used again.
 
-    __slots__ = ("body", "curl", "head", "headers", "is_get", "pool", "tag")
+    A large answer in pieces of 16 kB, as libcurl hands them out, would make the allocator take memory from the system,
+    then give it back, for each of them: the page faults cost more than the copying.
+    """
 
-    def __init__(self, curl: pycurl.Curl, *, is_get: bool) -> None:
+    __slots__ = ("body", "buffer", "curl", "head", "headers", "kind", "pool", "tag")
+
+    def __init__(self, curl: pycurl.Curl, kind: _Kind) -> None:
         self.curl = curl
-        self.is_get = is_get
+        self.kind = kind
         self.tag: Any = None
         self.pool: _Pool | None = None
         self.headers: tuple[object, ...] | None = None  # what the lines set now were made of
         self.head: list[bytes] = []
         self.body: list[bytes] = []
+        self.buffer = BytesIO()
         curl.setopt(pycurl.HEADERFUNCTION, self.head.append)
-        curl.setopt(pycurl.WRITEFUNCTION, self.body.append)
+        curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write if kind == "large" else self.body.append)
+
+    def take(self) -> bytes | list[bytes]:
+        """Return what has come, each byte copied once; make ready for the next answer."""
+        content: bytes | list[bytes]
+        if self.kind == "large":
+            with self.buffer.getbuffer() as view:
+                content = bytes(view[: self.buffer.tell()])
+        else:
+            content = self.body[0] if len(self.body) == 1 else self.body.copy()
+        self.forget()
+        return content
+
+    def forget(self) -> None:
+        """Drop what has come: a spare handle would hold on to it, half a megabyte of a listing each."""
+        self.head.clear()
+        self.body.clear()
+        self.buffer.seek(0)
 
 
 class Transport:
@@ -114,8 +140,8 @@ class Transport:
         self._sockets: dict[int, _Pool] = {}  # by descriptor
         self._watched: set[int] = set()
         self._running: dict[pycurl.Curl, _Exchange] = {}
-        # By whether they are for GET: the options of another method cling to a handle.
-        self._spare: dict[bool, list[_Exchange]] = {True: [], False: []}
+        # By kind: the options of another method cling to a handle.
+        self._spare: dict[_Kind, list[_Exchange]] = {"small": [], "large": [], "sent": []}
         self._interruption: BaseException | None = None
 
     @property
@@ -130,13 +156,13 @@ class Transport:
 
     def start(self, request: Request, tag: Any, *, authorization: str = "") -> None:  # noqa: ANN401 - handed back as is
         """Send `request`; `wait` will hand back `tag` with its answer."""
-        is_get = request.method == "GET"
-        spare = self._spare[is_get]
-        exchange = spare.pop() if spare else _Exchange(self._new_handle(), is_get=is_get)
+        kind: _Kind = "sent" if request.method != "GET" else "large" if request.is_large else "small"
+        spare = self._spare[kind]
+        exchange = spare.pop() if spare else _Exchange(self._new_handle(), kind)
         exchange.tag = tag
         curl = exchange.curl
         curl.setopt(pycurl.URL, self.endpoint.base_url + request.target)
-        if not is_get:
+        if kind == "sent":
             curl.setopt(pycurl.POSTFIELDS, request.body)
             curl.setopt(pycurl.CUSTOMREQUEST, request.method)
         self._set_headers(exchange, request, authorization)
@@ -151,14 +177,14 @@ class Transport:
 
     def _set_headers(self, exchange: _Exchange, request: Request, authorization: str) -> None:
         """Set the header lines, unless they are those of the handle's last request, as they nearly always are."""
-        made_of = (request.headers, authorization, exchange.is_get)
+        made_of = (request.headers, authorization)
         if made_of == exchange.headers:
             return
         exchange.headers = made_of
         lines = [*self.endpoint.headers, *request.headers]
         if authorization:
             lines.append(f"Authorization: {authorization}")
-        if not exchange.is_get:
+        if exchange.kind == "sent":
             lines.append("Expect:")  # no round trip spent on asking whether the body is welcome
         exchange.curl.setopt(pycurl.HTTPHEADER, lines)
 
@@ -185,13 +211,19 @@ class Transport:
             if happened.answers or happened.readable or (ends_s is not None and time.monotonic() >= ends_s):
                 return happened
 
+    def rest(self) -> None:
+        """Give back the memory of large answers; connections stay."""
+        for exchange in self._spare["large"]:
+            exchange.curl.close()
+        self._spare["large"].clear()
+
     def close(self) -> None:
         """Drop every connection; requests in flight are abandoned."""
         for curl, exchange in self._running.items():
             with suppress(pycurl.error):  # a Ctrl-C came before it was added: that must not be masked here
                 if exchange.pool is not None:
                     exchange.pool.multi.remove_handle(curl)
-            self._spare[exchange.is_get].append(exchange)
+            self._spare[exchange.kind].append(exchange)
         self._running.clear()
         for spare in self._spare.values():
             for exchange in spare:
@@ -262,13 +294,11 @@ class Transport:
         pool.in_flight -= 1
         if code:
             answer = Answer(0, (), b"", message or f"curl error {code}", refused=code in _UNREACHED)
+            exchange.forget()
         else:
-            body = exchange.body
-            content = body[0] if len(body) == 1 else body.copy()  # handed on uncopied, the pieces too
-            answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), tuple(exchange.head), content)
-        exchange.head.clear()
-        exchange.body.clear()  # a spare handle would hold on to the last answer, half a megabyte of a listing each
-        self._spare[exchange.is_get].append(exchange)
+            head = tuple(exchange.head)
+            answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), head, exchange.take())
+        self._spare[exchange.kind].append(exchange)
         return exchange.tag, answer
 
     def _new_handle(self) -> pycurl.Curl:

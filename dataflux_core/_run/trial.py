@@ -14,7 +14,7 @@ from dataflux_core._plan.pacing import Pace
 from dataflux_core._run.connections import lease
 from dataflux_core._run.reading.temporaries import Temporaries
 from dataflux_core._run.service import Service
-from dataflux_core._wire.objects import compose_request, delete_request, media_request, read_stored
+from dataflux_core._wire.objects import compose_request, delete_request, media_request, range_request, read_stored
 from dataflux_core._wire.refusal import object_error
 from dataflux_core.errors import ServiceRefused
 
@@ -106,4 +106,4 @@ def _questions(access: Access, bucket: str, rule: RetryRule) -> Iterator[_Questi
 
 
 def _first_byte(bucket: str, source: Source) -> Request:
-    return media_request(bucket, source.name, source.generation, span=(0, 1))
+    return range_request(bucket, source.name, source.generation, 0, 1)

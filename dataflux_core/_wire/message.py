@@ -16,6 +16,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     target: str
     body: bytes = b""
     headers: tuple[str, ...] = ()  # "Name: value" lines beside the endpoint's own
+    is_large: bool = False  # the answer is expected to be
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

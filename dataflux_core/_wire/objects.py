@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dataflux_core._wire.message import Answer
 
+_LARGE_BYTES = 512 * 1024  # of an answer that is worth a buffer
 MAX_BATCH_CALLS = 100  # https://cloud.google.com/storage/docs/batch
 # Says that gzip is welcome: an object stored compressed is then sent as stored, where it would be decompressed on
 # the way otherwise. libcurl itself is not told, so it decompresses nothing either.
@@ -57,17 +58,26 @@ def _quoted(name: str) -> str:
     return name.replace("/", "%2F") if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
 
 
-def media_request(bucket: str, name: str, generation: int = 0, span: tuple[int, int] | None = None) -> Request:
-    """Ask for an object's stored bytes, at its generation where that is known; `span`: those of [start, stop)."""
-    pin = f"&generation={generation}" if generation else ""
-    headers = _STORED_BYTES if span is None else (*_STORED_BYTES, f"Range: bytes={span[0]}-{span[1] - 1}")
-    return Request("GET", f"/download{_objects_path(bucket)}{_quoted(name)}?alt=media{pin}", headers=headers)
+def media_request(bucket: str, name: str, generation: int = 0, *, size: int = 0) -> Request:
+    """Ask for an object's stored bytes, at its generation where that is known; `size`: about how many there will be."""
+    target = f"/download{_objects_path(bucket)}{_quoted(name)}?alt=media{_pinned(generation)}"
+    return Request("GET", target, headers=_STORED_BYTES, is_large=size >= _LARGE_BYTES)
+
+
+def range_request(bucket: str, name: str, generation: int, start: int, stop: int) -> Request:
+    """Ask for the stored bytes [start, stop) of a generation of an object."""
+    target = f"/download{_objects_path(bucket)}{_quoted(name)}?alt=media{_pinned(generation)}"
+    headers = (*_STORED_BYTES, f"Range: bytes={start}-{stop - 1}")
+    return Request("GET", target, headers=headers, is_large=stop - start >= _LARGE_BYTES)
+
+
+def _pinned(generation: int) -> str:
+    return f"&generation={generation}" if generation else ""
 
 
 def stored_request(bucket: str, name: str, generation: int = 0) -> Request:
     """Ask what an object is now, or what a generation of it is."""
-    pin = f"&generation={generation}" if generation else ""
-    return Request("GET", f"{_objects_path(bucket)}{_quoted(name)}?{_STORED_FIELDS}{pin}")
+    return Request("GET", f"{_objects_path(bucket)}{_quoted(name)}?{_STORED_FIELDS}{_pinned(generation)}")
 
 
 def compose_request(bucket: str, destination: str, sources: Iterable[tuple[str, int]]) -> Request:

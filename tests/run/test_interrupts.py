@@ -22,7 +22,7 @@ MOMENTS_S = [0.0015 * step for step in range(1, 31)]  # of this process's CPU ti
 def test_a_request_that_was_not_yet_added_does_not_mask_what_interrupted_it() -> None:
     transport = Transport(Endpoint("http://127.0.0.1:1"))
     curl = transport._new_handle()
-    transport._running[curl] = _Exchange(curl, is_get=True)
+    transport._running[curl] = _Exchange(curl, "small")
     transport.close()
 
 

@@ -142,7 +142,8 @@ class DirectReads:
         objects, position = self._source.objects, read.position
         if self._timed is None and objects.sizes[position] <= SMALL_BYTES:
             self._timed, self._timed_s = read, time.monotonic()
-        request = media_request(self._source.bucket, objects.names[position], objects.generation(position))
+        size = objects.sizes[position]
+        request = media_request(self._source.bucket, objects.names[position], objects.generation(position), size=size)
         self._service.submit(request, (self._on_media, read))
 
     def _on_media(self, read: _Read, answer: Answer) -> None:

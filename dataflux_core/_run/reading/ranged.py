@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dataflux_core._run.reading.direct import successor_error
 from dataflux_core._wire.encoding import is_gzip
-from dataflux_core._wire.objects import crc32c_number, media_request, read_stored, stored_request
+from dataflux_core._wire.objects import crc32c_number, range_request, read_stored, stored_request
 from dataflux_core.errors import ObjectChanged
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from dataflux_core._wire.message import Answer, Request
     from dataflux_core.errors import DatafluxError
 
-PIECE_BYTES = 16 * 1024**2
+PIECE_BYTES = 8 * 1024**2
+_MAX_PIECES = 16  # in flight: more would only wait in buffers
 _GONE = (404, 412)  # for a pinned generation: deleted, or replaced by another
 
 
@@ -64,6 +65,7 @@ class RangedReads:
         self._source = source
         self._take = take
         self._fail = fail
+        self._in_flight = 0
         self._failed: set[int] = set()
         self._waiting: deque[_Asked] = deque()
 
@@ -90,8 +92,9 @@ class RangedReads:
 
     def pump(self) -> None:
         """Ask for as many pieces as the service's pace allows."""
-        while self._waiting and self._service.free > 0:
+        while self._waiting and self._service.free > 0 and self._in_flight < _MAX_PIECES:
             asked = self._waiting.popleft()
+            self._in_flight += 1
             self._service.submit(self._request(asked), (self._on_piece, asked))
 
     def _divide(self, position: int, pin: _Pin) -> None:
@@ -102,7 +105,7 @@ class RangedReads:
 
     def _request(self, asked: _Asked) -> Request:
         name = self._source.objects.names[asked.position]
-        return media_request(self._source.bucket, name, asked.pin.generation, (asked.start, asked.stop))
+        return range_request(self._source.bucket, name, asked.pin.generation, asked.start, asked.stop)
 
     def _on_stored(self, subject: tuple[int, _Pin], answer: Answer) -> None:
         position, listed = subject
@@ -120,6 +123,7 @@ class RangedReads:
             self._divide(position, _Pin(found.generation, listed.crc32c or found.crc32c))
 
     def _on_piece(self, asked: _Asked, answer: Answer) -> None:
+        self._in_flight -= 1
         if asked.position not in self._failed:
             if not answer.ok:
                 self._refused(asked.position, asked.pin, answer)

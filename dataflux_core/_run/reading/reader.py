@@ -46,7 +46,7 @@ _DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
 _RANGED_BYTES = 32 * 1024**2  # an object of more is read in ranges at once
 _READS_BEFORE_PERMIT = 64
 _QUEUED_OBJECTS = 16_384  # given to be read directly, not yet asked for
-_FLIGHT_BYTES = 128 * 1024**2  # of objects read directly: more would only wait in buffers
+_FLIGHT_BYTES = 64 * 1024**2
 
 
 class Stopped(Exception):
@@ -83,6 +83,7 @@ class Reading:
         self._composed = ComposedReads(service, source, ledger, self._direct, self._finish)
         self._sizes = objects.sizes
         self._max_held_bytes = options.max_held_bytes or held_bytes()
+        self._max_flight_bytes = min(_FLIGHT_BYTES, self._max_held_bytes // 4)
         max_bytes = min(options.max_composite_bytes, max(1, self._max_held_bytes // 4))
         if options.strategy == "direct" or not options.max_composite_bytes:
             max_bytes = 0
@@ -241,7 +242,7 @@ class Reading:
         is_full = self._active >= self._options.max_groups or self._service.free <= 0
         # What is composed takes longest: it must not wait for its permit behind hundreds of reads.
         most = _READS_BEFORE_PERMIT if self._permit.is_awaited else self._tempo.useful_reads
-        return not is_full and direct.pending < most and direct.pending_bytes < _FLIGHT_BYTES
+        return not is_full and direct.pending < most and direct.pending_bytes < self._max_flight_bytes
 
     def _may_compose(self) -> bool:
         """Tell whether one more composite may be made now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import google_crc32c
@@ -24,12 +25,20 @@ if TYPE_CHECKING:
 class _Growing:
     """An object of which some ranges are there."""
 
-    __slots__ = ("left_bytes", "pieces", "tries")
+    __slots__ = ("buffer", "left_bytes", "tries")
 
     def __init__(self, size: int) -> None:
         self.left_bytes = size
-        self.pieces: dict[int, bytes] = {}  # by start
         self.tries = 1
+        # Its value, once it is full, is the buffer itself: a copy of a gigabyte would double what is held.
+        self.buffer = BytesIO()
+        self.buffer.seek(size - 1)
+        self.buffer.write(b"\0")
+
+    def put(self, start: int, content: bytes) -> None:
+        with self.buffer.getbuffer() as view:
+            view[start : start + len(content)] = content
+        self.left_bytes -= len(content)
 
 
 class WholeReads:
@@ -55,8 +64,7 @@ class WholeReads:
 
     def _on_piece(self, piece: Piece) -> None:
         growing = self._growing[piece.position]
-        growing.pieces[piece.start] = piece.content
-        growing.left_bytes -= len(piece.content)
+        growing.put(piece.start, piece.content)
         self._stats.asked("read")
         self._stats.received_bytes += len(piece.content)
         if not growing.left_bytes:
@@ -64,13 +72,12 @@ class WholeReads:
 
     def _on_whole(self, growing: _Growing, piece: Piece) -> None:
         source, position = self._source, piece.position
-        stored = b"".join(growing.pieces[start] for start in sorted(growing.pieces))
-        growing.pieces.clear()
+        stored = growing.buffer.getvalue()
         found = google_crc32c.value(stored)
         if piece.crc32c and found != crc32c_number(piece.crc32c):
             if growing.tries < source.max_tries:
-                growing.tries += 1
-                growing.left_bytes = len(stored)
+                again = self._growing[position] = _Growing(len(stored))
+                again.tries = growing.tries + 1
                 self._stats.retries += 1
                 self._ranged.start(position)
                 return
