@@ -96,7 +96,7 @@ class Options(SelectionOptions):
     "-j",
     "--parallelism",
     type=click.IntRange(1, 4096),
-    help="Requests at once; up to 1024 by default, fewer where few files may be open.",
+    help="Requests at once; up to 2048 by default, fewer where few files may be open.",
 )
 @click.option(
     "--unsafe-names",

@@ -57,7 +57,7 @@ class DirectoryOptions:
     unsafe_names: UnsafeNames = "refuse"
     strip_prefix: str = ""
     max_composite_bytes: int = DEFAULT_COMPOSITE_BYTES  # 0: nothing is composed
-    max_requests: int | None = None  # in flight at once; None: 1024, or as many as the limit of open files allows
+    max_requests: int | None = None  # in flight at once; None: 2048, or as many as the limit of open files allows
     retry_config: Any = MODIFIED_RETRY
     progress: bool = False  # a bar on stderr, where that is a terminal
     observer: Observer | None = None  # told, in the calling thread, as files are read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +20,7 @@ SMALL_BYTES = 128 * 1024  # mean size of a group's objects; of larger ones the b
 # To save time, composing may cost so many times what reading directly does. More than that (a class with a minimum
 # time of storage, soft delete of large objects) nobody would pay unasked.
 MAX_DEARER = 2.0
-_MAX_DIRECT_PER_S = 10_000.0  # one thread's CPU allows about so many
+_MAX_DIRECT_PER_S = 15_000.0  # one thread's CPU allows about so many
 _LEAST_READS = 128
 _COMPOSED_S = 20e-6  # CPU of one object in a composite
 _TOGETHER_BYTES = 1024**2  # of small objects that are read directly but handed over together
@@ -36,10 +37,14 @@ class Tempo:
     read_s: float = 0.06
     compose_s: float = 0.35
 
-    @property
-    def useful_reads(self) -> int:
-        """How many small reads in flight keep one thread busy; more would only cost connections."""
-        return max(_LEAST_READS, int(_MAX_DIRECT_PER_S * self.read_s))
+    def useful_reads(self, objects: int, connection_s: float) -> int:
+        """Return how many small reads in flight are worth their connections, each of `connection_s` of CPU.
+
+        More than keep one thread busy are of no use. Below that, n connections take n * connection_s to make, then
+        objects * read_s / n to wait for: least where both are the same.
+        """
+        busy = _MAX_DIRECT_PER_S * self.read_s
+        return max(_LEAST_READS, int(min(busy, math.sqrt(objects * self.read_s / connection_s))))
 
     def note_read(self, elapsed_s: float) -> None:
         self.read_s += _WEIGHT * (elapsed_s - self.read_s)
@@ -103,7 +108,7 @@ class Chooser:
         """
         tempo = self._tempo
         direct_per_s = min(_MAX_DIRECT_PER_S, load.window / max(tempo.read_s, 1e-6))
-        composed_s = tempo.compose_s + tempo.read_s
+        composed_s = tempo.compose_s + 2 * tempo.read_s  # a delete takes about as long as a read, and is waited for
         if load.is_flowing:
             return (load.direct + load.left) / direct_per_s <= composed_s
         return load.direct / direct_per_s <= composed_s + load.composed * _COMPOSED_S

@@ -125,3 +125,18 @@ def test_what_is_read_apart_is_all_of_the_group_in_order(sizes: list[int], start
     for unit in units:
         assert unit.size == sum(whole[unit.start : unit.stop])
         assert unit.size <= 1024**2 or unit.sources == 1
+
+
+@pytest.mark.parametrize(
+    ("objects", "read_s", "connection_s", "reads"),
+    [
+        pytest.param(200, 0.06, 7e-4, 130, id="a few objects are not worth a connection each"),
+        pytest.param(10_000, 0.06, 7e-4, 900, id="what keeps a thread busy is enough for many"),
+        pytest.param(10_000, 0.12, 1e-4, 1800, id="more where each takes longer"),
+        pytest.param(10_000, 0.001, 1e-4, 128, id="few where answers come at once"),
+    ],
+)
+def test_reads_in_flight_are_as_many_as_are_of_use(
+    objects: int, read_s: float, connection_s: float, reads: int
+) -> None:
+    assert Tempo(read_s=read_s).useful_reads(objects, connection_s) == reads

@@ -45,6 +45,7 @@ _CHECKSUM_TRIES = 4
 _DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
 _RANGED_BYTES = 32 * 1024**2  # an object of more is read in ranges at once
 _READS_BEFORE_PERMIT = 64
+_CONNECTION_S, _TLS_CONNECTION_S = 1e-4, 7e-4  # CPU to make one
 _QUEUED_OBJECTS = 16_384  # given to be read directly, not yet asked for
 _FLIGHT_BYTES = 64 * 1024**2
 
@@ -241,8 +242,12 @@ class Reading:
         direct = self._direct
         is_full = self._active >= self._options.max_groups or self._service.free <= 0
         # What is composed takes longest: it must not wait for its permit behind hundreds of reads.
-        most = _READS_BEFORE_PERMIT if self._permit.is_awaited else self._tempo.useful_reads
+        most = _READS_BEFORE_PERMIT if self._permit.is_awaited else self._useful_reads()
         return not is_full and direct.pending < most and direct.pending_bytes < self._max_flight_bytes
+
+    def _useful_reads(self) -> int:
+        is_tls = self._access.endpoint.base_url.startswith("https:")
+        return self._tempo.useful_reads(len(self._sizes), _TLS_CONNECTION_S if is_tls else _CONNECTION_S)
 
     def _may_compose(self) -> bool:
         """Tell whether one more composite may be made now."""
