@@ -28,7 +28,7 @@ $(VENV)-upstream/.installed: requirements-peers.lock
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest
 
-faults: $(STAMP) ## List, download in every way while calls fail in every way, signals strike (half an hour)
+faults: $(STAMP) ## List, download in every way while calls fail in every way, signals strike (twenty minutes)
 	$(BIN)/python -m pytest -q -m matrix
 
 test-core: $(STAMP) ## List and download in an environment without any extra
