@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+from multiprocessing import parent_process
 from pathlib import Path
 
-_MAX_HELD_BYTES = 1024**3
 _MIN_HELD_BYTES = 64 * 1024**2
+_UNKNOWN_HELD_BYTES = 1024**3
 _SHARE = 4
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 def held_bytes() -> int:
-    """Return the default bound: a gibibyte, or less where a quarter of the memory available is less."""
+    """Return the default bound: a quarter of the memory available; in a loader worker, of which others are, less."""
     available = min(_machine_bytes(), _container_bytes())
-    return int(max(_MIN_HELD_BYTES, min(_MAX_HELD_BYTES, available / _SHARE)))
+    if available == float("inf"):
+        return _UNKNOWN_HELD_BYTES
+    siblings = 1 if parent_process() is None else os.cpu_count() or 1
+    return int(max(_MIN_HELD_BYTES, available / _SHARE / siblings))
 
 
 def _machine_bytes() -> float:
