@@ -74,9 +74,11 @@ class HelperProcess:
             return
         try:
             self._process.wait(_LEAVE_S)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:
             self._process.kill()
             self._process.wait()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise  # an interruption: nobody comes back to wait for it
 
     def kill(self) -> None:
         """End the process at once, whatever it does."""

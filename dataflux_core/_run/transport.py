@@ -143,6 +143,7 @@ class Transport:
         # By kind: the options of another method cling to a handle.
         self._spare: dict[_Kind, list[_Exchange]] = {"small": [], "large": [], "sent": []}
         self._interruption: BaseException | None = None
+        self._is_aborted = False  # something was raised in the middle of libcurl's work
 
     @property
     def in_flight(self) -> int:
@@ -173,7 +174,10 @@ class Transport:
         try:
             pool.multi.add_handle(curl)
         except pycurl.error as error:
-            raise _cause(error) from error
+            raise self._cause(error) from error
+        except BaseException:
+            self._is_aborted = True
+            raise
 
     def _set_headers(self, exchange: _Exchange, request: Request, authorization: str) -> None:
         """Set the header lines, unless they are those of the handle's last request, as they nearly always are."""
@@ -207,7 +211,10 @@ class Transport:
             try:
                 self._turn(ends_s, happened)
             except pycurl.error as error:
-                raise _cause(error) from error
+                raise self._cause(error) from error
+            except BaseException:
+                self._is_aborted = True
+                raise
             if happened.answers or happened.readable or (ends_s is not None and time.monotonic() >= ends_s):
                 return happened
 
@@ -338,7 +345,12 @@ class Transport:
         except BaseException as interruption:  # noqa: BLE001 - raised again by _turn
             self._interruption = interruption
 
+    def _cause(self, error: pycurl.error) -> BaseException:
+        """Return what made libcurl fail: it may drop a Ctrl-C raised in a callback, then say the callback failed.
 
-def _cause(error: pycurl.error) -> BaseException:
-    """Return what made libcurl fail: it drops a Ctrl-C that is raised in a callback, then says the callback failed."""
-    return KeyboardInterrupt() if error.args[0] == _CALLBACK_FAILED else RuntimeError(f"libcurl: {error}")
+        It says so again of every later call: by then the interruption has been raised.
+        """
+        if error.args[0] == _CALLBACK_FAILED and not self._is_aborted:
+            self._is_aborted = True
+            return KeyboardInterrupt()
+        return RuntimeError(f"libcurl: {error}")

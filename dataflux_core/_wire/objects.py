@@ -40,11 +40,19 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     crc32c: str = ""  # base64 of the big-endian checksum, as the service writes it
 
 
+class _StoredBody(msgspec.Struct):
+    """What an answer must have: a default for what is missing would unpin a read, or say that an object changed."""
+
+    generation: int
+    size: int
+    crc32c: str = ""
+
+
 class _Permissions(msgspec.Struct):
     permissions: list[str] = []
 
 
-_stored_decoder = msgspec.json.Decoder(Stored, strict=False)  # numbers arrive as JSON strings
+_stored_decoder = msgspec.json.Decoder(_StoredBody, strict=False)  # numbers arrive as JSON strings
 _permissions_decoder = msgspec.json.Decoder(_Permissions)
 
 
@@ -122,7 +130,13 @@ def permissions_request(bucket: str, permissions: Iterable[str]) -> Request:
 
 def read_stored(answer: Answer) -> Stored:
     """Decode the answer to a compose or a stored_request; raises msgspec.DecodeError where it is no such thing."""
-    return _stored_decoder.decode(answer.body)
+    try:
+        body = _stored_decoder.decode(answer.body)
+    except UnicodeDecodeError as error:  # of a damaged byte within a string
+        raise msgspec.DecodeError(str(error)) from error
+    if body.generation <= 0 or body.size < 0:
+        raise msgspec.DecodeError(f"generation {body.generation}, size {body.size}")
+    return Stored(body.generation, body.size, body.crc32c)
 
 
 def read_permissions(answer: Answer) -> frozenset[str]:

@@ -9,7 +9,7 @@ import pycurl
 import pytest
 
 from dataflux_core import download
-from dataflux_core._run.transport import Endpoint, Transport, _cause, _Exchange
+from dataflux_core._run.transport import Endpoint, Transport, _Exchange
 from dataflux_core.emulator import Emulator, Memory
 from tests.download.buckets import client_of
 
@@ -27,8 +27,10 @@ def test_a_request_that_was_not_yet_added_does_not_mask_what_interrupted_it() ->
 
 
 def test_a_callback_that_failed_was_interrupted() -> None:
-    assert isinstance(_cause(pycurl.error(11, "aborted by callback")), KeyboardInterrupt)
-    assert isinstance(_cause(pycurl.error(3, "out of memory")), RuntimeError)
+    transport = Transport(Endpoint("http://127.0.0.1:1"))
+    assert isinstance(transport._cause(pycurl.error(3, "out of memory")), RuntimeError)
+    assert isinstance(transport._cause(pycurl.error(11, "aborted by callback")), KeyboardInterrupt)
+    assert isinstance(transport._cause(pycurl.error(11, "aborted by callback")), RuntimeError)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from dataflux_core._run.reading.deletions import Deletions
 from dataflux_core._run.reading.direct import DirectReads, GroupBytes, Part, Source
 from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._wire.message import Answer, Request
-from dataflux_core.errors import AccessDenied, ServiceRefused
+from dataflux_core.errors import AccessDenied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,10 +117,16 @@ def test_an_answer_to_a_compose_that_says_nothing_is_replaced_by_direct_reads() 
     assert [parts for _, parts in reads.finished] == [[b"1"]]
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, AccessDenied), (500, ServiceRefused), (429, ServiceRefused)])
-def test_a_compose_that_another_try_might_cure_is_an_error(status: int, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        Reads(refusing("POST", status)).read()
+@pytest.mark.parametrize("status", [0, 429, 500])
+def test_a_compose_for_which_retries_were_used_up_is_replaced_by_direct_reads(status: int) -> None:
+    reads = Reads(refusing("POST", status))
+    assert reads.read() == [[b"1", b"2"]]
+    assert reads.composed.refusal
+
+
+def test_a_compose_without_a_valid_token_is_an_error() -> None:
+    with pytest.raises(AccessDenied):
+        Reads(refusing("POST", 401)).read()
 
 
 def test_a_refused_delete_is_told_of_once_and_ends_composing(caplog: pytest.LogCaptureFixture) -> None:

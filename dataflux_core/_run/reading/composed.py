@@ -38,9 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _PRECONDITION_FAILED = 412
-# Refusals that another try does not cure but reading directly does, or else names the object to blame.
-_CURED_BY_DIRECT = frozenset(range(400, 500)) - {401, 408, 429}
-_COMPOSES_NEVER = frozenset({403, 405})  # what was refused to one group is refused to all
+_UNAUTHORIZED = 401  # what else is refused is read directly, which names the object to blame
+_COMPOSES_NEVER = frozenset({403, 405, 429})  # what was refused to one group is refused to all
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +133,10 @@ class ComposedReads:
             self._read_directly(composite)  # the object that changed is found, by name
 
     def _on_refusal(self, composite: _Composite, answer: Answer) -> None:
-        if answer.status not in _CURED_BY_DIRECT and self._source.on_error == "raise":
+        if answer.status == _UNAUTHORIZED:
             raise self._source.error(answer, composite.name)
-        if answer.status in _COMPOSES_NEVER:
-            self.refusal = error_message(answer)
+        if answer.status in _COMPOSES_NEVER or not 400 <= answer.status < 500:  # noqa: PLR2004 - HTTP's own classes
+            self.refusal = error_message(answer)  # retries were used up, or would be of no use
         self._read_directly(composite)
 
     def _ask(self, composite: _Composite) -> None:
@@ -148,7 +147,7 @@ class ComposedReads:
 
     def _on_media(self, composite: _Composite, answer: Answer) -> None:
         if not answer.ok:
-            if answer.status not in _CURED_BY_DIRECT and self._source.on_error == "raise":
+            if answer.status == _UNAUTHORIZED:
                 raise self._source.error(answer, composite.name)
             self._read_directly(composite)
             return

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import google_crc32c
+import msgspec
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.strategy import SMALL_BYTES, Tempo
@@ -21,7 +22,7 @@ from dataflux_core._wire.objects import (
     stored_request,
 )
 from dataflux_core._wire.refusal import is_of_one_object, object_error
-from dataflux_core.errors import ChecksumMismatch, DatafluxError, ObjectChanged
+from dataflux_core.errors import ChecksumMismatch, DatafluxError, ObjectChanged, ServiceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -210,10 +211,19 @@ def successor_error(source: Source, position: int, answer: Answer, pinned: int) 
     name, listed = source.objects.names[position], source.objects.sizes[position]
     if not answer.ok:
         return source.error(answer, name)
-    found = read_stored(answer)
+    try:
+        found = read_stored(answer)
+    except msgspec.DecodeError as error:
+        return unreadable(source, position, answer, error)
     if found.size != listed:
         return ObjectChanged(name, listed, found.size)
     return ObjectChanged(name, pinned, found.generation)
+
+
+def unreadable(source: Source, position: int, answer: Answer, error: msgspec.DecodeError) -> ServiceRefused:
+    """Say that what should be an object's metadata, of a proxy perhaps, or damaged, is nothing of the kind."""
+    subject = f"gs://{source.bucket}/{source.objects.names[position]}"
+    return ServiceRefused(subject, answer.status, f"no metadata of an object ({error})")
 
 
 def changed_checksum(objects: ObjectColumns, position: int, checksum: int) -> ObjectChanged | None:

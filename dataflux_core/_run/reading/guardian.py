@@ -27,7 +27,7 @@ _LATE_S = 15.0  # a compose that was on its way when its sender died may land th
 _PATIENCE_S = 60.0  # for a service that answers with errors
 _PAUSE_S = 1.0
 _THREADS = 16
-_FORGIVEN = (408, 429)  # of the 4xx: try again
+_FORGIVEN = (401, 408, 429)  # of the 4xx: try again, with the token that comes meanwhile, if any
 
 
 class Ward:

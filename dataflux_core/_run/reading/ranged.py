@@ -6,7 +6,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from dataflux_core._run.reading.direct import successor_error
+import msgspec
+
+from dataflux_core._run.reading.direct import successor_error, unreadable
 from dataflux_core._wire.encoding import is_gzip
 from dataflux_core._wire.objects import crc32c_number, range_request, read_stored, stored_request
 from dataflux_core.errors import ObjectChanged
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 8 * 1024**2
 _MAX_PIECES = 16  # in flight: more would only wait in buffers
+_METADATA_TRIES = 4
 _GONE = (404, 412)  # for a pinned generation: deleted, or replaced by another
 
 
@@ -87,8 +90,7 @@ class RangedReads:
             self._divide(position, pin)
         else:
             # Of the listed generation where there is one: another's checksum is of no use.
-            request = stored_request(self._source.bucket, objects.names[position], pin.generation)
-            self._service.submit(request, (self._on_stored, (position, pin)))
+            self._ask(position, pin, tries=1)
 
     def pump(self) -> None:
         """Ask for as many pieces as the service's pace allows."""
@@ -96,6 +98,10 @@ class RangedReads:
             asked = self._waiting.popleft()
             self._in_flight += 1
             self._service.submit(self._request(asked), (self._on_piece, asked))
+
+    def _ask(self, position: int, pin: _Pin, tries: int) -> None:
+        request = stored_request(self._source.bucket, self._source.objects.names[position], pin.generation)
+        self._service.submit(request, (self._on_stored, (position, pin, tries)))
 
     def _divide(self, position: int, pin: _Pin) -> None:
         size = self._source.objects.sizes[position]
@@ -107,14 +113,21 @@ class RangedReads:
         name = self._source.objects.names[asked.position]
         return range_request(self._source.bucket, name, asked.pin.generation, asked.start, asked.stop)
 
-    def _on_stored(self, subject: tuple[int, _Pin], answer: Answer) -> None:
-        position, listed = subject
+    def _on_stored(self, subject: tuple[int, _Pin, int], answer: Answer) -> None:
+        position, listed, tries = subject
         objects = self._source.objects
         name, size = objects.names[position], objects.sizes[position]
         if not answer.ok:
             self._refused(position, listed, answer)
             return
-        found = read_stored(answer)
+        try:
+            found = read_stored(answer)
+        except msgspec.DecodeError as error:
+            if tries < _METADATA_TRIES:
+                self._ask(position, listed, tries + 1)
+            else:
+                self._drop(position, unreadable(self._source, position, answer, error))
+            return
         if found.size != size:
             self._drop(position, ObjectChanged(name, size, found.size))
         elif listed.crc32c and found.crc32c and found.crc32c != listed.crc32c:

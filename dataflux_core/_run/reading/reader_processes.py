@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -138,8 +138,9 @@ class _Crew:
         """End every process; they clean up after themselves at the same time."""
         for child in self._children:
             child.helper.connection.close()
-        for child in self._children:
-            child.helper.close()
+        with ExitStack() as closing:  # each, also where one is interrupted
+            for child in self._children:
+                closing.callback(child.helper.close)
         self._children.clear()
 
     def _share(self, start: int, stop: int, options: ReadOptions, rule: RuleMessage) -> Share:
@@ -188,9 +189,9 @@ class _Crew:
             self._lose(child)
 
     def _dismiss(self, child: _Child) -> None:
+        child.helper.close()
         self._children.remove(child)
         self.lost.extend(child.first + position for position, owed in enumerate(child.owes) if owed)
-        child.helper.close()
 
     def _lose(self, child: _Child) -> None:
         log.warning(
