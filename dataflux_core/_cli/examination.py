@@ -14,7 +14,7 @@ from dataflux_core._plan.estimate import Limits, ways_of
 from dataflux_core._plan.groups import group_for_compose
 from dataflux_core._plan.obstacles import obstacles, verdict
 from dataflux_core._plan.prices import prices_for
-from dataflux_core._plan.strategy import Tempo
+from dataflux_core._plan.strategy import RANGED_BYTES, Tempo
 from dataflux_core._run.bucket_facts import ask_bucket
 from dataflux_core._run.reading.options import DEFAULT_COMPOSITE_BYTES, MAX_REQUESTS
 from dataflux_core._run.reading.ranged import PIECE_BYTES
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 _LISTED_RANGES = 16  # so that a sample comes from many places of the namespace
 _READS_TRIED = 3
 _MAX_TRIED_BYTES = 16 * 1024**2
-_LARGE_BYTES = 32 * 1024**2  # as a download into memory has it; on the way to files it is twice that
-_LIMITS = Limits(DEFAULT_COMPOSITE_BYTES, _LARGE_BYTES, PIECE_BYTES, MAX_REQUESTS)
+_LIMITS = Limits(DEFAULT_COMPOSITE_BYTES, RANGED_BYTES, PIECE_BYTES, MAX_REQUESTS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ Optimize = Literal["time", "cost"]
 Way = Literal["compose", "direct"]
 
 SMALL_BYTES = 128 * 1024  # mean size of a group's objects; of larger ones the bytes take longer than the requests
+RANGED_BYTES = 32 * 1024**2  # an object of more is read in ranges at once
 # To save time, composing may cost so many times what reading directly does. More than that (a class with a minimum
 # time of storage, soft delete of large objects) nobody would pay unasked.
 MAX_DEARER = 2.0
@@ -25,6 +26,7 @@ _LEAST_READS = 128
 _COMPOSED_S = 20e-6  # CPU of one object in a composite
 _TOGETHER_BYTES = 1024**2  # of small objects that are read directly but handed over together
 _WEIGHT = 0.2  # of the newest measurement
+_FORGETTING = 0.02
 
 
 @dataclass(slots=True)
@@ -36,6 +38,7 @@ class Tempo:
 
     read_s: float = 0.06
     compose_s: float = 0.35
+    idle_read_s: float = 0.06  # of a read that waits for nothing of ours: about the least measured of late
 
     def useful_reads(self, objects: int, connection_s: float) -> int:
         """Return how many small reads in flight are worth their connections, each of `connection_s` of CPU.
@@ -43,11 +46,12 @@ class Tempo:
         More than keep one thread busy are of no use. Below that, n connections take n * connection_s to make, then
         objects * read_s / n to wait for: least where both are the same.
         """
-        busy = _MAX_DIRECT_PER_S * self.read_s
-        return max(_LEAST_READS, int(min(busy, math.sqrt(objects * self.read_s / connection_s))))
+        busy = _MAX_DIRECT_PER_S * self.idle_read_s
+        return max(_LEAST_READS, int(min(busy, math.sqrt(objects * self.idle_read_s / connection_s))))
 
     def note_read(self, elapsed_s: float) -> None:
         self.read_s += _WEIGHT * (elapsed_s - self.read_s)
+        self.idle_read_s = min(elapsed_s, self.idle_read_s + _FORGETTING * (self.read_s - self.idle_read_s))
 
     def note_compose(self, elapsed_s: float) -> None:
         self.compose_s += _WEIGHT * (elapsed_s - self.compose_s)

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dataflux_core._cli import examination
 from dataflux_core._cli.diagnosis import LIFECYCLE_RULE
-from dataflux_core._run.reading import reader
 from dataflux_core.emulator import Emulator, Fault, Latency, Memory, Synthetic
 from dataflux_core.fast_list import ListingController
 from tests.cli.conftest import asked
@@ -267,7 +265,3 @@ def test_help_says_what_is_written_and_billed() -> None:
     ran = dataflux("doctor", "--help")
     assert ran.returncode == 0
     assert "Nothing is written without --try" in " ".join(ran.stdout.split())
-
-
-def test_objects_count_as_large_where_a_download_reads_them_in_ranges() -> None:
-    assert examination._LARGE_BYTES == reader._RANGED_BYTES

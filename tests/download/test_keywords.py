@@ -177,7 +177,7 @@ def test_what_is_said_to_be_compressed_but_is_not_is_named(driver: Any, strategy
 @pytest.fixture
 def ranged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let objects of more than 10 kB count as large, in pieces of 3 kB."""
-    monkeypatch.setattr(reader, "_RANGED_BYTES", 10_000)
+    monkeypatch.setattr(reader, "RANGED_BYTES", 10_000)
     monkeypatch.setattr("dataflux_core._run.reading.ranged.PIECE_BYTES", 3_000)
     monkeypatch.setattr("dataflux_core._plan.strategy._TOGETHER_BYTES", 5_000)
 

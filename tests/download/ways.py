@@ -89,7 +89,7 @@ BY_NAME = {way.name: way for way in WAYS}
 def lower_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few bytes be a large object, few objects pay for processes, an answer that stalls be given up soon."""
     monkeypatch.setattr(directory_fetch, "LARGE_BYTES", LARGE_BYTES)
-    monkeypatch.setattr(reader, "_RANGED_BYTES", LARGE_BYTES)
+    monkeypatch.setattr(reader, "RANGED_BYTES", LARGE_BYTES)
     monkeypatch.setattr(ranged, "PIECE_BYTES", PIECE_BYTES)
     monkeypatch.setattr(reader_processes, "_MIN_REQUESTS", 1)
     monkeypatch.setattr(reader_processes, "spare_cores", lambda: 1)

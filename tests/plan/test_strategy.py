@@ -111,7 +111,12 @@ def test_a_tempo_stays_within_what_was_measured(measured: list[tuple[str, float]
     tempo = Tempo()
     for kind, elapsed_s in measured:
         (tempo.note_read if kind == "read" else tempo.note_compose)(elapsed_s)
-    for kind, now, first in (("read", tempo.read_s, Tempo().read_s), ("compose", tempo.compose_s, Tempo().compose_s)):
+    assert tempo.idle_read_s <= tempo.read_s + 1e-9
+    for kind, now, first in (
+        ("read", tempo.read_s, Tempo().read_s),
+        ("read", tempo.idle_read_s, Tempo().read_s),
+        ("compose", tempo.compose_s, Tempo().compose_s),
+    ):
         seen = [first, *(elapsed_s for which, elapsed_s in measured if which == kind)]
         assert min(seen) - 1e-9 <= now <= max(seen) + 1e-9
 
@@ -139,4 +144,4 @@ def test_what_is_read_apart_is_all_of_the_group_in_order(sizes: list[int], start
 def test_reads_in_flight_are_as_many_as_are_of_use(
     objects: int, read_s: float, connection_s: float, reads: int
 ) -> None:
-    assert Tempo(read_s=read_s).useful_reads(objects, connection_s) == reads
+    assert Tempo(idle_read_s=read_s).useful_reads(objects, connection_s) == reads

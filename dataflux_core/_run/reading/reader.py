@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.groups import MAX_SOURCES, group_for_compose
 from dataflux_core._plan.pacing import Pace
-from dataflux_core._plan.strategy import Chooser, Load, apart
+from dataflux_core._plan.strategy import RANGED_BYTES, Chooser, Load, apart
 from dataflux_core._run.connections import grant, lease
 from dataflux_core._run.reading.cleanup import clean_up
 from dataflux_core._run.reading.composed import ComposedReads, Ledger
@@ -43,7 +43,6 @@ _FIRST_REQUESTS = 512
 _COMPOSING_SHARE = 0.7  # of the requests in flight: the reads of what is composed already must not wait
 _CHECKSUM_TRIES = 4
 _DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
-_RANGED_BYTES = 32 * 1024**2  # an object of more is read in ranges at once
 _READS_BEFORE_PERMIT = 64
 _CONNECTION_S, _TLS_CONNECTION_S = 1e-4, 7e-4  # CPU to make one
 _QUEUED_OBJECTS = 16_384  # given to be read directly, not yet asked for
@@ -74,6 +73,7 @@ class Reading:
         self._bell = bell
         self._service = service
         self._tempo = tempo = tempo_of(access)
+        self._connection_s = _TLS_CONNECTION_S if access.endpoint.base_url.startswith("https:") else _CONNECTION_S
         self._chooser = Chooser(options.strategy, options.optimize, tempo)
         self._temporaries = Temporaries(access, bucket)
         self._deletions = Deletions(service, self._temporaries, self.stats)
@@ -160,11 +160,14 @@ class Reading:
             self._held_bytes -= self._released.popleft()
         self._give_ways()
         self._reconsider()
-        while self._queue and self._may_read():
+        # What is composed takes longest: it must not wait for its permit behind hundreds of reads.
+        useful = self._tempo.useful_reads(len(self._sizes), self._connection_s)
+        most = _READS_BEFORE_PERMIT if self._permit.is_awaited else useful
+        while self._queue and self._may_read(most):
             group = self._queue.popleft()
             self._queued -= group.sources
             self._active += 1
-            is_large = group.sources == 1 and group.size > _RANGED_BYTES
+            is_large = group.sources == 1 and group.size > RANGED_BYTES
             (self._whole if is_large else self._direct).start(group)
         self._whole.pump()
 
@@ -235,19 +238,14 @@ class Reading:
             return True
         return False  # choose again
 
-    def _may_read(self) -> bool:
-        """Tell whether one more group may be read directly now."""
+    def _may_read(self, most: int) -> bool:
+        """Tell whether one more group may be read directly now, among at most so many objects."""
         if not self._active:
             return True
         direct = self._direct
-        is_full = self._active >= self._options.max_groups or self._service.free <= 0
-        # What is composed takes longest: it must not wait for its permit behind hundreds of reads.
-        most = _READS_BEFORE_PERMIT if self._permit.is_awaited else self._useful_reads()
-        return not is_full and direct.pending < most and direct.pending_bytes < self._max_flight_bytes
-
-    def _useful_reads(self) -> int:
-        is_tls = self._access.endpoint.base_url.startswith("https:")
-        return self._tempo.useful_reads(len(self._sizes), _TLS_CONNECTION_S if is_tls else _CONNECTION_S)
+        if direct.pending >= most or direct.pending_bytes >= self._max_flight_bytes:
+            return False
+        return self._active < self._options.max_groups and self._service.free > 0
 
     def _may_compose(self) -> bool:
         """Tell whether one more composite may be made now."""
