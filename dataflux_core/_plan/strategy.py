@@ -24,7 +24,7 @@ MAX_DEARER = 2.0
 _MAX_DIRECT_PER_S = 15_000.0  # one thread's CPU allows about so many
 _LEAST_READS = 128
 _COMPOSED_S = 20e-6  # CPU of one object in a composite
-_TOGETHER_BYTES = 1024**2  # of small objects that are read directly but handed over together
+TOGETHER_BYTES = 1024**2  # of small objects that are read directly but handed over together
 _WEIGHT = 0.2  # of the newest measurement
 _FORGETTING = 0.02
 
@@ -74,6 +74,7 @@ class Chooser:
     def __init__(self, strategy: Strategy, optimize: Optimize, tempo: Tempo) -> None:
         self.is_forbidden = strategy == "direct"
         self.cost: ComposeCost | None = None  # None: the bucket has not been asked yet
+        self.saves_time = strategy == "auto" and optimize == "time"
         self._strategy = strategy
         self._optimize = optimize
         self._tempo = tempo
@@ -120,12 +121,12 @@ class Chooser:
 
 def apart(group: Group, sizes: Sequence[int]) -> Iterator[Group]:
     """Cut a group that is read directly into what is handed over together: small objects, or a larger one alone."""
-    if group.size <= _TOGETHER_BYTES or group.sources == 1:
+    if group.size <= TOGETHER_BYTES or group.sources == 1:
         yield group
         return
     start, total = group.start, 0
     for position in range(group.start, group.stop):
-        if position > start and total + sizes[position] > _TOGETHER_BYTES:
+        if position > start and total + sizes[position] > TOGETHER_BYTES:
             yield group._replace(start=start, stop=position, size=total)
             start, total = position, 0
         total += sizes[position]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from dataflux_core import download
+from dataflux_core._plan import schedule
 from dataflux_core._plan.prices import Prices
-from dataflux_core._run.reading import reader
 from dataflux_core.emulator import Fault, Memory
 from dataflux_core.errors import (
     BucketNotFound,
@@ -177,9 +177,9 @@ def test_what_is_said_to_be_compressed_but_is_not_is_named(driver: Any, strategy
 @pytest.fixture
 def ranged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let objects of more than 10 kB count as large, in pieces of 3 kB."""
-    monkeypatch.setattr(reader, "RANGED_BYTES", 10_000)
+    monkeypatch.setattr(schedule, "RANGED_BYTES", 10_000)
     monkeypatch.setattr("dataflux_core._run.reading.ranged.PIECE_BYTES", 3_000)
-    monkeypatch.setattr("dataflux_core._plan.strategy._TOGETHER_BYTES", 5_000)
+    monkeypatch.setattr("dataflux_core._plan.strategy.TOGETHER_BYTES", 5_000)
 
 
 @pytest.mark.usefixtures("ranged")

@@ -15,9 +15,10 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from dataflux_core import download
 from dataflux_core._data import directory_fetch
+from dataflux_core._plan import schedule, strategy
 from dataflux_core._plan.columns import columns_of
 from dataflux_core._run import access
-from dataflux_core._run.reading import ranged, reader, reader_processes
+from dataflux_core._run.reading import ranged, reader_processes
 from dataflux_core._run.transport import Endpoint
 from tests.download.buckets import DIRECT, eager, lazy, parallel, threaded
 
@@ -89,7 +90,8 @@ BY_NAME = {way.name: way for way in WAYS}
 def lower_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few bytes be a large object, few objects pay for processes, an answer that stalls be given up soon."""
     monkeypatch.setattr(directory_fetch, "LARGE_BYTES", LARGE_BYTES)
-    monkeypatch.setattr(reader, "RANGED_BYTES", LARGE_BYTES)
+    monkeypatch.setattr(schedule, "RANGED_BYTES", LARGE_BYTES)
+    monkeypatch.setattr(strategy, "TOGETHER_BYTES", LARGE_BYTES)
     monkeypatch.setattr(ranged, "PIECE_BYTES", PIECE_BYTES)
     monkeypatch.setattr(reader_processes, "_MIN_REQUESTS", 1)
     monkeypatch.setattr(reader_processes, "spare_cores", lambda: 1)

@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dataflux_core._plan.groups import MAX_SOURCES, group_for_compose
 from dataflux_core._plan.pacing import Pace
-from dataflux_core._plan.strategy import RANGED_BYTES, Chooser, Load, apart
+from dataflux_core._plan.schedule import Bounds, Schedule, Underway
+from dataflux_core._plan.strategy import Chooser
 from dataflux_core._run.connections import grant, lease
 from dataflux_core._run.reading.cleanup import clean_up
 from dataflux_core._run.reading.composed import ComposedReads, Ledger
@@ -40,13 +40,9 @@ if TYPE_CHECKING:
 # as are reads: 350 that answer after 0.06 s are 5800 a second. Beyond that the pace finds out.
 # Source: https://cloud.google.com/storage/docs/request-rate
 _FIRST_REQUESTS = 512
-_COMPOSING_SHARE = 0.7  # of the requests in flight: the reads of what is composed already must not wait
 _CHECKSUM_TRIES = 4
 _DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
-_READS_BEFORE_PERMIT = 64
 _CONNECTION_S, _TLS_CONNECTION_S = 1e-4, 7e-4  # CPU to make one
-_QUEUED_OBJECTS = 16_384  # given to be read directly, not yet asked for
-_FLIGHT_BYTES = 64 * 1024**2
 
 
 class Stopped(Exception):
@@ -74,7 +70,6 @@ class Reading:
         self._service = service
         self._tempo = tempo = tempo_of(access)
         self._connection_s = _TLS_CONNECTION_S if access.endpoint.base_url.startswith("https:") else _CONNECTION_S
-        self._chooser = Chooser(options.strategy, options.optimize, tempo)
         self._temporaries = Temporaries(access, bucket)
         self._deletions = Deletions(service, self._temporaries, self.stats)
         self._permit = Permit(service, access, bucket, self.stats)
@@ -82,25 +77,17 @@ class Reading:
         self._direct = DirectReads(service, source, self._finish, self.stats, tempo)
         self._whole = WholeReads(service, source, self._finish, self.stats)
         self._composed = ComposedReads(service, source, ledger, self._direct, self._finish)
-        self._sizes = objects.sizes
-        self._max_held_bytes = options.max_held_bytes or held_bytes()
-        self._max_flight_bytes = min(_FLIGHT_BYTES, self._max_held_bytes // 4)
-        max_bytes = min(options.max_composite_bytes, max(1, self._max_held_bytes // 4))
-        if options.strategy == "direct" or not options.max_composite_bytes:
-            max_bytes = 0
-        if options.decompress and objects.encodings is None:
-            max_bytes = 0  # a composite does not tell which of its objects are stored compressed
-        self._groups = group_for_compose(objects.sizes, max_bytes=max_bytes)
-        if options.max_groups * MAX_SOURCES < first and options.optimize == "time" and options.strategy == "auto":
-            self._chooser.is_forbidden = (
-                True  # each of so few groups takes a read's time directly, else a compose's too
-            )
-        self._next = next(self._groups, None)
-        self._given = 0  # objects up to here have a way
-        self._queue: deque[Group] = deque()  # to be read directly
-        self._queued = 0  # objects among them
+        self._starts = {"compose": self._composed.start, "direct": self._direct.start, "ranges": self._whole.start}
+        # A composite does not tell which of its objects are stored compressed.
+        is_composable = not options.decompress or objects.encodings is not None
+        bounds = Bounds(
+            options.max_composite_bytes if is_composable else 0,
+            options.max_held_bytes or held_bytes(),
+            options.max_groups,
+        )
+        self._count = len(objects)
+        self._schedule = Schedule(objects.sizes, bounds, Chooser(options.strategy, options.optimize, tempo))
         self._active = 0  # groups started, not finished
-        self._held_bytes = 0  # of groups with a way, not released
         self._released: deque[int] = deque()  # bytes; other threads append
         self._is_stopping = False
         self._answers: deque[tuple[Any, Answer]] = deque()  # received, not yet handled
@@ -123,7 +110,7 @@ class Reading:
         if self._bell is not None:
             self._service.watch(self._bell.fileno())
         try:
-            while self._next is not None or self._queue or self._active or self._finished:
+            while not self._schedule.is_over or self._active or self._finished:
                 self._start_groups()
                 if self._finished:
                     yield self._finished.popleft()
@@ -155,105 +142,43 @@ class Reading:
             self._bell.ring()
 
     def _start_groups(self) -> None:
-        """Start what the limits allow: one group always, else the largest would never be read."""
+        """Start what the schedule allows."""
+        schedule = self._schedule
         while self._released:
-            self._held_bytes -= self._released.popleft()
-        self._give_ways()
-        self._reconsider()
-        # What is composed takes longest: it must not wait for its permit behind hundreds of reads.
-        useful = self._tempo.useful_reads(len(self._sizes), self._connection_s)
-        most = _READS_BEFORE_PERMIT if self._permit.is_awaited else useful
-        while self._queue and self._may_read(most):
-            group = self._queue.popleft()
-            self._queued -= group.sources
+            schedule.release(self._released.popleft())
+        self._settle_permit()
+        while (step := schedule.next(self._underway())) is not None:
             self._active += 1
-            is_large = group.sources == 1 and group.size > RANGED_BYTES
-            (self._whole if is_large else self._direct).start(group)
+            self._starts[step.start](step.group)
+        if schedule.wants_permit and self._permit.ask():
+            self._start_groups()  # it is known already
         self._whole.pump()
 
-    def _give_ways(self) -> None:
-        """Give groups, in order, a way each; start those that are composed."""
-        while (group := self._next) is not None:
-            if self._held_bytes and self._held_bytes + max(0, group.size) > self._max_held_bytes:
-                return
-            if self._chooser.choose(group, self._load()) == "direct":
-                if self._queued >= _QUEUED_OBJECTS:
-                    return
-                for piece in apart(group, self._sizes):
-                    self._queue.append(piece)
-                self._queued += group.sources
-            elif self._permit.verdict is None:
-                if not self._permit.ask():
-                    return  # reading directly goes on meanwhile
-                continue
-            elif not self._has_permit():
-                continue  # it is given another way
-            elif not self._may_compose():
-                return
-            else:
-                self._compose(group)
-            self._held_bytes += max(0, group.size)
-            self._given = group.stop
-            self._next = next(self._groups, None)
-
-    def _reconsider(self) -> None:
-        """Compose what waits at the end to be read directly, where that has turned out to be slower than it seemed."""
-        while self._queue and self._queue[-1].sources > 1:
-            last = self._queue[-1]
-            if self._chooser.choose(last, self._load(waiting=-last.sources)) == "direct":
-                return
-            self._permit.ask()
-            if not self._has_permit() or not self._may_compose():
-                return
-            self._queue.pop()
-            self._queued -= last.sources
-            self._compose(last)
-
-    def _compose(self, group: Group) -> None:
-        self._active += 1
-        self._composed.start(group)
-
-    def _load(self, waiting: int = 0) -> Load:
-        composed = self._composed
-        return Load(
-            direct=self._queued + self._direct.pending + waiting,
-            composed=composed.pending,
-            left=len(self._sizes) - self._given,
-            window=max(1, self._service.pace.window - composed.composing),
-            is_flowing=composed.has_arrived,
-        )
-
-    def _has_permit(self) -> bool:
-        """Tell whether this group may be composed, as far as is known, at a known price."""
-        permit, chooser = self._permit, self._chooser
+    def _settle_permit(self) -> None:
+        """Tell the schedule what is known of composing."""
+        permit = self._permit
         if self._composed.refusal:
             permit.withdraw(self._composed.refusal)
         if permit.verdict is None:
-            return False
+            return
         if not permit.verdict.allowed or self._deletions.is_refused:
-            chooser.is_forbidden = True
-        elif chooser.cost is None:
-            chooser.cost = permit.cost(self._options.prices)
-        else:
-            return True
-        return False  # choose again
+            self._schedule.forbid()
+        elif not self._schedule.is_permitted:
+            self._schedule.permit(permit.cost(self._options.prices))
 
-    def _may_read(self, most: int) -> bool:
-        """Tell whether one more group may be read directly now, among at most so many objects."""
-        if not self._active:
-            return True
-        direct = self._direct
-        if direct.pending >= most or direct.pending_bytes >= self._max_flight_bytes:
-            return False
-        return self._active < self._options.max_groups and self._service.free > 0
-
-    def _may_compose(self) -> bool:
-        """Tell whether one more composite may be made now."""
-        if not self._active:
-            return True
-        if self._active >= self._options.max_groups or self._service.free <= 0:
-            return False
-        return self._composed.composing < _COMPOSING_SHARE * self._service.pace.window
+    def _underway(self) -> Underway:
+        service, composed, direct = self._service, self._composed, self._direct
+        return Underway(
+            groups=self._active,
+            direct=direct.pending,
+            direct_bytes=direct.pending_bytes,
+            composing=composed.composing,
+            composed=composed.pending,
+            is_flowing=composed.has_arrived,
+            window=service.pace.window,
+            free=service.free,
+            useful_reads=self._tempo.useful_reads(self._count, self._connection_s),
+        )
 
     def _drain(self) -> None:
         """Wait a little for temporaries to go: the caller, who has every byte, is not kept for as long as a retry."""
