@@ -5,21 +5,25 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import re
 import secrets
 import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from dataflux_core._plan.own_files import is_aside, lock_name, token_of_lock
+from dataflux_core._plan.paths import MAX_PATH_BYTES, flaw_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
 log = logging.getLogger(__name__)
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _THERE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_LOCK_NAME = re.compile(r"\.dataflux-([0-9a-f]{16})\.lock")
 _FIRST_LINE = b"dataflux: which directories below hold files that are not whole; removed in the end\n"
+_BELOW = b"./"
+_MAX_LINE_BYTES = MAX_PATH_BYTES + len(_BELOW) + len(b"\n")
+_MAX_BYTES = 256 * 1024**2  # read of a file that may be anybody's: some millions of directories
 
 
 class Journal:
@@ -47,13 +51,8 @@ class Journal:
     def close(self) -> None:
         """Remove the file: all that was made is in its place or gone."""
         with suppress(OSError):
-            os.unlink(_lock_name(self.token), dir_fd=self._root)
+            os.unlink(lock_name(self.token), dir_fd=self._root)
         os.close(self._descriptor)
-
-
-def aside_name(token: str, number: int) -> str:
-    """Name a file that is not whole."""
-    return f".dataflux-{token}-{number}.part"
 
 
 def remove_leftovers(root: int, enter: Callable[[str], int]) -> None:
@@ -62,21 +61,17 @@ def remove_leftovers(root: int, enter: Callable[[str], int]) -> None:
     `enter` opens a directory relative to the root, following no link.
     """
     with os.scandir(root) as entries:
-        found = [match for entry in entries if (match := _LOCK_NAME.fullmatch(entry.name))]
-    for match in found:
+        found = [token for entry in entries if (token := token_of_lock(entry.name))]
+    for token in found:
         with suppress(OSError):  # it went meanwhile, or is another user's
-            _remove_left_by(root, match.group(1), enter)
-
-
-def _lock_name(token: str) -> str:
-    return f".dataflux-{token}.lock"
+            _remove_left_by(root, token, enter)
 
 
 def _locked(root: int) -> tuple[str, int]:
     """Make a file that nobody else can lock."""
     while True:
         token = secrets.token_hex(8)
-        descriptor = os.open(_lock_name(token), _NEW, 0o666, dir_fd=root)
+        descriptor = os.open(lock_name(token), _NEW, 0o666, dir_fd=root)
         # Another process may have locked it by now, which takes it for a dead one's: then this one has lost it.
         if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return token, descriptor
@@ -95,28 +90,48 @@ def _lock(descriptor: int) -> bool | None:
 
 
 def _remove_left_by(root: int, token: str, enter: Callable[[str], int]) -> None:
-    descriptor = os.open(_lock_name(token), _THERE, dir_fd=root)
+    descriptor = os.open(lock_name(token), _THERE, dir_fd=root)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or not _lock(descriptor) or not os.fstat(descriptor).st_nlink:
             return
-        content = os.pread(descriptor, found.st_size, 0)
-        if not _FIRST_LINE.startswith(content[: len(_FIRST_LINE)]):
-            return  # a user's own
-        files = sum(_remove_from(directory, token, enter) for directory in _directories(content))
-        os.unlink(_lock_name(token), dir_fd=root)
+        directories = _noted(descriptor) if found.st_size <= _MAX_BYTES else None
+        if directories is None:
+            return
+        files = sum(_remove_from(directory, token, enter) for directory in directories)
+        os.unlink(lock_name(token), dir_fd=root)
         log.info("download.leftovers removed=%d", files)
     finally:
         os.close(descriptor)
 
 
-def _directories(content: bytes) -> Iterator[str]:
-    """Yield each directory below that was listed; the last line may be cut off."""
-    lines = content[len(_FIRST_LINE) :].split(b"\n")[:-1]
-    for line in dict.fromkeys(lines):
-        directory = line.decode(errors="replace").removeprefix("./")
-        if ".." not in directory.split("/"):  # none of ours is above
-            yield directory
+def _noted(descriptor: int) -> Sequence[str] | None:
+    """Return each directory that a journal lists, None where a line of it is none that a journal has.
+
+    Whoever wrote such a line, it was no download, so nothing it says is done. The last line may be cut off.
+    """
+    noted: dict[str, None] = {}
+    with os.fdopen(descriptor, "rb", closefd=False) as lines:
+        first = lines.readline(len(_FIRST_LINE))
+        if not _FIRST_LINE.startswith(first):
+            return None
+        while (line := lines.readline(_MAX_LINE_BYTES)).endswith(b"\n"):
+            directory = _directory_of(line)
+            if directory is None:
+                return None
+            noted[directory] = None
+    return None if len(line) == _MAX_LINE_BYTES else list(noted)
+
+
+def _directory_of(line: bytes) -> str | None:
+    """Return the path below the root that a whole line holds, None where it holds none."""
+    try:
+        below, directory = line[: len(_BELOW)], line[len(_BELOW) : -1].decode()
+    except UnicodeDecodeError:
+        return None
+    if below != _BELOW or (directory and flaw_of(f"{directory}/file")):
+        return None
+    return directory
 
 
 def _remove_from(directory: str, token: str, enter: Callable[[str], int]) -> int:
@@ -126,7 +141,7 @@ def _remove_from(directory: str, token: str, enter: Callable[[str], int]) -> int
         return 0  # it is gone
     try:
         with os.scandir(descriptor) as entries:
-            left = [entry.name for entry in entries if entry.name.startswith(f".dataflux-{token}-")]
+            left = [entry.name for entry in entries if is_aside(entry.name, token)]
         for name in left:
             os.unlink(name, dir_fd=descriptor)
     finally:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import google_crc32c
 
 from dataflux_core._data.directory_errors import TARGET, blamed, not_written
-from dataflux_core._data.directory_journal import Journal, aside_name, remove_leftovers
+from dataflux_core._data.directory_journal import Journal, remove_leftovers
 from dataflux_core._data.target_parents import InTheWay, Parents
+from dataflux_core._plan.own_files import aside_name
 from dataflux_core._wire.objects import crc32c_number
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
+from dataflux_core._plan.own_files import is_own
 from dataflux_core.errors import UnsafeName
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def flaw_of(name: str) -> str:
         longest = max(map(len, name.encode().split(b"/")))
         if longest > MAX_COMPONENT_BYTES:
             return f"a part of {longest} bytes is longer than the {MAX_COMPONENT_BYTES} that a file system holds"
+    if is_own(name.rpartition("/")[2]):
+        return "it is one of the names that a download gives its own files, to be removed in the end"
     return ""
 
 
@@ -102,14 +105,16 @@ def encoded(name: str) -> str:
     """Return a safe path for any name, the name itself where that is safe and holds nothing like an escape.
 
     Percent-encoded are control characters, the dots of "." or "..", a "/" beside another or at an end, a "%" that
-    would read as an escape. A component that is too long goes on, behind a "%", in a directory.
+    would read as an escape, the dot of a name that a download gives its own files. A component that is too long goes
+    on, behind a "%", in a directory.
     """
     path = _ESCAPED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode()), name)
     path = _DOTS.sub(lambda found: "%2E" * len(found.group()), path)
     path = _EMPTY.sub(lambda found: "%2F" * len(found.group()), path)
-    if len(path) * _MAX_CHARACTER_BYTES <= MAX_COMPONENT_BYTES:
-        return path
-    return "/".join(map(_cut, path.split("/")))
+    if len(path) * _MAX_CHARACTER_BYTES > MAX_COMPONENT_BYTES:
+        path = "/".join(map(_cut, path.split("/")))
+    directory, slash, last = path.rpartition("/")
+    return f"{directory}{slash}%2E{last[1:]}" if is_own(last) else path
 
 
 def directories_of(paths: Iterable[str]) -> set[str]:

@@ -16,12 +16,15 @@ import pytest
 from dataflux_core._data import directory_journal
 from dataflux_core._data.directory_journal import Journal
 from dataflux_core._data.target_tree import Place, TargetTree
-from dataflux_core.download import download_to_directory
+from dataflux_core.download import DirectoryOptions, download_to_directory, name_of_path
 from dataflux_core.emulator import Emulator, Memory
+from dataflux_core.errors import UnsafeName
 from tests.directory.conftest import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from dataflux_core._plan.paths import UnsafeNames
 
 WRITING = """
 import sys
@@ -108,7 +111,7 @@ FIRST = directory_journal._FIRST_LINE
         pytest.param(b"", id="killed before it had written anything"),
         pytest.param(FIRST[:10], id="killed within the first line"),
         pytest.param(FIRST + b"./d\n./gone\n./d\n./d/e", id="killed within a line, directories gone"),
-        pytest.param(FIRST + b"./\xff\n./\n./d\n", id="a line that is no text"),
+        pytest.param(FIRST + b"./\n./d\n\0\0\0", id="zeros at the end, as a power loss can leave"),
     ],
 )
 def test_whatever_a_killed_process_had_noted_is_cleared_away(tmp_path: Path, content: bytes) -> None:
@@ -123,23 +126,77 @@ def test_whatever_a_killed_process_had_noted_is_cleared_away(tmp_path: Path, con
     assert not list(tmp_path.glob("*.lock"))
 
 
-def test_nothing_outside_is_removed_whatever_is_noted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("noted", ["./link", ".//{outside}", "./../outside", "./d/../../outside"])
+def test_nothing_outside_is_removed_whatever_is_noted(tmp_path: Path, noted: str) -> None:
     target, outside = tmp_path / "target", tmp_path / "outside"
-    target.mkdir()
+    (target / "d").mkdir(parents=True)
     outside.mkdir()
     stray = outside / ".dataflux-0123456789abcdef-7.part"
     stray.touch()
     (target / "link").symlink_to(outside)
-    lock_file(target, FIRST + f"./link\n.//{outside}\n./../outside\n".encode())
+    lock_file(target, FIRST + noted.format(outside=outside).encode() + b"\n")
     claimed(target)
     assert stray.exists()
 
 
-@pytest.mark.parametrize("content", [b"my own notes\n", b"\0" * 100], ids=["a text", "zeros"])
-def test_a_file_of_the_users_with_such_a_name_stays(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"my own notes\n", id="a text"),
+        pytest.param(b"\0" * 100, id="zeros"),
+        pytest.param(FIRST + b"./d\n./a\0b\n", id="a directory that no system could have"),
+        pytest.param(FIRST + b"./d\n./\xff\n", id="a line that is no text"),
+        pytest.param(FIRST + b"./d\nd\n", id="a line that begins otherwise"),
+        pytest.param(FIRST + b"./d\n./d/..\n", id="a directory above"),
+        pytest.param(FIRST + b"./d\n./" + b"x" * 10**6, id="a line that has no end"),
+    ],
+)
+def test_a_file_that_no_download_has_written_stays_whatever_it_is_called(tmp_path: Path, content: bytes) -> None:
     path = lock_file(tmp_path, content)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/.dataflux-0123456789abcdef-7.part").touch()
     claimed(tmp_path)
     assert path.read_bytes() == content
+    assert (tmp_path / "d/.dataflux-0123456789abcdef-7.part").exists()
+
+
+def test_a_file_of_any_length_is_no_matter(tmp_path: Path) -> None:
+    path = lock_file(tmp_path, FIRST + b"./\n")
+    os.truncate(path, 2**40)  # sparse
+    claimed(tmp_path)
+    assert path.exists()
+
+
+def test_only_names_of_files_that_are_not_whole_are_removed(tmp_path: Path) -> None:
+    lock_file(tmp_path, FIRST + b"./\n")
+    (tmp_path / ".dataflux-0123456789abcdef-holiday.jpg").write_bytes(b"1")
+    claimed(tmp_path)
+    assert files_of(tmp_path) == {".dataflux-0123456789abcdef-holiday.jpg": b"1"}
+
+
+HOSTILE = {
+    "keep": b"k",
+    "d/x": b"x",
+    ".dataflux-0123456789abcdef.lock": FIRST + b"./\n./d\n",
+    ".dataflux-0123456789abcdef-1.part": b"half",
+    "d/.dataflux-0123456789abcdef-2.part": b"half",
+}
+
+
+@pytest.mark.parametrize("unsafe_names", ["encode", "skip"])
+def test_no_bucket_can_have_files_removed_that_were_downloaded(
+    gcs: Emulator, tmp_path: Path, unsafe_names: UnsafeNames
+) -> None:
+    gcs.create_bucket("b", Memory(HOSTILE))
+    pairs = [(name, len(content)) for name, content in HOSTILE.items()]
+    with pytest.raises(UnsafeName, match=r"\.lock'?: it is one of the names that a download gives its own files"):
+        download_to_directory("b", pairs, tmp_path)
+    options = DirectoryOptions(unsafe_names=unsafe_names)
+    for _ in range(2):
+        done = download_to_directory("b", pairs, tmp_path, options=options)
+        wanted = HOSTILE if unsafe_names == "encode" else {"keep": b"k", "d/x": b"x"}
+        assert {name_of_path(path): content for path, content in files_of(tmp_path).items()} == wanted
+    assert (done.written, done.present) == (0, len(wanted))
 
 
 def test_where_a_file_system_knows_no_locks_nothing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

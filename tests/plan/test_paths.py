@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dataflux_core._plan.own_files import aside_name, is_aside, is_own, lock_name, token_of_lock
 from dataflux_core._plan.paths import (
     MAX_COMPONENT_BYTES,
     PathPlan,
@@ -35,6 +36,8 @@ long_names = st.builds(
 )
 any_names = st.one_of(names, long_names)
 
+LOCK = ".dataflux-0123456789abcdef.lock"  # how a download calls a file of its own
+
 
 @pytest.mark.parametrize(
     ("name", "flaw"),
@@ -51,6 +54,9 @@ any_names = st.one_of(names, long_names)
         pytest.param("a\x85b", "control character", id="a C1 control is refused"),
         pytest.param("x" * 256, "256 bytes is longer than the 255", id="a part of 256 bytes is refused"),
         pytest.param("d/" + "é" * 128, "256 bytes is longer than the 255", id="length is counted in bytes"),
+        pytest.param(LOCK, "its own files", id="the file that tells what to remove"),
+        pytest.param("d/.dataflux-0123456789abcdef-7.part", "its own files", id="a file that is not whole, anywhere"),
+        pytest.param(".DataFlux-0123456789ABCDEF.Lock", "its own files", id="either in another case"),
     ],
 )
 def test_a_name_that_is_no_path_is_refused_by_name(name: str, flaw: str) -> None:
@@ -70,6 +76,8 @@ def test_a_name_that_is_no_path_is_refused_by_name(name: str, flaw: str) -> None
         pytest.param("100%", id="a percent sign stays as it is unless names are encoded"),
         pytest.param("a%2Fb", id="what looks like an escape stays as it is unless names are encoded"),
         pytest.param("日本/✓ b\\c: *?", id="any other character"),
+        pytest.param(f"{LOCK}/a", id="a directory that is called like a file of ours"),
+        pytest.param(f"{LOCK}.txt", id="a name that goes on behind that of a file of ours"),
     ],
 )
 def test_a_safe_name_is_its_own_path(name: str) -> None:
@@ -92,6 +100,10 @@ def test_a_safe_name_is_its_own_path(name: str) -> None:
         pytest.param("5% off", "5% off", id="no percent sign that reads as itself"),
         pytest.param("x" * 300, "x" * 254 + "%/" + "x" * 46, id="a long part goes on in a directory"),
         pytest.param("." * 256, "." * 254 + "%/%2E%2E", id="what is left of a long part is no step up"),
+        pytest.param(f"d/{LOCK}", f"d/%2E{LOCK[1:]}", id="the dot of a name of ours"),
+        pytest.param(
+            "x" * 254 + LOCK, "x" * 254 + f"%/%2E{LOCK[1:]}", id="what is left of a long part is none of ours"
+        ),
     ],
 )
 def test_encoding(name: str, path: str) -> None:
@@ -205,3 +217,13 @@ def test_a_folding_file_system_gets_paths_distinct_when_folded(listed: list[str]
 def test_a_short_name_is_found_again_by_any_percent_decoder(name: str) -> None:
     assert unquote(encoded(name)) == name
     assert not flaw_of(encoded(name))
+
+
+@given(st.from_regex(r"[0-9a-f]{16}", fullmatch=True), st.integers(0, 10**9))
+def test_no_object_gets_the_name_of_a_file_of_ours(token: str, number: int) -> None:
+    for name in (lock_name(token), aside_name(token, number)):
+        assert is_own(name)
+        assert flaw_of(name)
+        assert not is_own(encoded(name).rpartition("/")[2])
+    assert token_of_lock(lock_name(token)) == token
+    assert is_aside(aside_name(token, number), token)
