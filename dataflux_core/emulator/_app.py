@@ -46,6 +46,9 @@ class App:
             route = self._route(request)
         except ApiError as error:
             route = Route("other", _refuse(error), Target())
+        except Exception as error:
+            log.exception("emulator.failed method=%s path=%s", request.method, request.raw_path)
+            route = Route("other", _refuse(_failed(error)), Target())
         if route.operation == CONTROL:
             return Outcome(self._reply(request, route))
         self.counters.begin(route.operation)
@@ -98,7 +101,7 @@ class App:
             return error_reply(error)
         except Exception as error:
             log.exception("emulator.failed method=%s path=%s", request.method, request.raw_path)
-            return error_reply(ApiError(500, f"The emulator itself has failed: {error!r}"))
+            return error_reply(_failed(error))
 
     def _faulted(self, fault: Fault, operation: str) -> Outcome:
         wait_s = self.behaviour.wait_s(operation, 0, 0)
@@ -135,6 +138,10 @@ class App:
         reply = join_batch(answers)
         reply.wait_s = longest_s
         return reply
+
+
+def _failed(error: Exception) -> ApiError:
+    return ApiError(500, f"The emulator itself has failed: {error!r}")
 
 
 def _refuse(error: ApiError) -> Act:

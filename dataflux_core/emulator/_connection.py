@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httptools
 
 from dataflux_core.emulator import _socket
+from dataflux_core.emulator._app import CONTROL
 from dataflux_core.emulator._http import FileSpan, Reply, Request
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".enc
 WITHOUT_BODY = frozenset({204, 304})  # nor a length
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE = b"connection: close\r\n"
+KEEP = b"connection: keep-alive\r\n"  # which HTTP/1.0 has to be told
+OLD = "1.0"
+OFFER, TUNNEL = b"upgrade", b"CONNECT"
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
+        self._again = b""  # the head of a request that made an offer, without the offer
         self._requests: deque[Request] = deque()
         self._outcome: Outcome | None = None  # of the request that is being answered
         self._waits = False  # for the latency of the outcome, which nothing cuts short
@@ -106,14 +111,32 @@ class Connection(asyncio.Protocol):
         if self._is_deaf:
             return
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self.data_received(data[upgrade.args[0] :])  # it is offered, not demanded: HTTP/1.1 goes on
-            return
+            self._parse(data)
         except httptools.HttpParserError:
             self._is_deaf = True
             self._requests.append(Request("", b"", {}, {}, is_last=True))
         self._advance(self._front.turn_s(self._loop))
+
+    def _parse(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left and not self._is_deaf:
+            left = self._feed(left)
+
+    def _feed(self, received: memoryview) -> memoryview:
+        """Give bytes to the parser, which stops behind a head that offers another protocol; return the rest.
+
+        It is offered, not demanded: HTTP/1.1 goes on. As the parser takes what follows for the other protocol, a body
+        would be lost. So another parser begins with the head without the offer; the first one may be at its end, as
+        after "Connection: close".
+        """
+        try:
+            self._parser.feed_data(received)
+        except httptools.HttpParserUpgrade as upgrade:
+            again, self._again = self._again, b""
+            self._parser = httptools.HttpRequestParser(self)
+            self._parser.feed_data(again)
+            return received[upgrade.args[0] :]
+        return received[:0]
 
     def pause_writing(self) -> None:
         self._is_full = True
@@ -138,7 +161,7 @@ class Connection(asyncio.Protocol):
         name = name.lower()
         self._headers[name] = value
         if name == b"expect":
-            self._expects = value.lower() == b"100-continue"
+            self._expects = value.lower() == b"100-continue" and self._parser.get_http_version() != OLD
 
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
@@ -147,19 +170,29 @@ class Connection(asyncio.Protocol):
         self._expects = False
         if self._is_deaf:
             return
+        method = self._parser.get_method()
+        if OFFER in self._headers and method != TUNNEL and self._parser.should_upgrade():
+            self._again = self._head_without_offer()
+            return
         url = httptools.parse_url(self._url)
         self._is_deaf = not self._parser.should_keep_alive()
         request = Request(
-            self._parser.get_method().decode("ascii"),
-            url.path,
+            method.decode("ascii"),
+            url.path or b"/",
             {},
             self._headers,
             b"".join(self._body),
             self._front.scheme,
             raw_query=url.query or b"",
             is_last=self._is_deaf,
+            is_old=self._parser.get_http_version() == OLD,
         )
         self._requests.append(request)
+
+    def _head_without_offer(self) -> bytes:
+        line = b"%b %b HTTP/%b" % (self._parser.get_method(), self._url, self._parser.get_http_version().encode())
+        headers = [b"%b: %b" % header for header in self._headers.items() if header[0] != OFFER]
+        return b"\r\n".join((line, *headers, b"", b""))
 
     # From requests to answers.
 
@@ -195,14 +228,14 @@ class Connection(asyncio.Protocol):
         self._advance(monotonic())
 
     def _deliver(self, outcome: Outcome) -> None:
-        reply, _, kind, _ = outcome
+        reply, _, kind, operation = outcome
         is_gone = self._transport.is_closing()
         if self._is_full and not is_gone:
             self._due = partial(self._answer, outcome)
             return
         if kind in _socket.BREAKS or kind in _socket.CORRUPTS:
             self._app.counters.error(kind)
-        if kind not in _socket.BREAKS:
+        if kind not in _socket.BREAKS and self._request.method != "HEAD" and operation != CONTROL:
             self._app.counters.bytes_sent += reply.length
         if is_gone:
             self._finish(outcome)
@@ -250,7 +283,8 @@ class Connection(asyncio.Protocol):
         lines += self._front.lines
         if reply.status not in WITHOUT_BODY:
             lines += b"content-length: %d\r\n" % length
-        return b"%b%b%b\r\n" % (lines, reply.headers, CLOSE if self._request.is_last else b"")
+        ending = CLOSE if self._request.is_last else KEEP if self._request.is_old else b""
+        return b"%b%b%b\r\n" % (lines, reply.headers, ending)
 
     def _break(self, reply: Reply, kind: str) -> None:
         """Give half of the answer or none; the request stays in flight until the client is gone."""

@@ -38,6 +38,7 @@ class Request:
     fault: str = ""
     raw_query: bytes = b""
     is_last: bool = False  # of its connection
+    is_old: bool = False  # HTTP/1.0
 
     def number(self, key: str) -> int | None:
         """Read a whole number from the query."""

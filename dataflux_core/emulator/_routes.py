@@ -80,6 +80,8 @@ def answer(store: Store, request: Request) -> Reply:
 
 def resolve(request: Request) -> Route:
     """Give the route of a request or refuse it."""
+    if not request.raw_path.startswith(b"/"):  # such as OPTIONS *
+        raise ApiError(404, "Not Found")
     parts = request.raw_path.split(b"/")
     # The hot path: /storage/v1/b/BUCKET/o/OBJECT?alt=media
     if parts[1] != b"storage":

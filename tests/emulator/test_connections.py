@@ -132,13 +132,62 @@ def test_the_last_answer_of_a_connection_says_so(gcs: Emulator, request_line: by
         assert (headers["connection"], body, file.read()) == ("close", b"0123456789", b"")
 
 
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+
+
+def upload(lines: bytes, body: bytes = b"") -> bytes:
+    """Write an upload of the object b with some header lines."""
+    return f"POST {UPLOAD}?uploadType=media&name=b HTTP/1.1\r\n".encode() + lines + b"\r\n" + body
+
+
 def test_an_offer_of_another_protocol_is_passed_over(gcs: Emulator) -> None:
-    offer = READ.replace(b"Host: x", b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA")
+    offer = READ.replace(b"Host: x\r\n", OFFER)
     with talk(gcs) as (raw, file):
         raw.sendall(offer + READ)
         assert [answer(file)[2] for _ in range(2)] == [b"0123456789"] * 2
         raw.sendall(READ)
         assert answer(file)[2] == b"0123456789"
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        pytest.param(b"Content-Length: 6\r\n", b"abcdef", id="its length is said"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n", b"6\r\nabcdef\r\n0\r\n\r\n", id="in chunks"),
+    ],
+)
+@pytest.mark.parametrize("step", [pytest.param(1, id="byte by byte"), pytest.param(1 << 20, id="at once")])
+def test_an_upload_that_offers_another_protocol_keeps_its_body(
+    gcs: Emulator, lines: bytes, body: bytes, step: int
+) -> None:
+    sent = upload(OFFER + lines, body) + READ.replace(b"/a?", b"/b?")
+    with talk(gcs) as (raw, file):
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(sent), step):
+            raw.sendall(sent[at : at + step])
+        assert json.loads(answer(file)[2])["size"] == "6"
+        assert answer(file)[2] == b"abcdef"
+
+
+def test_leave_to_send_a_body_is_given_beside_an_offer(gcs: Emulator) -> None:
+    with talk(gcs) as (raw, file):
+        raw.sendall(upload(OFFER + b"Expect: 100-continue\r\nContent-Length: 3\r\n"))
+        assert answer(file)[0] == 100
+        raw.sendall(b"abc")
+        assert json.loads(answer(file)[2])["size"] == "3"
+
+
+def test_the_last_request_of_a_connection_may_make_an_offer(gcs: Emulator) -> None:
+    with talk(gcs) as (raw, file):
+        raw.sendall(upload(OFFER.replace(b"Upgrade,", b"close, Upgrade,") + b"Content-Length: 3\r\n", b"abc") + READ)
+        status, headers, body = answer(file)
+        assert (status, headers["connection"], json.loads(body)["size"], file.read()) == (200, "close", "3", b"")
+
+
+def test_thousands_of_offers_sent_ahead_are_answered(gcs: Emulator) -> None:
+    with talk(gcs) as (raw, file):
+        raw.sendall(READ.replace(b"Host: x\r\n", OFFER) * 3000)
+        assert [answer(file)[0] for _ in range(3000)] == [200] * 3000
 
 
 @pytest.mark.parametrize("before", [pytest.param(b"", id="at once"), pytest.param(LIST, id="behind another request")])
@@ -152,6 +201,52 @@ def test_a_body_is_sent_when_leave_is_given(gcs: Emulator, before: bytes) -> Non
         assert answer(file)[0] == 100
         raw.sendall(b"abc")
         assert json.loads(answer(file)[2])["size"] == "3"
+
+
+def test_leave_is_not_given_to_who_cannot_understand_it(gcs: Emulator) -> None:
+    line = upload(b"Expect: 100-continue\r\nContent-Length: 3\r\n").replace(b"HTTP/1.1", b"HTTP/1.0")
+    with talk(gcs) as (raw, file):
+        raw.sendall(line + b"abc")
+        status, _, body = answer(file)
+        assert (status, json.loads(body)["size"]) == (200, "3")
+
+
+def test_an_old_client_that_asks_to_go_on_is_told_that_it_may(gcs: Emulator) -> None:
+    with talk(gcs) as (raw, file):
+        raw.sendall(READ.replace(b"1.1", b"1.0").replace(b"Host: x", b"Connection: keep-alive") + READ)
+        assert answer(file)[1]["connection"] == "keep-alive"
+        assert "connection" not in answer(file)[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        pytest.param("OPTIONS * HTTP/1.1", 404, id="of the server itself"),
+        pytest.param("GET http://anywhere HTTP/1.1", 404, id="without a path"),
+        pytest.param("GET http:///a HTTP/1.1", 400, id="without a host"),
+        pytest.param("CONNECT anywhere:443 HTTP/1.1", 400, id="a tunnel"),
+        pytest.param("CONNECT anywhere:443 HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c", 400, id="one of two"),
+    ],
+)
+def test_what_asks_for_no_path_is_refused(gcs: Emulator, line: str, status: int) -> None:
+    with talk(gcs) as (raw, file):
+        raw.sendall(f"{line}\r\nHost: x\r\n\r\n".encode())
+        found, headers, _ = answer(file)
+        assert found == status
+        if "connection" not in headers:
+            raw.sendall(READ)
+            assert answer(file)[2] == b"0123456789"
+
+
+def test_the_bytes_of_an_answer_without_a_body_are_not_sent(gcs: Emulator) -> None:
+    with talk(gcs) as (raw, file):
+        raw.sendall(READ.replace(b"GET", b"HEAD"))
+        while line := file.readline().strip():
+            assert line != b"content-length: 0"
+        assert gcs.requests().bytes_sent == 0
+        raw.sendall(READ)
+        assert answer(file)[2] == b"0123456789"
+        assert gcs.requests().bytes_sent == 10
 
 
 def test_what_is_no_http_is_refused(gcs: Emulator) -> None:

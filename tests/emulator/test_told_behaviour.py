@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflux_core.emulator import Directory, Emulator, Fault, Latency, Memory, Synthetic
+from dataflux_core.emulator import Directory, Emulator, Fault, Latency, Memory, Synthetic, _app
 from dataflux_core.emulator._app import App
 from dataflux_core.emulator._behaviour import Behaviour, jittered, wait_s
 from dataflux_core.emulator._config import ServerPlan, Settings, plan_from_json, plan_to_json
-from dataflux_core.emulator._http import request_to
-from dataflux_core.emulator._routes import resolve
+from dataflux_core.emulator._http import Request, request_to
+from dataflux_core.emulator._routes import Route, resolve
 from dataflux_core.emulator._socket import corrupted
 from tests.emulator.asking import API, Service
 
@@ -109,6 +109,15 @@ def test_an_empty_page_can_be_continued() -> None:
             break
     assert names == synthetic.names()
     assert sizes == [0, 0, 20, 20, 10]
+
+
+def test_an_error_of_ours_on_the_way_to_a_route_is_a_500(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(request: Request) -> Route:
+        raise IndexError(request.raw_path)
+
+    monkeypatch.setattr(_app, "resolve", fail)
+    outcome = App(Service().store, Settings()).begin(request_to("GET", API))
+    assert (outcome.reply.status, outcome.operation) == (500, "other")
 
 
 def test_a_flipped_byte_keeps_its_hash_while_a_wrong_hash_keeps_the_bytes() -> None:
