@@ -126,7 +126,7 @@ def _source(bucket: Bucket, source: Json) -> StoredObject:
         raise no_object(bucket.name, name)
     wanted = source.get("objectPreconditions")
     if isinstance(wanted, dict) and (match := wanted.get("ifGenerationMatch")) is not None:
-        hold(stored, {"ifGenerationMatch": int(str(match))})
+        hold(stored, {"ifGenerationMatch": whole(str(match))})
     return stored
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dataflux_core.emulator._store import Store, Target
 
 RANGE = re.compile(rb"bytes=(\d*)-(\d*)")
+MOST_DIGITS = 18  # no object is that large, while Python refuses to read thousands of digits
 OK, PARTIAL = 200, 206
 GUNZIPPED = (
     b"warning: 214 UploadServer gunzipped\r\n"
@@ -66,14 +67,18 @@ def byte_range(header: bytes, size: int) -> tuple[int, int] | None:
         return None
     first, last = match[1], match[2]
     if not first:
-        start, stop = max(size - int(last), 0), size
+        start, stop = max(size - _place(last), 0), size
     else:
-        start, stop = int(first), min(int(last) + 1 if last else size, size)
-        if last and int(last) < start:
+        start, stop = _place(first), min(_place(last) + 1 if last else size, size)
+        if last and _place(last) < start:
             return None
     if start >= stop:
         raise ApiError(416, f"The requested range cannot be satisfied: the object has {size} bytes.")
     return start, stop
+
+
+def _place(digits: bytes) -> int:
+    return int(digits.lstrip(b"0")[:MOST_DIGITS] or 0)
 
 
 def _unpacked(stored: StoredObject) -> Reply | None:

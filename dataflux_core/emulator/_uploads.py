@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dataflux_core.emulator._fields import Json
 
-CONTENT_RANGE = re.compile(rb"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+CONTENT_RANGE = re.compile(rb"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)")
 CLOSED, RESUME = 499, 308
 
 

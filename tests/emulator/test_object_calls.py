@@ -71,6 +71,8 @@ def test_a_resource_tells_checksums_and_generation() -> None:
         pytest.param("bytes=8-100", b"89", "bytes 8-9/10", id="past the end is cut"),
         pytest.param("bytes=-3", b"789", "bytes 7-9/10", id="the last bytes"),
         pytest.param("bytes=-30", b"0123456789", "bytes 0-9/10", id="more last bytes than there are"),
+        pytest.param(f"bytes=8-1{'0' * 5000}", b"89", "bytes 8-9/10", id="to an end of thousands of digits"),
+        pytest.param(f"bytes={'0' * 5000}8-9", b"89", "bytes 8-9/10", id="with thousands of leading zeros"),
     ],
 )
 def test_ranges(header: str, body: bytes, content_range: str) -> None:
@@ -85,7 +87,14 @@ def test_a_range_that_is_not_understood_gives_everything(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "header"), [(10, "bytes=10-"), (10, "bytes=10-20"), (10, "bytes=-0"), (0, "bytes=0-")]
+    ("size", "header"),
+    [
+        pytest.param(10, "bytes=10-", id="from the end"),
+        pytest.param(10, "bytes=10-20", id="beyond the end"),
+        pytest.param(10, f"bytes={'9' * 5000}-", id="from a place of thousands of digits"),
+        pytest.param(10, "bytes=-0", id="the last no bytes"),
+        pytest.param(0, "bytes=0-", id="of an object without bytes"),
+    ],
 )
 def test_a_range_outside_is_416(size: int, header: str) -> None:
     assert Service({"a": b"x" * size}).read("a", {"Range": header}).status == 416
@@ -188,6 +197,9 @@ def test_compose_joins_in_order(parts: list[bytes]) -> None:
         pytest.param([{"name": "a", "generation": "1"}], 404, id="a source of another generation"),
         pytest.param(
             [{"name": "a", "objectPreconditions": {"ifGenerationMatch": "1"}}], 412, id="a source that has changed"
+        ),
+        pytest.param(
+            [{"name": "a", "objectPreconditions": {"ifGenerationMatch": "new"}}], 400, id="a generation that is none"
         ),
         pytest.param(["a", "cold"], 400, id="two storage classes"),
     ],

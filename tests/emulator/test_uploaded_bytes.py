@@ -105,7 +105,13 @@ def test_an_upload_says_how_far_it_has_come() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "body"), [("bytes 4-5/8", b"xx"), ("bytes 0-9/8", b"0123456789"), ("nonsense", b"x")]
+    ("header", "body"),
+    [
+        pytest.param("bytes 4-5/8", b"xx", id="behind a gap"),
+        pytest.param("bytes 0-9/8", b"0123456789", id="more than there is in all"),
+        pytest.param(f"bytes 0-0/{'9' * 5000}", b"x", id="a length of thousands of digits"),
+        pytest.param("nonsense", b"x", id="a place that says nothing"),
+    ],
 )
 def test_a_chunk_that_does_not_fit_is_refused(header: str, body: bytes) -> None:
     service = Service()
