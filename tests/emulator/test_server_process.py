@@ -251,6 +251,22 @@ def test_a_connection_is_reset(gcs: Emulator, kind: str, done: bool) -> None:
     assert gcs.requests().errors[kind] == 1
 
 
+@pytest.mark.parametrize("kind", ["reset", "lost"])
+def test_a_connection_under_tls_is_reset_as_well(tmp_path: Path, kind: Kind) -> None:
+    certfile, keyfile = certificate(tmp_path)
+    context = ssl.create_default_context(cafile=str(certfile))
+    buckets, faults = {"box": Memory({"a": b"x"})}, [Fault("read", kind)]
+    with Emulator(buckets=buckets, faults=faults, certfile=certfile, keyfile=keyfile) as gcs:
+        parts = urlsplit(gcs.endpoint)
+        with socket.create_connection((parts.hostname or "", parts.port or 0), WAIT_S) as raw:
+            below = raw.dup()  # Python's ssl calls it an end of file, so look at what the system says
+            with below, context.wrap_socket(raw, server_hostname=parts.hostname) as safe:
+                safe.sendall(f"GET {API}/a?alt=media HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                with pytest.raises(ConnectionResetError):
+                    list(iter(lambda: below.recv(1000), b""))  # session tickets come first
+        assert gcs.requests().errors == {kind: 1}
+
+
 def test_a_truncated_body_is_shorter_than_its_length(gcs: Emulator) -> None:
     gcs.configure(faults=[Fault("read", "truncate")])
     with pytest.raises(IncompleteRead) as caught:
