@@ -20,6 +20,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_learned() -> None:
+    """Let no test know what another has learned of a bucket or of an endpoint's tempo."""
+    from dataflux_core._run.reading import permit  # noqa: PLC0415 - most tests need none of it
+
+    permit._known.clear()
+    permit._tempos.clear()
+
+
 @pytest.fixture
 def environment() -> Iterator[None]:
     """Put os.environ back as it was."""

@@ -27,6 +27,8 @@ _COMPOSED_S = 20e-6  # CPU of one object in a composite
 TOGETHER_BYTES = 1024**2  # of small objects that are read directly but handed over together
 _WEIGHT = 0.2  # of the newest measurement
 _FORGETTING = 0.02
+_USUAL_COMPOSE_S = 0.35
+_LONGEST_COMPOSE_S = 3.0  # what takes longer was tried again, or is a mishap
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class Tempo:
     """
 
     read_s: float = 0.06
-    compose_s: float = 0.35
+    compose_s: float = _USUAL_COMPOSE_S
     idle_read_s: float = 0.06  # of a read that waits for nothing of ours: about the least measured of late
 
     def useful_reads(self, objects: int, connection_s: float) -> int:
@@ -54,7 +56,11 @@ class Tempo:
         self.idle_read_s = min(elapsed_s, self.idle_read_s + _FORGETTING * (self.read_s - self.idle_read_s))
 
     def note_compose(self, elapsed_s: float) -> None:
-        self.compose_s += _WEIGHT * (elapsed_s - self.compose_s)
+        self.compose_s += _WEIGHT * (min(elapsed_s, _LONGEST_COMPOSE_S) - self.compose_s)
+
+    def drift(self) -> None:
+        """Forget a little, at each call: where nothing is composed any more, nothing is measured any more."""
+        self.compose_s += _WEIGHT * (_USUAL_COMPOSE_S - self.compose_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ _UNREACHED = frozenset(
 _CALLBACK_FAILED = 11  # CURLM_ABORTED_BY_CALLBACK, which pycurl does not name
 _BUFFER_BYTES = 256 * 1024
 _POOL_CONNECTIONS = 64
+_LARGE_BYTES = 512 * 1024  # of an answer that is worth a buffer
+_WASTE = 2  # times what is needed: a buffer larger than that is not kept
 MAX_CONNECTIONS = 512  # kept for later requests, unless said otherwise: libcurl's own default drops some in each lull
 
 
@@ -94,7 +96,7 @@ class _Exchange:
     then give it back, for each of them: the page faults cost more than the copying.
     """
 
-    __slots__ = ("body", "buffer", "curl", "head", "headers", "kind", "pool", "tag")
+    __slots__ = ("body", "buffer", "capacity", "curl", "head", "headers", "kind", "max_bytes", "pool", "tag")
 
     def __init__(self, curl: pycurl.Curl, kind: _Kind) -> None:
         self.curl = curl
@@ -105,15 +107,28 @@ class _Exchange:
         self.head: list[bytes] = []
         self.body: list[bytes] = []
         self.buffer = BytesIO()
+        self.capacity = 0  # of the buffer
+        self.max_bytes = 0  # of an answer
         curl.setopt(pycurl.HEADERFUNCTION, self.head.append)
         curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write if kind == "large" else self.body.append)
+
+    def allow(self, max_bytes: int) -> None:
+        """Make ready for an answer of up to so many bytes: a buffer that was needed for a much larger one goes."""
+        if max_bytes != self.max_bytes:
+            self.max_bytes = max_bytes
+            self.curl.setopt(pycurl.MAXFILESIZE_LARGE, max_bytes)
+        if self.kind == "large" and self.capacity > _WASTE * max_bytes:
+            self.buffer, self.capacity = BytesIO(), 0
+            self.curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write)
 
     def take(self) -> bytes | list[bytes]:
         """Return what has come, each byte copied once; make ready for the next answer."""
         content: bytes | list[bytes]
         if self.kind == "large":
+            received = self.buffer.tell()
+            self.capacity = max(self.capacity, received)
             with self.buffer.getbuffer() as view:
-                content = bytes(view[: self.buffer.tell()])
+                content = bytes(view[:received])
         else:
             content = self.body[0] if len(self.body) == 1 else self.body.copy()
         self.forget()
@@ -157,9 +172,10 @@ class Transport:
 
     def start(self, request: Request, tag: Any, *, authorization: str = "") -> None:  # noqa: ANN401 - handed back as is
         """Send `request`; `wait` will hand back `tag` with its answer."""
-        kind: _Kind = "sent" if request.method != "GET" else "large" if request.is_large else "small"
+        kind: _Kind = "sent" if request.method != "GET" else "large" if request.max_bytes >= _LARGE_BYTES else "small"
         spare = self._spare[kind]
         exchange = spare.pop() if spare else _Exchange(self._new_handle(), kind)
+        exchange.allow(request.max_bytes)
         exchange.tag = tag
         curl = exchange.curl
         curl.setopt(pycurl.URL, self.endpoint.base_url + request.target)
@@ -219,10 +235,15 @@ class Transport:
                 return happened
 
     def rest(self) -> None:
-        """Give back the memory of large answers; connections stay."""
+        """Give back the memory of large answers, and connections beyond what is kept between calls."""
         for exchange in self._spare["large"]:
             exchange.curl.close()
         self._spare["large"].clear()
+        most = MAX_CONNECTIONS // _POOL_CONNECTIONS
+        for pool in self._pools[most:]:
+            pool.multi.close()
+        del self._pools[most:]
+        self.most_in_flight = min(self.most_in_flight, MAX_CONNECTIONS)
 
     def close(self) -> None:
         """Drop every connection; requests in flight are abandoned."""
@@ -299,7 +320,12 @@ class Transport:
         exchange = self._running.pop(curl)
         pool.multi.remove_handle(curl)
         pool.in_flight -= 1
-        if code:
+        if code == pycurl.E_FILESIZE_EXCEEDED:
+            announced = int(curl.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD))
+            status = curl.getinfo(pycurl.RESPONSE_CODE)
+            answer = Answer(status, tuple(exchange.head), b"", announced_bytes=announced)
+            exchange.forget()
+        elif code:
             answer = Answer(0, (), b"", message or f"curl error {code}", refused=code in _UNREACHED)
             exchange.forget()
         else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from dataflux_core.errors import NotDecompressed
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
     from dataflux_core._wire.message import Answer
 
 GZIP = "gzip"
-_GZIP_WINDOW = 31  # of zlib: the largest, with gzip's header
 
 
 def is_gzip(answer: Answer) -> bool:
@@ -25,14 +26,10 @@ def unpacked(name: str, stored: bytes) -> bytes:
 
     One or more members, as RFC 1952 has it; nothing stored is nothing said.
     """
-    said: list[bytes] = []
-    while stored:
-        member = zlib.decompressobj(_GZIP_WINDOW)
-        try:
-            said.append(member.decompress(stored))
-        except zlib.error as error:
-            raise NotDecompressed(name, str(error)) from error
-        if not member.eof:
-            raise NotDecompressed(name, "the compressed bytes end early")
-        stored = member.unused_data.lstrip(b"\0")  # padding, as tape left it
-    return said[0] if len(said) == 1 else b"".join(said)
+    if not stored:
+        return b""
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(stored)) as members:
+            return members.read()
+    except (OSError, EOFError, zlib.error) as error:
+        raise NotDecompressed(name, str(error)) from error

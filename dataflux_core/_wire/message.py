@@ -16,7 +16,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     target: str
     body: bytes = b""
     headers: tuple[str, ...] = ()  # "Name: value" lines beside the endpoint's own
-    is_large: bool = False  # the answer is expected to be
+    max_bytes: int = 0  # of the answer's body, 0: no limit; what announces more is not received
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -27,6 +27,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     content: bytes | list[bytes]  # whole, or in the pieces in which it came
     failure: str = ""
     refused: bool = False  # no connection could be made: nothing was sent
+    announced_bytes: int = 0  # where that was more than the request allowed: its body was not received
 
     @property
     def body(self) -> bytes:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from dataflux_core._wire.message import Answer
 
-_LARGE_BYTES = 512 * 1024  # of an answer that is worth a buffer
+# An error's text has room in it, and most requests have the same limit.
+_LEAST_LIMIT_BYTES = 512 * 1024 - 1
 MAX_BATCH_CALLS = 100  # https://cloud.google.com/storage/docs/batch
 # Says that gzip is welcome: an object stored compressed is then sent as stored, where it would be decompressed on
 # the way otherwise. libcurl itself is not told, so it decompresses nothing either.
@@ -66,17 +67,17 @@ def _quoted(name: str) -> str:
     return name.replace("/", "%2F") if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
 
 
-def media_request(bucket: str, name: str, generation: int = 0, *, size: int = 0) -> Request:
-    """Ask for an object's stored bytes, at its generation where that is known; `size`: about how many there will be."""
+def media_request(bucket: str, name: str, generation: int = 0, *, size: int = -1) -> Request:
+    """Ask for an object's stored bytes, at its generation where that is known; `size`: how many are listed."""
     target = f"/download{_objects_path(bucket)}{_quoted(name)}?alt=media{_pinned(generation)}"
-    return Request("GET", target, headers=_STORED_BYTES, is_large=size >= _LARGE_BYTES)
+    return Request("GET", target, headers=_STORED_BYTES, max_bytes=max(size, _LEAST_LIMIT_BYTES) if size >= 0 else 0)
 
 
 def range_request(bucket: str, name: str, generation: int, start: int, stop: int) -> Request:
     """Ask for the stored bytes [start, stop) of a generation of an object."""
     target = f"/download{_objects_path(bucket)}{_quoted(name)}?alt=media{_pinned(generation)}"
     headers = (*_STORED_BYTES, f"Range: bytes={start}-{stop - 1}")
-    return Request("GET", target, headers=headers, is_large=stop - start >= _LARGE_BYTES)
+    return Request("GET", target, headers=headers, max_bytes=max(stop - start, _LEAST_LIMIT_BYTES))
 
 
 def _pinned(generation: int) -> str:

@@ -212,7 +212,7 @@ def test_a_service_that_never_recovers_is_an_error_after_the_callers_timeout(
 def test_deletes_that_fail_are_no_error_and_left_to_the_guardian(stocked: Stock) -> None:
     bucket = stocked([100] * 40)
     bucket.gcs.configure(faults=[Fault("delete", "503", times=3)])
-    assert eager(bucket.client(), bucket.name, bucket.pairs, retry_config=None) == bucket.expected
+    assert eager(bucket.client(), bucket.name, bucket.pairs, COMPOSED, retry_config=None) == bucket.expected
     assert wait_until(lambda: bucket.gcs.requests()["delete"] > 3)  # faults stay: temporaries() would lift them
     assert wait_until(lambda: bucket.temporaries() == [])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
+from dataflux_core._run import connections
 from dataflux_core._run.transport import Transport
 from tests.download.buckets import COMPOSED, DIRECT, Stocked, eager, parallel
 from tests.processes import children_of, wait_until
@@ -34,6 +35,7 @@ def test_a_handler_of_the_hosts_that_exits_in_a_callback_exits(
             raise SystemExit(7)  # as a signal handler does that runs when Python enters a function
         on_socket(self, *arguments)
 
+    monkeypatch.setattr(connections, "_idle", [])  # a connection of another test's would be reused by another way
     monkeypatch.setattr(Transport, "_on_socket", interrupted)
     params = type(params)(400 if params.max_composite_object_size else 0)
     with pytest.raises((SystemExit, KeyboardInterrupt)) as caught:

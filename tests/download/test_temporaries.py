@@ -152,6 +152,7 @@ def test_a_guardian_speaks_tls_with_the_hosts_token_and_authority_and_shows_neit
         environ = {"ENDPOINT": gcs.endpoint, "REQUESTS_CA_BUNDLE": str(certfile), "TOKEN": token, MARK: token}
         with start_script(GUARDED, environ, bucket.name) as program:
             assert wait_until(lambda: gcs.requests()["read"] >= 7)
+            assert wait_until(lambda: len(guardians(token)) == 1)  # it is started by a process that ends
             guarding = [command_line(pid) for pid in guardians(token)]
             program.kill()
             program.communicate()
@@ -210,9 +211,11 @@ def test_a_guardian_that_dies_is_replaced_by_one_that_knows_of_everything(stocke
     slow(bucket, compose_s=1.0, read_s=60.0)
     with started(bucket, "eager") as program:
         assert wait_until(lambda: bucket.gcs.requests()["compose"] == 63)
+        assert wait_until(lambda: len(guardians(bucket.name)) == 1)  # it is started by a process that ends
         (lost,) = guardians(bucket.name)
         os.kill(lost, signal.SIGKILL)
         assert wait_until(lambda: bucket.gcs.requests()["read"] == 63)
+        assert wait_until(lambda: len(guardians(bucket.name)) == 1)
         (present,) = guardians(bucket.name)
         program.kill()
         program.communicate()

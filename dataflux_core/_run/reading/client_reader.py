@@ -16,7 +16,7 @@ from dataflux_core._plan.obstacles import COMPOSE_PERMISSIONS
 from dataflux_core._plan.split import split
 from dataflux_core._run.crew import Crew
 from dataflux_core._run.reading.direct import GroupBytes, Part, changed_checksum
-from dataflux_core._wire.encoding import GZIP
+from dataflux_core._wire.encoding import GZIP, unpacked
 from dataflux_core._wire.listing import COMPOSED_PREFIX
 from dataflux_core._wire.message import Answer
 from dataflux_core._wire.refusal import is_of_one_object, object_error
@@ -66,8 +66,8 @@ class ClientReader:
         One request at a time is soonest done with few requests: what may be composed is.
         """
         options = self._options
-        # Bytes that the client decompresses come from the objects themselves.
-        is_direct = options.strategy == "direct" or options.decompress
+        # A composite does not tell which of its objects are stored compressed.
+        is_direct = options.strategy == "direct" or (options.decompress and objects.encodings is None)
         groups = list(group_for_compose(objects.sizes, max_bytes=0 if is_direct else options.max_composite_bytes))
         if any(group.sources > 1 for group in groups) and not self._may_compose():
             groups = list(group_for_compose(objects.sizes, max_bytes=0))
@@ -140,30 +140,40 @@ class ClientReader:
         self._stats.groups_composed += 1
         parts = split(content, objects.sizes[group.start : group.stop])
         return [
-            part if _changed(objects, position, part) is None else self._read_part(objects, position)
+            self._unpacked(objects, position, part, None)
+            if _changed(objects, position, part) is None
+            else self._read_part(objects, position)
             for position, part in enumerate(parts, group.start)
         ]
 
-    def _read_object(self, objects: ObjectColumns, position: int) -> bytes:
+    def _read_object(self, objects: ObjectColumns, position: int) -> Part:
         name, listed = objects.names[position], objects.sizes[position]
+        blob = self._blob(objects, position)
         try:
-            content = self._download(self._blob(objects, position))
+            content = self._download(blob)
         except _google_error() as error:
             raise self._named_error(error, objects, position) from error
-        if not self._is_unpacked(objects, position):
-            if listed not in (len(content), UNKNOWN_SIZE):
-                raise ObjectChanged(name, listed, len(content))
-            changed = _changed(objects, position, content)
-            if changed is not None:
-                raise changed
+        if listed not in (len(content), UNKNOWN_SIZE):
+            raise ObjectChanged(name, listed, len(content))
+        changed = _changed(objects, position, content)
+        if changed is not None:
+            raise changed
         self._stats.objects_direct += 1
-        return content
+        return self._unpacked(objects, position, content, blob)
 
-    def _is_unpacked(self, objects: ObjectColumns, position: int) -> bool:
-        """Tell whether the client may have decompressed the bytes: what is listed says nothing of them then."""
+    def _unpacked(self, objects: ObjectColumns, position: int, content: bytes, blob: Any) -> Part:  # noqa: ANN401
+        """Decompress what is listed, or what its blob says, to be stored compressed, if that is wanted."""
         if not self._options.decompress:
-            return False
-        return objects.encodings is None or objects.encodings[position] == GZIP
+            return content
+        listed = None if objects.encodings is None else objects.encodings[position]
+        if (getattr(blob, "content_encoding", None) if listed is None else listed) != GZIP:
+            return content
+        try:
+            return unpacked(objects.names[position], content)
+        except DatafluxError as error:
+            if self._options.on_error == "raise":
+                raise
+            return error
 
     def _named_error(self, error: Exception, objects: ObjectColumns, position: int) -> DatafluxError:
         """Say what a failed read means; where a pinned generation is gone, ask first what took its place."""
@@ -192,8 +202,8 @@ class ClientReader:
         from google.cloud import storage  # noqa: PLC0415 - slow import
 
         self._stats.asked("read")
-        # A real blob, also a wrapped bucket's, decompresses what is stored compressed unless told otherwise.
-        raw = {"raw_download": not self._options.decompress} if isinstance(blob, storage.Blob) else {}
+        # A real blob, also a wrapped bucket's, would decompress what is stored compressed.
+        raw = {"raw_download": True} if isinstance(blob, storage.Blob) else {}
         content: bytes = blob.download_as_bytes(retry=self._retry, **raw)
         self._stats.received_bytes += len(content)
         return content

@@ -142,7 +142,7 @@ class ComposedReads:
     def _ask(self, composite: _Composite) -> None:
         composite.tries += 1
         self._stats.asked("read")
-        request = media_request(self._source.bucket, composite.name, composite.stored.generation)
+        request = media_request(self._source.bucket, composite.name, composite.stored.generation)  # of a known size
         self._service.submit(request, (self._on_media, composite))
 
     def _on_media(self, composite: _Composite, answer: Answer) -> None:

@@ -45,11 +45,14 @@ class Deletions:
         self._stats = stats
         self._waiting: list[tuple[str, int]] = []
         self._has_batches = True
+        self._is_first = True
 
     def add(self, name: str, generation: int) -> None:
         """Delete a temporary with the next batch; generation 0 where it may not even have been made."""
         self._waiting.append((name, generation))
-        if len(self._waiting) >= MAX_BATCH_CALLS:
+        # The first tells, before more are made, whether the service deletes temporaries at all.
+        if len(self._waiting) >= MAX_BATCH_CALLS or self._is_first:
+            self._is_first = False
             self.flush()
 
     def flush(self) -> None:

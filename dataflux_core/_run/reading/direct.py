@@ -12,7 +12,7 @@ import msgspec
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.strategy import SMALL_BYTES, Tempo
-from dataflux_core._wire.encoding import is_gzip, unpacked
+from dataflux_core._wire.encoding import GZIP, is_gzip, unpacked
 from dataflux_core._wire.objects import (
     crc32c_header,
     crc32c_number,
@@ -50,6 +50,7 @@ class Source:
     max_tries: int  # of one read whose bytes have another checksum than the service gives
     on_error: OnError = "raise"
     decompress: bool = False
+    max_held_bytes: int = 1024**3
 
     def error(self, answer: Answer, name: str) -> DatafluxError:
         return object_error(answer, bucket=self.bucket, name=name, endpoint=self.endpoint)
@@ -59,6 +60,13 @@ class Source:
         if self.on_error == "raise" or not is_of_one_object(error):
             raise error
         return error
+
+    def is_packed(self, position: int, answer: Answer) -> bool:
+        """Tell whether an object's bytes are to be decompressed: as is listed, else as the answer to its read says."""
+        if not self.decompress:
+            return False
+        encodings = self.objects.encodings
+        return is_gzip(answer) if encodings is None else encodings[position] == GZIP
 
     def unpack(self, position: int, stored: bytes) -> Part:
         """Undo the compression of an object that is stored compressed."""
@@ -154,6 +162,9 @@ class DirectReads:
         if not answer.ok:
             self._on_refusal(read, answer)
             return
+        if answer.announced_bytes:
+            self._give(read, self._source.blame(self._changed_size(read.position, answer.announced_bytes)))
+            return
         body = answer.body
         expected = crc32c_header(answer)
         found = google_crc32c.value(body) if expected or self._source.objects.checksums is not None else 0
@@ -173,14 +184,18 @@ class DirectReads:
         listed = source.objects.sizes[position]
         self._stats.received_bytes += len(body)
         if len(body) != listed and listed != UNKNOWN_SIZE:
-            self._give(read, source.blame(ObjectChanged(source.objects.names[position], listed, len(body))))
+            self._give(read, source.blame(self._changed_size(position, len(body))))
             return
         changed = changed_checksum(source.objects, position, checksum)
         if changed is not None:
             self._give(read, source.blame(changed))
             return
         self._stats.objects_direct += 1
-        self._give(read, source.unpack(position, body) if source.decompress and is_gzip(answer) else body)
+        self._give(read, source.unpack(position, body) if source.is_packed(position, answer) else body)
+
+    def _changed_size(self, position: int, found: int) -> ObjectChanged:
+        objects = self._source.objects
+        return ObjectChanged(objects.names[position], objects.sizes[position], found)
 
     def _give(self, read: _Read, part: Part) -> None:
         self.pending -= 1

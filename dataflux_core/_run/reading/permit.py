@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,17 +29,17 @@ _VALID_S = 300.0  # a bucket's settings seldom change; a loader asks for batch a
 class _Key(NamedTuple):
     base_url: str
     headers: tuple[str, ...]
-    authorization: str
+    identity: bytes  # a digest of the authorization, which is nobody's to keep
     bucket: str
 
 
 class _Known(NamedTuple):
     facts: BucketFacts
-    permissions: frozenset[str]
+    verdict: ComposeVerdict
     asked_s: float
 
 
-_lock = threading.Lock()
+# Without a lock, which a fork could inherit held: each step on them is one of the interpreter's.
 _known: dict[_Key, _Known] = {}
 _tempos: dict[str, Tempo] = {}
 _MAX_KNOWN = 64
@@ -47,24 +47,29 @@ _MAX_KNOWN = 64
 
 def tempo_of(access: Access) -> Tempo:
     """Return what this process has learned of an endpoint's tempo, to be learned on."""
-    with _lock:
-        if len(_tempos) > _MAX_KNOWN:
-            _tempos.clear()
-        return _tempos.setdefault(access.endpoint.base_url, Tempo())
+    if len(_tempos) > _MAX_KNOWN:
+        _tempos.clear()
+    tempo = _tempos.setdefault(access.endpoint.base_url, Tempo())
+    tempo.drift()
+    return tempo
 
 
 class Permit:
     """The answer for one call: asked of the bucket at most once, remembered by the process for minutes."""
 
-    def __init__(self, service: Service, access: Access, bucket: str, stats: DownloadStats) -> None:
+    def __init__(
+        self, service: Service, access: Access, bucket: str, stats: DownloadStats, *, max_wait_s: float
+    ) -> None:
         self.verdict: ComposeVerdict | None = None  # None: not known yet
         self._service = service
         self._access = access
         self._bucket = bucket
         self._stats = stats
         self._is_asking = False
+        self._asked_s = 0.0
+        self._max_wait_s = max_wait_s
         self._facts: BucketFacts | None = None
-        self._permissions: frozenset[str] | None = None
+        self._permissions_answer: Answer | None = None
 
     def cost(self, prices: Prices | None) -> ComposeCost:
         """Return what composing costs, by assumption where the bucket has not said."""
@@ -75,15 +80,21 @@ class Permit:
         """Tell whether the bucket has been asked but has not answered."""
         return self._is_asking and self.verdict is None
 
+    @property
+    def patience_s(self) -> float | None:
+        """Return for how long more to wait for the answer; None where nobody waits."""
+        return max(0.0, self._asked_s + self._max_wait_s - time.monotonic()) if self.is_awaited else None
+
     def ask(self) -> bool:
         """Find out, unless that is under way; tell whether the answer is there."""
         if self._is_asking:
             return self.verdict is not None
         self._is_asking = True
+        self._asked_s = time.monotonic()
         known = _known.get(self._key())
         if known is not None and time.monotonic() - known.asked_s < _VALID_S:
-            self._facts, self._permissions = known.facts, known.permissions
-            self._decide()
+            self._facts, self.verdict = known.facts, known.verdict
+            self._tell(logging.DEBUG)
             return True
         self._stats.asked("permissions")
         self._stats.asked("bucket")
@@ -92,16 +103,26 @@ class Permit:
         self._service.submit(bucket_request(self._bucket), (self._on_facts, None))
         return False
 
+    def settle(self) -> None:
+        """Do without what has not come in time: the settings are assumed, without permission nothing is composed."""
+        if self.is_awaited and self.patience_s == 0:
+            if self._permissions_answer is None:
+                self.verdict = ComposeVerdict(
+                    allowed=False, reasons=("the bucket has not said whether it may be done",)
+                )
+                self._tell(logging.WARNING)
+            else:
+                self._decide()
+
     def withdraw(self, reason: str) -> None:
         """Learn from a refusal that what was allowed is not."""
         if self.verdict is not None and self.verdict.allowed:
             self.verdict = ComposeVerdict(allowed=False, reasons=(reason,))
-            _known.pop(self._key(), None)
-            self._warn()
+            self._remember()
+            self._tell(logging.WARNING)
 
     def _on_permissions(self, _: None, answer: Answer) -> None:
-        # Whoever cannot say what may be deleted must not make anything.
-        self._permissions = permissions_of(answer) or frozenset()
+        self._permissions_answer = answer
         if answer.status == _NOT_FOUND:  # the direct reads find out, by name, that there is no such bucket
             self.verdict = ComposeVerdict(allowed=False)
         self._conclude()
@@ -111,26 +132,35 @@ class Permit:
         self._conclude()
 
     def _conclude(self) -> None:
-        if self.verdict is None and self._facts is not None and self._permissions is not None:
-            with _lock:
-                if len(_known) > _MAX_KNOWN:
-                    _known.clear()
-                _known[self._key()] = _Known(self._facts, self._permissions, time.monotonic())
+        if self.verdict is None and self._facts is not None and self._permissions_answer is not None:
             self._decide()
 
     def _decide(self) -> None:
-        self.verdict = verdict(self._facts or BucketFacts.assumed(), self._permissions)
+        answer = self._permissions_answer
+        self._facts = self._facts or BucketFacts.assumed()
+        self.verdict = verdict(self._facts, None if answer is None else permissions_of(answer))
+        if answer is not None and answer.ok:
+            self._remember()
         if not self.verdict.allowed:
-            self._warn()
+            self._tell(logging.WARNING)
+
+    def _remember(self) -> None:
+        if len(_known) > _MAX_KNOWN:
+            _known.clear()
+        if self._facts is not None and self.verdict is not None:
+            _known[self._key()] = _Known(self._facts, self.verdict, time.monotonic())
 
     def _key(self) -> _Key:
         endpoint = self._access.endpoint
-        return _Key(endpoint.base_url, endpoint.headers, self._access.authorization.header(), self._bucket)
+        identity = hashlib.sha256(self._access.authorization.header().encode()).digest()
+        return _Key(endpoint.base_url, endpoint.headers, identity, self._bucket)
 
-    def _warn(self) -> None:
-        reasons = self.verdict.reasons if self.verdict is not None else ()
-        log.warning(
-            "read.composes_not bucket=%s reason=%s; objects are read one by one, which costs more requests",
-            self._bucket,
-            "; ".join(reasons),
-        )
+    def _tell(self, level: int) -> None:
+        """Log, once for a bucket, why nothing is composed."""
+        if self.verdict is not None and not self.verdict.allowed and self.verdict.reasons:
+            log.log(
+                level,
+                "read.composes_not bucket=%s reason=%s; objects are read one by one, which costs more requests",
+                self._bucket,
+                "; ".join(self.verdict.reasons),
+            )

@@ -30,8 +30,10 @@ def read_pieces(
 
     Close it where it is not read to its end. Raises ObjectChanged, ObjectNotFound, or another DatafluxError.
     """
-    window = max(1, min(options.max_requests, (options.max_held_bytes or _MAX_HELD_BYTES) // PIECE_BYTES))
-    source = Source(access.endpoint.base_url, bucket, objects, max_tries=1)  # only the whole has a checksum
+    held_bytes = options.max_held_bytes or _MAX_HELD_BYTES
+    window = max(1, min(options.max_requests, held_bytes // PIECE_BYTES))
+    # Only the whole has a checksum.
+    source = Source(access.endpoint.base_url, bucket, objects, max_tries=1, max_held_bytes=held_bytes)
     arrived: list[Piece] = []
     with lease(access.endpoint) as transport:
         service = Service(access, transport, options.rule, Pace(ceiling=window, start=_FIRST_REQUESTS))

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from dataflux_core._run.reading.direct import successor_error, unreadable
-from dataflux_core._wire.encoding import is_gzip
 from dataflux_core._wire.objects import crc32c_number, range_request, read_stored, stored_request
-from dataflux_core.errors import ObjectChanged
+from dataflux_core.errors import ObjectChanged, ServiceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 8 * 1024**2
 _MAX_PIECES = 16  # in flight: more would only wait in buffers
+_PIECE_SHARE = 8  # of what may be held, one part for one piece: it lies in a buffer, then in a value
+_PARTIAL = 206
 _METADATA_TRIES = 4
 _GONE = (404, 412)  # for a pinned generation: deleted, or replaced by another
 
@@ -35,7 +36,7 @@ class Piece:
     start: int
     content: bytes
     crc32c: str  # of the whole object, "" where neither listing nor service gives it
-    is_gzip: bool = False  # the object is stored compressed
+    is_packed: bool = False  # the whole is to be decompressed
 
 
 class _Pin(NamedTuple):
@@ -69,6 +70,7 @@ class RangedReads:
         self._take = take
         self._fail = fail
         self._in_flight = 0
+        self._max_pieces = max(1, min(_MAX_PIECES, source.max_held_bytes // (_PIECE_SHARE * PIECE_BYTES)))
         self._failed: set[int] = set()
         self._waiting: deque[_Asked] = deque()
 
@@ -94,7 +96,7 @@ class RangedReads:
 
     def pump(self) -> None:
         """Ask for as many pieces as the service's pace allows."""
-        while self._waiting and self._service.free > 0 and self._in_flight < _MAX_PIECES:
+        while self._waiting and self._service.free > 0 and self._in_flight < self._max_pieces:
             asked = self._waiting.popleft()
             self._in_flight += 1
             self._service.submit(self._request(asked), (self._on_piece, asked))
@@ -140,12 +142,21 @@ class RangedReads:
         if asked.position not in self._failed:
             if not answer.ok:
                 self._refused(asked.position, asked.pin, answer)
-            elif len(content := answer.body) != asked.stop - asked.start:
-                name = self._source.objects.names[asked.position]
-                self._drop(asked.position, ObjectChanged(name, asked.stop - asked.start, len(content)))
+            elif answer.status != _PARTIAL or len(content := answer.body) != asked.stop - asked.start:
+                self._drop(asked.position, self._no_range(asked, answer))
             else:
-                self._take(Piece(asked.position, asked.start, content, asked.pin.crc32c, is_gzip(answer)))
+                packed = self._source.is_packed(asked.position, answer)
+                self._take(Piece(asked.position, asked.start, content, asked.pin.crc32c, packed))
         self.pump()
+
+    def _no_range(self, asked: _Asked, answer: Answer) -> ServiceRefused:
+        """Say that a range was asked for in vain: some proxies know none."""
+        subject = f"gs://{self._source.bucket}/{self._source.objects.names[asked.position]}"
+        came = answer.announced_bytes or len(answer.body)
+        said = (
+            f"{came} bytes came for the range {asked.start} to {asked.stop - 1}; is there a proxy that knows no ranges?"
+        )
+        return ServiceRefused(subject, answer.status, said)
 
     def _refused(self, position: int, pin: _Pin, answer: Answer) -> None:
         """Say what a refusal means; where a pinned generation is gone, ask first what took its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
@@ -23,6 +24,7 @@ from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.reading.temporaries import Temporaries
 from dataflux_core._run.reading.whole import WholeReads
 from dataflux_core._run.service import Service
+from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -36,11 +38,14 @@ if TYPE_CHECKING:
     from dataflux_core._run.transport import Transport
     from dataflux_core._wire.message import Answer
 
+log = logging.getLogger(__name__)
+
 # A cold bucket takes 1000 writes a second; composes answer after about 0.35 s, so that many in flight are within it,
 # as are reads: 350 that answer after 0.06 s are 5800 a second. Beyond that the pace finds out.
 # Source: https://cloud.google.com/storage/docs/request-rate
 _FIRST_REQUESTS = 512
 _CHECKSUM_TRIES = 4
+_HURRY_S, _PATIENCE_S = 1.0, 15.0  # with a bucket that does not say whether composites may be made
 _DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
 _CONNECTION_S, _TLS_CONNECTION_S = 1e-4, 7e-4  # CPU to make one
 
@@ -62,7 +67,10 @@ class Reading:
         first = min(_FIRST_REQUESTS, lent.max_requests)
         service = Service(access, lent.transport, options.rule, Pace(ceiling=lent.max_requests, start=first))
         tries = 1 if options.rule.never else _CHECKSUM_TRIES
-        source = Source(access.endpoint.base_url, bucket, objects, tries, options.on_error, options.decompress)
+        max_held_bytes = options.max_held_bytes or held_bytes()
+        source = Source(
+            access.endpoint.base_url, bucket, objects, tries, options.on_error, options.decompress, max_held_bytes
+        )
         self.stats = DownloadStats()
         self._access = access
         self._options = options
@@ -72,7 +80,9 @@ class Reading:
         self._connection_s = _TLS_CONNECTION_S if access.endpoint.base_url.startswith("https:") else _CONNECTION_S
         self._temporaries = Temporaries(access, bucket)
         self._deletions = Deletions(service, self._temporaries, self.stats)
-        self._permit = Permit(service, access, bucket, self.stats)
+        chooser = Chooser(options.strategy, options.optimize, tempo)
+        patience_s = _HURRY_S if chooser.saves_time else _PATIENCE_S
+        self._permit = Permit(service, access, bucket, self.stats, max_wait_s=patience_s)
         ledger = Ledger(self._temporaries, self._deletions, self.stats, tempo)
         self._direct = DirectReads(service, source, self._finish, self.stats, tempo)
         self._whole = WholeReads(service, source, self._finish, self.stats)
@@ -82,11 +92,11 @@ class Reading:
         is_composable = not options.decompress or objects.encodings is not None
         bounds = Bounds(
             options.max_composite_bytes if is_composable else 0,
-            options.max_held_bytes or held_bytes(),
+            max_held_bytes,
             options.max_groups,
         )
         self._count = len(objects)
-        self._schedule = Schedule(objects.sizes, bounds, Chooser(options.strategy, options.optimize, tempo))
+        self._schedule = Schedule(objects.sizes, bounds, chooser)
         self._active = 0  # groups started, not finished
         self._released: deque[int] = deque()  # bytes; other threads append
         self._is_stopping = False
@@ -115,7 +125,7 @@ class Reading:
                 if self._finished:
                     yield self._finished.popleft()
                 else:
-                    self._advance()
+                    self._advance(self._permit.patience_s)
             self._drain()
         except BaseException:
             if os.getpid() == process_id:  # a forked child that drops its copy must not touch its parent's
@@ -157,11 +167,12 @@ class Reading:
     def _settle_permit(self) -> None:
         """Tell the schedule what is known of composing."""
         permit = self._permit
-        if self._composed.refusal:
-            permit.withdraw(self._composed.refusal)
+        permit.settle()
+        if self._composed.refusal or self._deletions.is_refused:
+            permit.withdraw(self._composed.refusal or "temporaries cannot be deleted")
         if permit.verdict is None:
             return
-        if not permit.verdict.allowed or self._deletions.is_refused:
+        if not permit.verdict.allowed:
             self._schedule.forbid()
         elif not self._schedule.is_permitted:
             self._schedule.permit(permit.cost(self._options.prices))
@@ -183,9 +194,12 @@ class Reading:
     def _drain(self) -> None:
         """Wait a little for temporaries to go: the caller, who has every byte, is not kept for as long as a retry."""
         ends_s = time.monotonic() + _DRAIN_S
-        self._deletions.flush()
-        while self._deletions.outstanding and (left_s := ends_s - time.monotonic()) > 0:
-            self._advance(left_s)
+        try:
+            self._deletions.flush()
+            while self._deletions.outstanding and (left_s := ends_s - time.monotonic()) > 0:
+                self._advance(left_s)
+        except DatafluxError as error:  # every byte is there: that temporaries are not gone is the guardian's business
+            log.debug("read.drain_failed reason=%r", error)
         self.stats.temporaries_kept += len(self._temporaries.left())
 
     def _advance(self, timeout_s: float | None = None) -> None:

@@ -89,7 +89,7 @@ class WholeReads:
             self._on_error(position, changed)
             return
         self._stats.objects_direct += 1
-        self._give(position, source.unpack(position, stored) if source.decompress and piece.is_gzip else stored)
+        self._give(position, source.unpack(position, stored) if piece.is_packed else stored)
 
     def _on_error(self, position: int, error: DatafluxError) -> None:
         self._give(position, self._source.blame(error))
