@@ -10,6 +10,7 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from dataflux_core._data.claimed_tree import claimed_tree
 from dataflux_core._data.directory_bar import fetch_bar, look_bar
 from dataflux_core._data.directory_errors import TARGET
 from dataflux_core._data.directory_fetch import DirectoryProgress, Fetching, fetch_missing
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
+    from dataflux_core._data.directory_objects import DirectoryObjects
     from dataflux_core.errors import UnsafeName
 
 log = logging.getLogger(__name__)
@@ -106,17 +108,21 @@ def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
     """
     chosen = options or DirectoryOptions()
     check_bucket(bucket_name)
+    _check(chosen)
     began_s = time.monotonic()
-    plan = directory_plan(objects, directory, chosen, may_probe=True)
-    if chosen.free_space == "check" and (lacking := shortage(plan)):
-        advice = "make room there, or choose to ignore the free space where the file system compresses"
-        raise FileNotWritten(TARGET, str(plan.directory), f"{lacking}; {advice}")
-    client = client_of(storage_client, project_name, chosen.retry_config)
+    wanted = directory_objects(objects, with_times=chosen.file_times == "updated")
     stats = DownloadStats()
-    with fetch_bar(bucket_name, plan.missing_bytes, chosen.observer, wanted=chosen.progress) as observer:
-        for_writing = None if chosen.max_memory is None else chosen.max_memory // _WRITING_SHARE
-        fetching = Fetching(client, bucket_name, plan, _read_options(chosen), observer, stats, for_writing)
-        retimed = fetch_missing(fetching)
+    # Claimed first of all: what a killed download has left takes room, and may be what a plan would find there.
+    with claimed_tree(Path(directory).absolute()) as tree:
+        plan = _planned(wanted, tree.directory, chosen, folds_case=tree.folds_case())
+        if chosen.free_space == "check" and (lacking := shortage(plan)):
+            advice = "make room there, or choose to ignore the free space where the file system compresses"
+            raise FileNotWritten(TARGET, str(plan.directory), f"{lacking}; {advice}")
+        client = client_of(storage_client, project_name, chosen.retry_config)
+        with fetch_bar(bucket_name, plan.missing_bytes, chosen.observer, wanted=chosen.progress) as observer:
+            for_writing = None if chosen.max_memory is None else chosen.max_memory // _WRITING_SHARE
+            fetching = Fetching(client, bucket_name, plan, _read_options(chosen), observer, stats, for_writing)
+            retimed = fetch_missing(fetching, tree)
     stats.elapsed_s = time.monotonic() - began_s
     done = DirectoryDownload(
         len(plan.missing),
@@ -133,18 +139,22 @@ def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
     return done
 
 
-def directory_plan(
-    objects: Wanted, directory: str | os.PathLike[str], options: DirectoryOptions, *, may_probe: bool = False
-) -> DirectoryPlan:
-    """Decide what would be written where; raises UnsafeName, FileNotWritten, InvalidArgument.
+def directory_plan(objects: Wanted, directory: str | os.PathLike[str], options: DirectoryOptions) -> DirectoryPlan:
+    """Decide what would be written where, writing nothing; raises UnsafeName, FileNotWritten, InvalidArgument.
 
-    Nothing is written, so whether the file system folds case is told by names that are there, unless it `may_probe`.
+    What a killed download has left is still there, and whether the file system folds case is told by names alone.
     """
     _check(options)
-    rules = PathRules(options.unsafe_names, options.strip_prefix, options.include, options.exclude)
     wanted = directory_objects(objects, with_times=options.file_times == "updated")
+    return _planned(wanted, Path(directory), options)
+
+
+def _planned(
+    wanted: DirectoryObjects, directory: Path, options: DirectoryOptions, *, folds_case: bool | None = None
+) -> DirectoryPlan:
+    rules = PathRules(options.unsafe_names, options.strip_prefix, options.include, options.exclude)
     with look_bar(str(directory), wanted=options.progress) as looked_at:
-        return plan_directory(wanted, Path(directory), rules, may_probe=may_probe, looked_at=looked_at)
+        return plan_directory(wanted, directory, rules, folds_case=folds_case, looked_at=looked_at)
 
 
 def _read_options(options: DirectoryOptions) -> ReadOptions:

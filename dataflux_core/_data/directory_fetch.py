@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dataflux_core._data.directory_errors import TARGET, blamed
 from dataflux_core._data.large_files import LargeFiles
-from dataflux_core._data.target_tree import TargetTree
 from dataflux_core._data.writers import Writers
 from dataflux_core._run.reading.client_reader import ClientReader
 from dataflux_core._run.reading.direct import bytes_of
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from dataflux_core._data.directory_plan import DirectoryPlan
+    from dataflux_core._data.target_tree import TargetTree
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._run.clients import Client
     from dataflux_core._run.reading.direct import GroupBytes
@@ -53,21 +52,18 @@ class Fetching:
     max_waiting_bytes: int | None = None  # read, but not written; None: as many as are of use
 
 
-def fetch_missing(fetching: Fetching) -> int:
-    """Write every file that the plan misses, set the times of others; return how many times were set.
+def fetch_missing(fetching: Fetching, tree: TargetTree) -> int:
+    """Write every file that the plan misses below `tree`, set the times of others; return how many times were set.
 
     Raises FileNotWritten or another DatafluxError, every file then whole.
     """
     plan = fetching.plan
-    with blamed(TARGET, plan.directory):
-        plan.directory.mkdir(parents=True, exist_ok=True)
     streams = fetching.client.access is not None  # else a client's own methods give whole objects
     sizes = plan.objects.columns.sizes
     large_bytes = min(LARGE_BYTES, fetching.max_waiting_bytes or LARGE_BYTES)
     small = [position for position in plan.missing if not streams or sizes[position] <= large_bytes]
     large = [position for position in plan.missing if streams and sizes[position] > large_bytes]
-    with TargetTree(plan.directory) as tree, Writers(fetching.max_waiting_bytes) as writers:
-        tree.claim()
+    with Writers(fetching.max_waiting_bytes) as writers:
         retimed = sum(tree.set_time(plan.place(position), present) for position, present in plan.retimed)
         fetch = _Fetch(fetching, tree, writers)
         if small:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from dataflux_core._data.claimed_tree import check_target
 from dataflux_core._data.directory_errors import TARGET, blamed
 from dataflux_core._data.target_tree import Place, Present, TargetTree
 from dataflux_core._plan.globs import choose
@@ -69,19 +69,18 @@ def plan_directory(
     directory: Path,
     rules: PathRules,
     *,
-    may_probe: bool = False,
+    folds_case: bool | None = None,
     looked_at: Callable[[int, int], None] | None = None,
 ) -> DirectoryPlan:
     """Give each chosen object a path, see which files are there. Raises UnsafeName, FileNotWritten, InvalidArgument.
 
-    A file is there where its size is the listed one, as well as its crc32c where that is listed. Nothing is written,
-    unless it `may_probe` the file system by a file that is removed at once. `looked_at` is told now and then how many
-    files it has looked for, of how many.
+    A file is there where its size is the listed one, as well as its crc32c where that is listed. Nothing is written.
+    Where it is not known whether the file system folds case, names that are there tell. `looked_at` is told now and
+    then how many files it has looked for, of how many.
     """
     directory = directory.absolute()
     with blamed(TARGET, directory):
-        if directory.exists() and not directory.is_dir():
-            raise InvalidArgument("directory", str(directory), "a directory, or a path where one can be made")
+        check_target(directory)
         stripped = _stripped(objects.columns.names, rules.strip_prefix)
         chosen = choose(stripped, include=rules.include, exclude=rules.exclude)
         left_out = len(stripped) - len(chosen.positions)
@@ -93,7 +92,7 @@ def plan_directory(
                 stripped,
                 unsafe=rules.unsafe_names,
                 max_path_bytes=min(MAX_PATH_BYTES, _max_path_bytes(directory)) - len(os.fsencode(directory)) - 1,
-                folds_case=_folds_case(directory, may_probe=may_probe),
+                folds_case=_folds_case(directory) if folds_case is None else folds_case,
             )
         skipped = [UnsafeName(rules.strip_prefix + error.name, error.reason) for error in found.skipped]
         seen = _look(objects, directory, found, looked_at)
@@ -176,34 +175,17 @@ def _max_path_bytes(directory: Path) -> int:
     return os.pathconf(nearest(directory), "PC_PATH_MAX") - 1  # its final NUL
 
 
-def _folds_case(directory: Path, *, may_probe: bool) -> bool:
+def _folds_case(directory: Path) -> bool:
     """Tell whether the file system that files go to takes one case for the other.
 
-    That is the one of the nearest directory that is there. It may be mounted, unlike the directory above it, so only
-    names inside it are sure to tell: those of a file that is made and removed again.
+    That is the one of the nearest directory that is there. It may be mounted, unlike the directory above it, so the
+    first name inside that has two cases tells; where there is none, the names above have to.
     """
     above = nearest(directory).resolve()
-    if may_probe:
-        with suppress(OSError):  # where nothing may be written: perhaps all is there already
-            return _probed(above)
-    return _seen(above)
-
-
-def _probed(directory: Path) -> bool:
-    probe = directory / f".dataflux-{secrets.token_hex(8)}.part"
-    try:
-        probe.touch(exist_ok=False)
-        return _twin(probe).exists()
-    finally:
-        probe.unlink(missing_ok=True)
-
-
-def _seen(directory: Path) -> bool:
-    """Tell it from the first name inside that has two cases; where there is none, from those above."""
     inside: list[Path] = []
     with suppress(PermissionError):  # a directory may be open to those who know its names
-        inside.extend(islice(directory.iterdir(), _LOOKED_AT))
-    for path in (*inside, directory, *directory.parents):
+        inside.extend(islice(above.iterdir(), _LOOKED_AT))
+    for path in (*inside, above, *above.parents):
         twin = _twin(path)
         if twin != path:
             return twin.exists() and twin.samefile(path)

@@ -16,7 +16,7 @@ import google_crc32c
 from dataflux_core._data.directory_errors import TARGET, blamed, not_written
 from dataflux_core._data.directory_journal import Journal, remove_leftovers
 from dataflux_core._data.target_parents import InTheWay, Parents
-from dataflux_core._plan.own_files import aside_name
+from dataflux_core._plan.own_files import aside_name, lock_name
 from dataflux_core._wire.objects import crc32c_number
 
 if TYPE_CHECKING:
@@ -90,6 +90,16 @@ class TargetTree:
         with suppress(OSError):
             self._journal = Journal(self._root)
             self._token = self._journal.token
+
+    def folds_case(self) -> bool | None:
+        """Tell whether the file system takes one case for the other, None where this process has claimed nothing.
+
+        Told by a file of its own, the only one that nobody else can have made in both cases.
+        """
+        if self._journal is None:
+            return None
+        with blamed(TARGET, self.directory):
+            return self.directory.joinpath(lock_name(self._token).swapcase()).exists()
 
     def look(self, place: Place, size: int, crc32c: str) -> Present | None:
         """Return what is there, with whether it has these bytes, by size alone where `crc32c` is "".

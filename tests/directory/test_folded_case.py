@@ -24,9 +24,9 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     true_exists = Path.exists
 
     def exists(path: Path) -> bool:
-        if path.parent != target:
+        if target not in path.parents or not true_exists(path.parent):
             return true_exists(path)
-        return path.name.casefold() in {entry.name.casefold() for entry in target.iterdir()}
+        return path.name.casefold() in {entry.name.casefold() for entry in path.parent.iterdir()}
 
     monkeypatch.setattr(Path, "exists", exists)
     monkeypatch.setattr(Path, "samefile", lambda one, other: one.name.casefold() == Path(other).name.casefold())
@@ -71,9 +71,9 @@ def test_where_nothing_may_be_written_what_is_there_is_still_found(
     for name, content in TWINS.items():
         (tmp_path / name).write_bytes(content)
 
-    def refuse(path: Path, mode: int = 0o666, *, exist_ok: bool = True) -> None:
-        del mode, exist_ok
-        raise PermissionError(13, "Read-only file system", str(path))
+    def refuse(root: int) -> None:
+        del root
+        raise PermissionError(13, "Read-only file system")
 
-    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr("dataflux_core._data.target_tree.Journal", refuse)
     assert download_to_directory("b", PAIRS, tmp_path).present == 2

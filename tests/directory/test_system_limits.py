@@ -14,6 +14,8 @@ import pytest
 
 from dataflux_core._data import directory_room
 from dataflux_core._data.directory_errors import not_written
+from dataflux_core._data.directory_journal import _FIRST_LINE
+from dataflux_core._plan.own_files import aside_name, lock_name
 from dataflux_core.download import FileNotWritten, download_to_directory
 from dataflux_core.emulator import Emulator, Memory
 from tests.directory.conftest import files_of
@@ -114,11 +116,20 @@ def test_what_has_no_room_is_refused_before_the_first_byte(gcs: Emulator, tmp_pa
     gcs.create_bucket("b", Memory(objects))
     gcs.reset_requests()
     with mounted(tmp_path / "disk", "size=1m") as disk:
-        with pytest.raises(FileNotWritten, match="1.9 MiB more are needed there, 1.0 MiB are free; make room"):
+        with pytest.raises(FileNotWritten, match="1.9 MiB more are needed there, 1020.0 KiB are free; make room"):
             download_to_directory("b", pairs, disk / "target")
         assert not list(disk.iterdir())
         assert gcs.requests().counts == {}
         assert download_to_directory("b", pairs[:40], disk / "target").written == 40
+
+
+def test_what_a_killed_download_has_left_takes_no_room(gcs: Emulator, tmp_path: Path) -> None:
+    gcs.create_bucket("b", Memory({"a": b"x" * 600_000}))
+    with mounted(tmp_path / "disk", "size=1m") as disk:
+        (disk / lock_name("0123456789abcdef")).write_bytes(_FIRST_LINE + b"./\n")
+        (disk / aside_name("0123456789abcdef", 0)).write_bytes(b"x" * 600_000)
+        assert download_to_directory("b", [("a", 600_000)], disk).written == 1
+        assert list(files_of(disk)) == ["a"]
 
 
 def test_what_replaces_files_needs_room_for_the_difference_alone(gcs: Emulator, tmp_path: Path) -> None:
@@ -132,7 +143,7 @@ def test_more_files_than_a_disk_can_hold_are_refused_before_the_first_byte(gcs: 
     gcs.create_bucket("b", Memory({str(number): b"" for number in range(50)}))
     pairs = [(str(number), 0) for number in range(50)]
     with mounted(tmp_path / "disk", "size=1m,nr_inodes=20") as disk:
-        with pytest.raises(FileNotWritten, match="50 files are to be made there, 19 more can be"):
+        with pytest.raises(FileNotWritten, match="50 files are to be made there, 18 more can be"):
             download_to_directory("b", pairs, disk)
         assert download_to_directory("b", pairs[:10], disk).written == 10
 
