@@ -11,6 +11,7 @@ from functools import partial
 from io import BytesIO
 from typing import Any, Literal
 
+import msgspec
 import pycurl
 
 from dataflux_core._wire.message import Answer, Request
@@ -321,9 +322,8 @@ class Transport:
         pool.multi.remove_handle(curl)
         pool.in_flight -= 1
         if code == pycurl.E_FILESIZE_EXCEEDED:
-            announced = int(curl.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD))
-            status = curl.getinfo(pycurl.RESPONSE_CODE)
-            answer = Answer(status, tuple(exchange.head), b"", announced_bytes=announced)
+            answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), tuple(exchange.head), b"")
+            answer = msgspec.structs.replace(answer, announced_bytes=int(answer.header(b"content-length") or 1))
             exchange.forget()
         elif code:
             answer = Answer(0, (), b"", message or f"curl error {code}", refused=code in _UNREACHED)
