@@ -36,8 +36,11 @@ class Journal:
 
     def __init__(self, root: int) -> None:
         """Make the file in `root`, an open directory; raises OSError."""
+        _let_go_in_children()
         self.token, self._descriptor = _locked(root)
         self._root = root
+        self._noted: set[str] = set()  # where names come in no order, directories come again and again
+        _open_ones.add(self)
         try:
             os.write(self._descriptor, _FIRST_LINE)
         except BaseException:
@@ -46,13 +49,40 @@ class Journal:
 
     def note(self, directory: str) -> None:
         """List a directory, relative to the root; any thread may, twice does no harm."""
-        os.write(self._descriptor, f"./{directory}\n".encode())
+        if directory not in self._noted:
+            os.write(self._descriptor, f"./{directory}\n".encode())
+            self._noted.add(directory)
 
     def close(self) -> None:
         """Remove the file: all that was made is in its place or gone."""
+        if self._descriptor < 0:
+            return  # in a forked child, whose parent is at work
         with suppress(OSError):
             os.unlink(lock_name(self.token), dir_fd=self._root)
-        os.close(self._descriptor)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the file, which stays: its lock ends with the last process that has it open."""
+        descriptor, self._descriptor = self._descriptor, -1
+        _open_ones.discard(self)
+        os.close(descriptor)
+
+
+_open_ones: set[Journal] = set()
+_hooks = 0
+
+
+def _let_go_in_children() -> None:
+    """Have each child that is forked from now on let go of its parent's locks, which would outlive the parent."""
+    global _hooks  # noqa: PLW0603 - one per process, by nature
+    if not _hooks:
+        _hooks = 1
+        os.register_at_fork(after_in_child=_let_go_of_all)
+
+
+def _let_go_of_all() -> None:
+    for journal in list(_open_ones):
+        journal.let_go()
 
 
 def remove_leftovers(root: int, enter: Callable[[str], int]) -> None:

@@ -64,6 +64,7 @@ class TargetTree:
         self._token = secrets.token_hex(8)
         self._numbers = count()
         self._unfinished: dict[str, NewFile] = {}  # by the name aside
+        self._process_id = os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -72,8 +73,9 @@ class TargetTree:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            for file in list(self._unfinished.values()):
-                file.discard()
+            if os.getpid() == self._process_id:  # a forked child's files are its parent's, which may be at work
+                for file in list(self._unfinished.values()):
+                    file.discard()
         finally:
             if self._journal is not None:
                 self._journal.close()

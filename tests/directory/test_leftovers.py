@@ -40,6 +40,31 @@ with TargetTree(Path(sys.argv[1])) as tree:
 """
 
 
+FORKING = """
+import os, sys
+from pathlib import Path
+from dataflux_core._data.target_tree import Place, TargetTree
+with TargetTree(Path(sys.argv[1])) as tree:
+    tree.claim()
+    tree.create(Place("a", "a")).write_at(0, b"half")
+    child = os.fork()
+"""
+CHILD_OUTLIVES = """
+    if child:
+        print(child, flush=True)
+        os.kill(os.getpid(), 9)
+    sys.stdin.read()
+    os._exit(0)
+"""
+CHILD_LEAVES = """
+    if not child:
+        sys.exit()
+    os.wait()
+    print(child, flush=True)
+    sys.stdin.read()
+"""
+
+
 @contextmanager
 def writing(directory: Path) -> Iterator[subprocess.Popen[str]]:
     """Run a process that has written halves of three files, and waits."""
@@ -73,6 +98,46 @@ def test_a_later_download_removes_what_a_killed_one_has_left(gcs: Emulator, tmp_
     assert len(halves(tmp_path)) == 3
     download_to_directory("b", [("a", 1)], tmp_path)
     assert files_of(tmp_path) == {"a": b"1", "d/whole": b"whole"}
+
+
+@contextmanager
+def forking(directory: Path, then: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run a process that has forked a child while it writes; give it, then the child's process id."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", FORKING + then, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:  # the end of its input ends what is left of it
+        assert process.stdout is not None
+        yield process, int(process.stdout.readline())
+
+
+def test_a_child_that_the_killed_process_has_forked_keeps_nothing(tmp_path: Path) -> None:
+    with forking(tmp_path, CHILD_OUTLIVES) as (process, child):
+        assert process.wait() == -signal.SIGKILL
+        assert len(halves(tmp_path)) == 1
+        claimed(tmp_path)
+        os.kill(child, 0)  # it lives
+        assert files_of(tmp_path) == {}
+
+
+def test_a_forked_child_that_ends_takes_nothing_from_its_parent(tmp_path: Path) -> None:
+    with forking(tmp_path, CHILD_LEAVES):
+        before = files_of(tmp_path)
+        assert len(before) == 2
+        claimed(tmp_path)
+        assert files_of(tmp_path) == before
+    assert files_of(tmp_path) == {}
+
+
+def test_a_directory_is_noted_once_however_often_it_is_opened(tmp_path: Path) -> None:
+    directories = [f"d{number}" for number in range(20)]  # more than a thread keeps open
+    with TargetTree(tmp_path) as tree:
+        tree.claim()
+        for round_ in range(3):
+            for directory in directories:
+                tree.write(Place(directory, f"{directory}/{round_}"), b"1")
+        (journal,) = tmp_path.glob("*.lock")
+        assert journal.read_bytes() == FIRST + "".join(f"./{directory}\n" for directory in directories).encode()
 
 
 def test_what_a_live_process_is_writing_stays(tmp_path: Path) -> None:
