@@ -11,11 +11,11 @@ from dataflux_core.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_PIECE = re.compile(
-    r"(?P<any>\*{2,})|(?P<some>\*)|(?P<one>\?)|\[(?P<set>[!^]?[^\]]+)\]|\{(?P<choices>[^}]*)\}", re.DOTALL
+_TOKEN = re.compile(
+    r"(?P<any>\*{2,})|(?P<some>\*)|(?P<one>\?)|\[(?P<unlike>[!^]?)(?P<set>[^\]]+)\]|(?P<sign>[\[{},])|(?P<text>[^*?\[{},]+)",
+    re.DOTALL,
 )
-_OPEN = re.compile(r"[\[{]")
-_SPECIAL_IN_SET = re.compile(r"[\\\[&~|]")  # what Python gives, or may come to give, a meaning there
+_SPAN = re.compile(r"(?P<first>.)-(?P<last>.)|(?P<one>.)", re.DOTALL)  # a "-" at an end is itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +51,49 @@ def check_globs(argument: str, globs: object) -> None:
 
 
 def _any_of(argument: str, globs: Sequence[str]) -> re.Pattern[str]:
-    try:
-        return re.compile("|".join(f"(?:{_expression(argument, glob)})" for glob in globs), re.DOTALL)
-    except re.error as error:
-        raise InvalidArgument(argument, repr(list(globs)), f"globs that can be read ({error})") from error
+    return re.compile("|".join(f"(?:{_expression(argument, glob)})" for glob in globs), re.DOTALL)
 
 
 def _expression(argument: str, glob: str) -> str:
     """Translate a glob to a regular expression."""
     parts: list[str] = []
-    done = 0
-    for found in _PIECE.finditer(glob):
-        parts += [_literal(argument, glob, glob[done : found.start()]), _translated(argument, found)]
-        done = found.end()
-    parts.append(_literal(argument, glob, glob[done:]))
+    is_choosing = False
+    for found in _TOKEN.finditer(glob):
+        sign = found["sign"]
+        if sign == "{":
+            if is_choosing:
+                raise InvalidArgument(argument, repr(glob), "no '{' between a '{' and its '}'")
+            is_choosing = True
+            parts.append("(?:")
+        elif sign == "}" and is_choosing:
+            is_choosing = False
+            parts.append(")")
+        elif sign == "," and is_choosing:
+            parts.append("|")
+        else:
+            parts.append(_translated(argument, glob, found))
+    if is_choosing:
+        raise InvalidArgument(argument, repr(glob), "every '{' to be closed")
     return "".join(parts)
 
 
-def _literal(argument: str, glob: str, text: str) -> str:
-    opened = _OPEN.search(text)
-    if opened is not None:
-        raise InvalidArgument(argument, repr(glob), f"every {opened.group()!r} to be closed")
-    return re.escape(text)
+def _translated(argument: str, glob: str, found: re.Match[str]) -> str:
+    if found["set"]:
+        return _set(argument, glob, found["unlike"], found["set"])
+    if found["sign"] == "[":
+        raise InvalidArgument(argument, repr(glob), "every '[' to be closed")
+    simple = {"any": ".*", "some": "[^/]*", "one": "[^/]"}
+    return simple.get(found.lastgroup or "") or re.escape(found.group())
 
 
-def _translated(argument: str, found: re.Match[str]) -> str:
-    kind = found.lastgroup
-    if kind == "set":
-        return "[" + _SPECIAL_IN_SET.sub(r"\\\g<0>", found["set"]).replace("!", "^", 1) + "]"
-    if kind == "choices":
-        return "(?:" + "|".join(_expression(argument, choice) for choice in found["choices"].split(",")) + ")"
-    return {"any": ".*", "some": "[^/]*"}.get(kind or "", "[^/]")
+def _set(argument: str, glob: str, unlike: str, members: str) -> str:
+    """Translate what stands between brackets; Python's own meanings of other characters are none of a glob's."""
+    if not unlike and members in {"!", "^"}:
+        raise InvalidArgument(argument, repr(glob), f"a character behind '[{members}'")
+    spans: list[str] = []
+    for found in _SPAN.finditer(members):
+        first, last = found["first"] or found["one"], found["last"] or found["one"]
+        if first > last:
+            raise InvalidArgument(argument, repr(glob), f"spans that go up, unlike {found.group()!r}")
+        spans.append(f"{re.escape(first)}-{re.escape(last)}")
+    return f"[{'^' if unlike else ''}{''.join(spans)}]"

@@ -162,23 +162,53 @@ def _matched(take: Callable[[str, str | None, int], Slice], query: Query, start:
 @lru_cache(maxsize=64)
 def glob_pattern(glob: str) -> re.Pattern[str]:
     """Translate a matchGlob: `**` crosses slashes, `*` does not, `{a,b}` are alternatives; raises ApiError."""
+    try:
+        return re.compile(_expression(glob), re.DOTALL)
+    except (_BadGlob, re.error) as error:
+        raise ApiError(400, f"Invalid match glob {glob!r}: {error}.", "invalidParameter") from error
+
+
+class _BadGlob(Exception):
+    """A glob that means nothing; says why."""
+
+
+_SET = r"\[[!^]?[^\]]+\]"
+_CHOICES = rf"\{{(?:{_SET}|[^}}\[])*\}}"  # what stands in a set closes nothing, nor does it part choices
+_PIECE = re.compile(rf"\*\*|{_SET}|{_CHOICES}|.", re.DOTALL)
+_PLAIN = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+def _expression(glob: str) -> str:
     parts: list[str] = []
-    for piece in re.findall(r"\*\*|\[[!^]?[^\]]+\]|\{[^}]*\}|.", glob, re.DOTALL):
-        if piece == "**":
-            parts.append(".*")
-        elif piece == "*":
-            parts.append("[^/]*")
-        elif piece == "?":
-            parts.append("[^/]")
+    for piece in _PIECE.findall(glob):
+        if piece in _PLAIN:
+            parts.append(_PLAIN[piece])
         elif piece[0] == "[" and len(piece) > 1:
-            parts.append("[" + piece[1:-1].replace("!", "^", 1).replace("\\", r"\\") + "]")
+            parts.append(_one_of(piece[1:-1]))
         elif piece[0] == "{" and len(piece) > 1:
-            parts.append("(?:" + "|".join(glob_pattern(choice).pattern for choice in piece[1:-1].split(",")) + ")")
+            parts.append(_any_choice(piece[1:-1]))
         elif piece in {"[", "{"}:
-            raise ApiError(400, f"Invalid match glob {glob!r}: {piece!r} is never closed.", "invalidParameter")
+            raise _BadGlob(f"{piece!r} is never closed")
         else:
             parts.append(re.escape(piece))
-    try:
-        return re.compile("".join(parts), re.DOTALL)
-    except re.error as error:
-        raise ApiError(400, f"Invalid match glob {glob!r}: {error}.", "invalidParameter") from error
+    return "".join(parts)
+
+
+def _any_choice(choices: str) -> str:
+    choice = [""]
+    for piece in re.findall(rf"{_SET}|.", choices, re.DOTALL):
+        if piece == "{":
+            raise _BadGlob("'{' within '{'")
+        if piece == ",":
+            choice.append("")
+        else:
+            choice[-1] += piece
+    return f"(?:{'|'.join(map(_expression, choice))})"
+
+
+def _one_of(members: str) -> str:
+    if members in {"!", "^"}:
+        raise _BadGlob(f"nothing behind '[{members}'")
+    unlike = "^" if members[0] in "!^" else ""
+    spans = re.findall(".-.|.", members[len(unlike) :], re.DOTALL)  # a "-" at an end is itself
+    return f"[{unlike}{''.join(f'{re.escape(span[0])}-{re.escape(span[-1])}' for span in spans)}]"
