@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*", re.ASCII)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 _AGE = re.compile(r"(\d+)([smhdw])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _EXAMPLE = "expected gs://BUCKET or gs://BUCKET/PREFIX, such as gs://my-bucket/images/"
@@ -89,8 +90,14 @@ class ListedType(click.ParamType):  # type: ignore[type-arg] # generic only in l
             return PlaceType().convert(value, param, ctx)
         if not Path(value).is_file():
             hint = "" if self._files_only else "; a bucket is written gs://BUCKET"
-            self.fail(f"'{shown(value)}': no such file{hint}", param, ctx)
+            self.fail(f"'{shown(value)}': {_flaw_of_file(value)}{hint}", param, ctx)
         return Path(value)
+
+
+def _flaw_of_file(path: str) -> str:
+    if Path(path).is_dir():
+        return "a directory, expected a file"
+    return "no regular file" if Path(path).exists() else "no such file"
 
 
 class DirectoryType(click.Path):
@@ -102,7 +109,13 @@ class DirectoryType(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
         if value == "":
             self.fail("'': expected a directory, . is this one", param, ctx)
-        return Path(os.fsdecode(super().convert(value, param, ctx)))
+        text = os.fsdecode(value)
+        if _SCHEME.match(text):
+            self.fail(f"'{shown(text)}': expected a directory of this machine, no URL", param, ctx)
+        directory = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if directory.exists() and not directory.is_dir():  # a device, a pipe: click refuses regular files alone
+            self.fail(f"'{shown(text)}': expected a directory, or a path where one can be made", param, ctx)
+        return directory
 
 
 class OutputType(click.Path):
