@@ -10,7 +10,7 @@ from dataflux_core._plan.prices import prices_for
 from dataflux_core._plan.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from dataflux_core._plan.bucket import BucketFacts
     from dataflux_core._plan.prices import Prices
@@ -47,11 +47,17 @@ def verdict(facts: BucketFacts, permissions: frozenset[str] | None) -> ComposeVe
 
 
 def obstacles(
-    facts: BucketFacts, permissions: frozenset[str] | None, prices: Prices | None = None
+    facts: BucketFacts,
+    permissions: frozenset[str] | None,
+    prices: Prices | None = None,
+    classes: Collection[str] = (),
 ) -> tuple[Obstacle, ...]:
-    """List all that speaks against composing, the worst first; `prices` are the usual ones where none are given."""
+    """List all that speaks against composing, the worst first; `prices` are the usual ones where none are given.
+
+    `classes` are the storage classes that objects of the bucket have, as far as that is known.
+    """
     prices = prices or prices_for(facts)
-    return (*_forbidding(facts, permissions), *_costing(facts, prices), *_to_note(facts))
+    return (*_forbidding(facts, permissions), *_costing(facts, prices), *_to_note(facts, classes))
 
 
 def _forbidding(facts: BucketFacts, permissions: frozenset[str] | None) -> Iterator[Obstacle]:
@@ -93,7 +99,7 @@ def _costing(facts: BucketFacts, prices: Prices) -> Iterator[Obstacle]:
         yield Obstacle("costs", "replication", text)
 
 
-def _to_note(facts: BucketFacts) -> Iterator[Obstacle]:
+def _to_note(facts: BucketFacts, classes: Collection[str]) -> Iterator[Obstacle]:
     if not facts.is_known:
         text = "the bucket's settings could not be read (storage.buckets.get); a new bucket's are assumed"
         yield Obstacle("note", "settings_unknown", text)
@@ -106,6 +112,11 @@ def _to_note(facts: BucketFacts) -> Iterator[Obstacle]:
     if facts.requester_pays:
         text = "callers pay for requests, and must name a project; what is stored the owner of the bucket pays"
         yield Obstacle("note", "requester_pays", text)
+    if len(classes) > 1:
+        text = (
+            f"objects are of {len(classes)} storage classes: a group of several cannot be joined, so is read directly"
+        )
+        yield Obstacle("note", "mixed_classes", text)
     if facts.autoclass:
         text = "Autoclass is on: objects of one group may be of several classes, which cannot be joined"
         yield Obstacle("note", "autoclass", text)

@@ -35,17 +35,22 @@ class Prices:
     source: str = ""
 
     def overridden(self, given: Mapping[str, float]) -> Prices:
-        """Give these prices with some replaced, by name; raises InvalidArgument for an unknown or negative one."""
+        """Give these prices with some replaced, by name; raises InvalidArgument for an unknown or senseless one."""
         for name, value in given.items():
             if name not in PRICE_NAMES:
                 raise InvalidArgument("prices", repr(name), f"one of {', '.join(PRICE_NAMES)}")
-            if not (0 <= value < math.inf):
+            if not _is_price(value):
                 raise InvalidArgument(name, repr(value), "a number of dollars or days that is not negative")
         if not given:
             return self
         rest = "" if given.keys() >= set(PRICE_NAMES) else f"; the rest: {self.source}"
         source = f"given: {', '.join(given)}{rest}"
         return replace(self, **given, is_estimate=self.is_estimate and bool(rest), source=source)
+
+
+def _is_price(value: object) -> bool:
+    """Tell a number from what a caller may give instead, such as "4" or True."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 PRICE_NAMES = tuple(field.name for field in fields(Prices) if field.type == "float")

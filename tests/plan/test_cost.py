@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -178,8 +179,19 @@ def test_all_prices_given_are_no_estimate() -> None:
     assert prices_for(NEARLINE).overridden({"minimum_days": 0}).is_estimate
 
 
-@pytest.mark.parametrize("given_prices", [{"class_c": 1.0}, {"minimum_days": -1.0}, {"minimum_days": math.nan}])
-def test_prices_that_mean_nothing_are_refused(given_prices: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "given_prices",
+    [
+        pytest.param({"class_c": 1.0}, id="of nothing known"),
+        pytest.param({"minimum_days": -1.0}, id="less than nothing"),
+        pytest.param({"minimum_days": math.nan}, id="no number"),
+        pytest.param({"minimum_days": math.inf}, id="without end"),
+        pytest.param({"class_a_usd_per_million": "4"}, id="a text"),
+        pytest.param({"class_a_usd_per_million": True}, id="a truth"),
+        pytest.param({"class_a_usd_per_million": None}, id="None"),
+    ],
+)
+def test_prices_that_mean_nothing_are_refused(given_prices: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument, match=next(iter(given_prices))):
         prices_for(PLAIN).overridden(given_prices)
 
@@ -234,3 +246,10 @@ def test_a_hold_a_policy_and_a_lack_of_permissions_are_told_together() -> None:
 )
 def test_times_are_told_in_their_largest_whole_unit(seconds: int, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize("facts", [PLAIN, BucketFacts(autoclass=True)])
+def test_objects_of_several_classes_are_to_be_known_of(facts: BucketFacts) -> None:
+    several = [each.code for each in obstacles(facts, GRANTED, classes=("STANDARD", "NEARLINE"))]
+    one = [each.code for each in obstacles(facts, GRANTED, classes=("STANDARD",))]
+    assert several == ["mixed_classes", *one]
