@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +44,19 @@ class Sample:
     """Objects that were listed; their order is that of the listing."""
 
     sizes: Sequence[int] = ()
-    classes: Counter[str] = field(default_factory=Counter)
+    object_classes: Sequence[str] = ()  # the storage class of each
     is_complete: bool = True
     list_s: float = 0.0  # a page, on average
 
     @property
-    def main_class(self) -> str | None:
-        """The class of most objects."""
-        return self.classes.most_common(1)[0][0] if self.classes else None
+    def classes(self) -> Counter[str]:
+        """How many objects are of each class."""
+        return Counter(self.object_classes)
+
+    @property
+    def main_class(self) -> str:
+        """The class of most objects; "" where there are none."""
+        return self.classes.most_common(1)[0][0] if self.object_classes else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,7 @@ def _about_sizes(sample: Sample) -> Iterator[str]:
     yield _line("objects", f"{least}{count:,}, {human_bytes(total)}; {human_bytes(total / count)} on average")
     if len(sample.classes) > 1:
         classes = (f"{objects:,} {name}" for name, objects in sample.classes.most_common())
-        yield _line("", f"{', '.join(classes)}; prices are those of {sample.main_class}")
+        yield _line("", f"{', '.join(classes)}; the prices above are those of {sample.main_class}")
     sizes = _quantiles(sample.sizes) or {}
     yield _line("", ", ".join(f"{name} {human_bytes(size)}" for name, size in sizes.items()))
     yield ""
@@ -236,7 +241,9 @@ def _break_even(found: Diagnosis) -> Iterator[str]:
     sources, size = found.cost.break_even_sources(mean), found.cost.break_even_bytes()
     least = math.floor(sources) + 1 if sources < math.inf else MAX_SOURCES + 1
     of_size = f" of {human_bytes(mean)}" if mean else ""
-    if least > MAX_SOURCES:
+    if not found.cost.composed_usd(MAX_SOURCES, MAX_SOURCES * math.ceil(mean)):
+        yield f"Neither composing objects{of_size} nor reading them costs anything."
+    elif least > MAX_SOURCES:
         yield f"Composing objects{of_size} costs more than reading them, however many travel together."
     else:
         yield f"Composing is cheaper from {least} objects{of_size} in a group (break-even {sources:.1f})."

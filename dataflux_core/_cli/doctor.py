@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from dataflux_core._cli.arguments import Place, PlaceType
-from dataflux_core._cli.command import CommonOptions, Failure, ServiceCommand, shows_progress
+from dataflux_core._cli.command import CommonOptions, ServiceCommand, shows_progress
 from dataflux_core._cli.text import shown
 
 if TYPE_CHECKING:
@@ -100,5 +100,5 @@ def doctor(**options: Unpack[Options]) -> None:
     else:
         for line in as_text(found):
             click.echo(shown(line))
-    if refusal:
-        raise Failure(refusal)
+    if refusal is not None:
+        raise refusal

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from dataflux_core._cli.diagnosis import Diagnosis, Latency, Sample
 from dataflux_core._cli.service import Query, pages
 from dataflux_core._plan.cost import compose_cost
-from dataflux_core._plan.estimate import Limits, ways_of
+from dataflux_core._plan.estimate import Limits, Tariff, ways_of
 from dataflux_core._plan.groups import group_for_compose
 from dataflux_core._plan.obstacles import obstacles, verdict
 from dataflux_core._plan.prices import prices_for
@@ -21,13 +21,16 @@ from dataflux_core._run.reading.ranged import PIECE_BYTES
 from dataflux_core._run.retries import rule_of
 from dataflux_core._run.trial import Source, time_reads, try_compose
 from dataflux_core._wire.page import int64s
-from dataflux_core.errors import AccessDenied
+from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dataflux_core._cli.arguments import Place
+    from dataflux_core._plan.bucket import BucketFacts
+    from dataflux_core._plan.obstacles import ComposeVerdict
     from dataflux_core._run.access import Access
+    from dataflux_core._run.bucket_facts import AskedBucket
     from dataflux_core._run.clients import Client
     from dataflux_core._run.retries import RetryRule
     from dataflux_core._wire.page import Page
@@ -66,42 +69,50 @@ class _Found:
     latency: Latency = field(default_factory=Latency)
 
 
-def examine(client: Client, wish: Wish) -> tuple[Diagnosis, str]:
-    """Return what was found out, with what was refused meanwhile, "" if nothing was.
+def examine(client: Client, wish: Wish) -> tuple[Diagnosis, DatafluxError | None]:
+    """Return what was found out, with what put an end to it, None if nothing did.
 
-    Raises BucketNotFound, EndpointUnreachable, or another DatafluxError.
+    Raises BucketNotFound, EndpointUnreachable, or another DatafluxError, where not even the bucket could be asked.
     """
     if client.access is None:
         raise TypeError("a command's client is always a plain one")
     patient = _Patient(client.access, rule_of(client.retry), wish.place.bucket)
     asked = ask_bucket(patient.access, patient.bucket, patient.rule)
     decided = verdict(asked.facts, asked.permissions)
-    found, refusal = _Found(), ""
+    found, refusal = _Found(), None
     try:
         _try(client, patient, wish, found, may_compose=decided.allowed)
-    except AccessDenied as error:  # the rest is worth knowing all the same
-        refusal = str(error)
+    except DatafluxError as error:  # the rest is worth knowing all the same
+        refusal = error
+    return _diagnosis(wish, asked, decided, found), refusal
+
+
+def _diagnosis(wish: Wish, asked: AskedBucket, decided: ComposeVerdict, found: _Found) -> Diagnosis:
     sample, tempo = found.sample, _tempo(found.latency)
-    prices = prices_for(asked.facts, sample.main_class).overridden(wish.prices)
-    cost = compose_cost(asked.facts, prices)
-    diagnosis = Diagnosis(
+    tariffs = {name: _tariff(asked.facts, name, wish.prices) for name in (*sample.classes, sample.main_class)}
+    usual = tariffs[sample.main_class]
+    return Diagnosis(
         url=str(wish.place),
-        bucket=patient.bucket,
+        bucket=wish.place.bucket,
         asked=asked,
-        prices=prices,
-        cost=cost,
+        prices=usual.prices,
+        cost=usual.cost,
         verdict=decided,
-        obstacles=obstacles(asked.facts, asked.permissions, prices),
+        obstacles=obstacles(asked.facts, asked.permissions, usual.prices, sample.classes),
         sample=sample,
         latency=found.latency,
         tempo=tempo,
-        ways=ways_of(sample.sizes, _LIMITS, cost, prices, tempo, may_compose=decided.allowed),
+        ways=ways_of(sample.sizes, sample.object_classes, _LIMITS, tariffs, tempo, may_compose=decided.allowed),
     )
-    return diagnosis, refusal
+
+
+def _tariff(facts: BucketFacts, storage_class: str, given: Mapping[str, float]) -> Tariff:
+    prices = prices_for(facts, storage_class).overridden(given)
+    return Tariff(prices, compose_cost(facts, prices))
 
 
 def _try(client: Client, patient: _Patient, wish: Wish, found: _Found, *, may_compose: bool) -> None:
-    """List, read, then compose if that is wished for; raises AccessDenied with `found` as far as it came."""
+    """List, read, then compose if that is wished for; raises a DatafluxError with `found` as far as it came."""
     sampled, found.sample = _sampled(client, wish)
     readable = [source for page in sampled for source in _sources(page, 0, _READS_TRIED) if source.size]
     if not readable:
@@ -114,7 +125,7 @@ def _try(client: Client, patient: _Patient, wish: Wish, found: _Found, *, may_co
     if group:
         found.latency = Latency(read_s, try_compose(patient.access, patient.bucket, patient.rule, group))
     else:
-        found.latency = Latency(read_s, not_composed="no two neighbours are small enough to try it")
+        found.latency = Latency(read_s, not_composed="no two neighbours of one class are small enough")
 
 
 def _sampled(client: Client, wish: Wish) -> tuple[list[Page], Sample]:
@@ -134,16 +145,20 @@ def _sampled(client: Client, wish: Wish) -> tuple[list[Page], Sample]:
                 break
     taken = sorted((page for page in taken if page.count), key=lambda page: page.name_list()[0])
     sizes = [size for page in taken for size in page.size_list()]
-    classes = Counter(name for page in taken for name in page.text_list("storage_class"))
+    classes = [name for page in taken for name in page.text_list("storage_class")]
     return taken, Sample(sizes, classes, is_complete, query.stats.mean_page_s)
 
 
 def _group_to_try(sampled: Sequence[Page]) -> list[Source]:
-    """Pick a group that a download would compose, of so few bytes that it is read in a moment."""
+    """Pick neighbours that can be composed: of one class, and of so few bytes that they are read in a moment."""
     for page in sampled:
-        for group in group_for_compose(page.size_list(), max_bytes=_MAX_TRIED_BYTES):
-            if group.sources > 1:
-                return _sources(page, group.start, group.stop)
+        sizes, at = page.size_list(), 0
+        for _, alike in groupby(page.text_list("storage_class")):
+            stop = at + len(list(alike))
+            for group in group_for_compose(sizes[at:stop], max_bytes=_MAX_TRIED_BYTES):
+                if group.sources > 1:
+                    return _sources(page, at + group.start, at + group.stop)
+            at = stop
     return []
 
 

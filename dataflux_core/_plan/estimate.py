@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from dataflux_core._plan.groups import group_for_compose
@@ -46,6 +48,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Tariff:
+    """What objects of one storage class are billed."""
+
+    prices: Prices
+    cost: ComposeCost
+
+
+@dataclass(frozen=True, slots=True)
 class Division:
     """How some objects are read: in composites, alone, or in pieces."""
 
@@ -64,6 +74,9 @@ class Division:
     @property
     def direct_reads(self) -> int:
         return self.alone + self.pieces
+
+
+_DIVISION_FIELDS = tuple(each.name for each in fields(Division))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,42 +102,71 @@ class Bill:
         return self.requests_usd + self.temporaries_usd + self.retrieval_usd
 
 
-def divided(sizes: Sequence[int], limits: Limits, composes: Callable[[Group], bool]) -> Division:
-    """Divide objects as a download does that composes those groups of two and more for which `composes` says so."""
-    composites = composed = composed_bytes = alone = in_pieces = pieces = 0
+def total(divisions: Iterable[Division]) -> Division:
+    """Add up how objects are read."""
+    rows = [[getattr(each, name) for name in _DIVISION_FIELDS] for each in divisions]
+    return Division(*map(sum, zip(*rows, strict=True)))
+
+
+def divided(
+    sizes: Sequence[int], classes: Sequence[str], limits: Limits, composes: Callable[[Group, str], bool]
+) -> dict[str, Division]:
+    """Divide objects as a download does that composes the groups for which `composes` says so; by storage class.
+
+    A group has the same class throughout or is read object by object: the service joins no others, and a download,
+    which does not know the classes, learns of it when it is refused.
+    """
+    found: defaultdict[str, list[Division]] = defaultdict(list)
     for group in group_for_compose(sizes, max_bytes=limits.max_composite_bytes):
-        if group.sources > 1 and composes(group):
-            composites += 1
-            composed += group.sources
-            composed_bytes += group.size
-            continue
-        for size in sizes[group.start : group.stop]:
-            if size > limits.large_bytes:
-                in_pieces += 1
-                pieces += -(-size // limits.piece_bytes)
-            else:
-                alone += 1
-    return Division(composites, composed, composed_bytes, alone, in_pieces, pieces, sum(sizes))
+        first, rows = classes[group.start], slice(group.start, group.stop)
+        is_pure = classes[rows].count(first) == group.sources
+        if group.sources > 1 and is_pure and composes(group, first):
+            found[first].append(Division(1, group.sources, group.size, bytes=group.size))
+        elif is_pure:
+            found[first].append(_alone(sizes[rows], limits))
+        else:
+            for storage_class in dict.fromkeys(classes[rows]):
+                found[storage_class].append(
+                    _alone([sizes[row] for row in _rows(group, classes, storage_class)], limits)
+                )
+    return {storage_class: total(parts) for storage_class, parts in found.items()}
 
 
-def bill_of(division: Division, cost: ComposeCost, prices: Prices, window: int, tempo: Tempo) -> Bill:
-    """Reckon what a million objects cost that are divided as `division` is, which must hold one; see Bill."""
+def _rows(group: Group, classes: Sequence[str], storage_class: str) -> list[int]:
+    return [row for row in range(group.start, group.stop) if classes[row] == storage_class]
+
+
+def _alone(sizes: Sequence[int], limits: Limits) -> Division:
+    large = [size for size in sizes if size > limits.large_bytes]
+    pieces = sum(-(-size // limits.piece_bytes) for size in large)
+    return Division(alone=len(sizes) - len(large), in_pieces=len(large), pieces=pieces, bytes=sum(sizes))
+
+
+def bill_of(divisions: Mapping[str, Division], tariffs: Mapping[str, Tariff], window: int, tempo: Tempo) -> Bill:
+    """Reckon what a million objects cost that are divided so, at least one of them; see Bill."""
+    division = total(divisions.values())
     scale = MILLION / division.objects
     lists = MILLION / PAGE_OBJECTS
     composites, direct = scale * division.composites, scale * division.direct_reads
-    class_a, class_b = prices.class_a_usd_per_million / MILLION, prices.class_b_usd_per_million / MILLION
     reads, writes = composites + direct, 2 * composites
+    parts = [(tariffs[storage_class], each) for storage_class, each in divisions.items()]
     return Bill(
         lists=lists,
         reads=reads,
         composes=composites,
         deletes=composites,
-        requests_usd=(lists + composites) * class_a + reads * class_b,
-        temporaries_usd=scale * division.composed_bytes * cost.per_byte_composed,
-        retrieval_usd=scale * division.bytes * cost.per_byte_read,
+        requests_usd=scale * sum(_requests_usd(each, tariff.prices) for tariff, each in parts),
+        temporaries_usd=scale * sum(each.composed_bytes * tariff.cost.per_byte_composed for tariff, each in parts),
+        retrieval_usd=scale * sum(each.bytes * tariff.cost.per_byte_read for tariff, each in parts),
         seconds=scale * _seconds(division, window, tempo),
         cold_s=max((lists + reads) / _COLD_READS_PER_S, writes / _COLD_WRITES_PER_S),
     )
+
+
+def _requests_usd(division: Division, prices: Prices) -> float:
+    class_a = division.objects / PAGE_OBJECTS + division.composites
+    class_b = division.composites + division.direct_reads
+    return (class_a * prices.class_a_usd_per_million + class_b * prices.class_b_usd_per_million) / MILLION
 
 
 def _seconds(division: Division, window: int, tempo: Tempo) -> float:
@@ -143,24 +185,34 @@ class Way:
 
 
 def ways_of(  # noqa: PLR0913 - what there is, what it costs, how long it takes
-    sizes: Sequence[int], limits: Limits, cost: ComposeCost, prices: Prices, tempo: Tempo, *, may_compose: bool
+    sizes: Sequence[int],
+    classes: Sequence[str],
+    limits: Limits,
+    tariffs: Mapping[str, Tariff],
+    tempo: Tempo,
+    *,
+    may_compose: bool,
 ) -> dict[str, Way]:
-    """Reckon every way that there is, by its name in WAYS; no objects, no ways."""
+    """Reckon every way that there is, by its name in WAYS; no objects, no ways.
+
+    `classes` are the storage classes of the objects; `tariffs` holds each of them.
+    """
     found: dict[str, Way] = {}
     # A long run, in which composites have begun to arrive; at its two ends a download chooses otherwise.
     load = Load(direct=0, composed=0, left=MILLION, window=limits.window, is_flowing=True)
     for name, (strategy, optimize) in WAYS.items():
         if not sizes or (strategy == "compose" and not may_compose):
             continue
-        chooser = Chooser(strategy, optimize, tempo)
-        chooser.cost = cost
-        chooser.is_forbidden |= not may_compose
+        choosers = {storage_class: Chooser(strategy, optimize, tempo) for storage_class in tariffs}
+        for storage_class, chooser in choosers.items():
+            chooser.cost = tariffs[storage_class].cost
+            chooser.is_forbidden |= not may_compose
 
-        def composes(group: Group, chooser: Chooser = chooser) -> bool:
-            return chooser.choose(group, load) == "compose"
+        def composes(group: Group, storage_class: str, choosers: dict[str, Chooser] = choosers) -> bool:
+            return choosers[storage_class].choose(group, load) == "compose"
 
-        division = divided(sizes, limits, composes)
-        found[name] = Way(division, bill_of(division, cost, prices, limits.window, tempo))
+        divisions = divided(sizes, classes, limits, composes)
+        found[name] = Way(total(divisions.values()), bill_of(divisions, tariffs, limits.window, tempo))
     return found
 
 
@@ -188,5 +240,5 @@ def size_classes(sizes: Iterable[int]) -> list[SizeClass]:
 
 
 def quantile(ordered: Sequence[int], share: float) -> int:
-    """Give the size that `share` of the objects do not exceed, of sizes in order, at least one."""
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    """Give the least size that `share` of the objects do not exceed, of sizes in order, at least one."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

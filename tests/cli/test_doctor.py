@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dataflux_core._cli.diagnosis import LIFECYCLE_RULE
-from dataflux_core.emulator import Emulator, Fault, Latency, Memory, Synthetic
+from dataflux_core.emulator import Directory, Emulator, Fault, Latency, Memory, Synthetic
 from dataflux_core.fast_list import ListingController
 from tests.cli.conftest import asked
 from tests.cli.terminal import dataflux
@@ -41,7 +41,9 @@ def codes(diagnosis: Any) -> list[str]:
 
 
 def names(bucket: str) -> list[str]:
-    return [name for name, _ in ListingController(1, None, bucket, skip_compose=False).run()]
+    return [
+        name for name, _ in ListingController(1, None, bucket, skip_compose=False, allowed_storage_classes=None).run()
+    ]
 
 
 def test_a_person_is_told_what_composing_would_bring() -> None:
@@ -125,7 +127,43 @@ def test_no_neighbours_no_trial(gcs: Emulator) -> None:
     gcs.create_bucket("one", Memory({"alone": b"1"}))
     ran = dataflux("doctor", "--try", "gs://one")
     assert ran.returncode == 0
-    assert "assumed: no two neighbours are small enough to try it" in ran.stdout
+    assert "assumed: no two neighbours of one class are small enough" in ran.stdout
+
+
+def put_classes(gcs: Emulator, *classes: str) -> None:
+    """Make the bucket "classes", of small objects of these classes."""
+    gcs.create_bucket("classes")
+    for number, storage_class in enumerate(classes):
+        gcs.put("classes", f"{number:03}", b"x" * 1000, {"storageClass": storage_class})
+
+
+def test_composites_that_cannot_be_made_are_not_reckoned_with(gcs: Emulator) -> None:
+    put_classes(gcs, *["STANDARD", "NEARLINE"] * 32)
+    diagnosis = found("--try", "gs://classes")
+    assert diagnosis["latency"]["compose"] is None
+    assert diagnosis["latency"]["read_s"] > 0
+    for name in ("compose", "auto_cost"):
+        assert diagnosis["ways"][name]["sample"]["composed"] == 0
+    assert codes(diagnosis)[-1] == "mixed_classes"
+    assert "objects are of 2 storage classes" in dataflux("doctor", "gs://classes").stdout
+
+
+def test_neighbours_of_one_class_are_what_is_tried(gcs: Emulator) -> None:
+    put_classes(gcs, "STANDARD", "NEARLINE", "STANDARD", "NEARLINE", "NEARLINE", "NEARLINE", "STANDARD")
+    assert found("--try", "gs://classes")["latency"]["compose"]["sources"] == 3
+    assert len(names("classes")) == 7
+
+
+def test_an_object_that_is_gone_leaves_the_rest_to_tell(gcs: Emulator, tmp_path: Path) -> None:
+    for number in range(40):
+        (tmp_path / f"{number:02}").write_bytes(b"x")
+    gcs.create_bucket("files", Directory(tmp_path))
+    assert names("files")
+    (tmp_path / "00").unlink()
+    ran = dataflux("doctor", "gs://files")
+    assert ran.returncode == 1
+    assert "objects      40, 40 B" in ran.stdout
+    assert "gs://files/00: no such object; if it was listed it has been deleted" in ran.stderr
 
 
 @pytest.mark.parametrize(
@@ -197,6 +235,8 @@ def test_who_pays_must_be_said_where_callers_do(gcs: Emulator) -> None:
     ran = dataflux("doctor", "gs://theirs")
     assert ran.returncode == 1
     assert "--user-project NAME says which project pays" in ran.stderr
+    assert "objects      not listed" in ran.stdout
+    assert "callers pay for requests" in ran.stdout
     assert codes(found("--user-project", "payer", "gs://theirs")) == ["requester_pays"]
 
 
@@ -218,7 +258,7 @@ def test_prices_are_those_of_the_class_of_most_objects(gcs: Emulator) -> None:
     gcs.create_bucket("cold", Synthetic("uuids", 100, 1000, storage_class="COLDLINE"))
     assert found("gs://moved")["sample"]["storage_classes"] == {"NEARLINE": 100, "ARCHIVE": 1}
     assert found("gs://moved")["prices"]["minimum_days"] == 30
-    assert "100 NEARLINE, 1 ARCHIVE; prices are those of NEARLINE" in dataflux("doctor", "gs://moved").stdout
+    assert "100 NEARLINE, 1 ARCHIVE; the prices above are those of NEARLINE" in dataflux("doctor", "gs://moved").stdout
     cold = found("gs://cold")
     assert cold["prices"]["minimum_days"] == 90
     assert codes(cold) == ["minimum_storage", "retrieval"]
@@ -231,6 +271,14 @@ def test_own_prices_replace_the_usual_ones(tmp_path: Path) -> None:
     diagnosis = found("--prices", str(file), "gs://plain")
     assert diagnosis["prices"][PRICES] == 0.4
     assert diagnosis["compose"]["break_even_objects"] == pytest.approx(2)
+
+
+def test_where_nothing_costs_anything_neither_way_is_dearer(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text(json.dumps({PRICES: 0, "class_b_usd_per_million": 0, "storage_usd_per_gib_month": 0}))
+    said = dataflux("doctor", "--prices", str(file), "gs://plain").stdout
+    assert "Neither composing objects of 1000 B nor reading them costs anything." in said
+    assert "costs more than reading" not in said
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,15 @@ from dataflux_core._plan.bucket import DAY_S, BucketFacts
 from dataflux_core._plan.cost import compose_cost
 from dataflux_core._plan.estimate import (
     WAYS,
+    Division,
     Limits,
+    Tariff,
     Way,
     bill_of,
     divided,
     quantile,
     size_classes,
+    total,
     ways_of,
 )
 from dataflux_core._plan.prices import prices_for
@@ -24,33 +27,75 @@ from dataflux_core._plan.strategy import Tempo
 PLAIN = BucketFacts()
 SOFT_DELETE = BucketFacts(soft_delete_s=7 * DAY_S)
 LIMITS = Limits(max_composite_bytes=1000, large_bytes=5000, piece_bytes=2000, window=100)
+CLASSES = ("STANDARD", "NEARLINE", "ARCHIVE")
 SIZES = st.lists(st.integers(0, 20_000), min_size=1, max_size=200)
 
 
-def ways(sizes: list[int], facts: BucketFacts = PLAIN, *, may_compose: bool = True) -> dict[str, Way]:
-    prices = prices_for(facts)
+def tariffs(facts: BucketFacts = PLAIN) -> dict[str, Tariff]:
+    found = {each: prices_for(facts, each) for each in (facts.storage_class, *CLASSES)}
+    return {each: Tariff(prices, compose_cost(facts, prices)) for each, prices in found.items()}
+
+
+def ways(
+    sizes: list[int], facts: BucketFacts = PLAIN, classes: list[str] | None = None, *, may_compose: bool = True
+) -> dict[str, Way]:
     limits = Limits(100_000_000, 32 << 20, 16 << 20, 512)
-    return ways_of(sizes, limits, compose_cost(facts, prices), prices, Tempo(0.06, 0.35), may_compose=may_compose)
+    classes = classes or [facts.storage_class] * len(sizes)
+    return ways_of(sizes, classes, limits, tariffs(facts), Tempo(0.06, 0.35), may_compose=may_compose)
+
+
+def of_one_class(sizes: list[int], composes: bool) -> Division:
+    return divided(sizes, ["STANDARD"] * len(sizes), LIMITS, lambda *_: composes)["STANDARD"]
 
 
 def test_objects_travel_together_alone_or_in_pieces() -> None:
-    division = divided([100] * 9 + [999, 5000, 5001], LIMITS, lambda _: True)
+    division = of_one_class([100] * 9 + [999, 5000, 5001], True)
     assert (division.composites, division.composed, division.composed_bytes) == (1, 9, 900)
     assert (division.alone, division.in_pieces, division.pieces) == (2, 1, 3)
     assert division.direct_reads == 5
 
 
 def test_a_group_that_is_not_composed_is_read_object_by_object() -> None:
-    division = divided([100] * 9, LIMITS, lambda _: False)
+    division = of_one_class([100] * 9, False)
     assert (division.composites, division.alone) == (0, 9)
 
 
-@given(SIZES, st.integers(2, 32))
-def test_every_object_is_read_in_one_way(sizes: list[int], least: int) -> None:
-    division = divided(sizes, LIMITS, lambda group: group.sources >= least)
-    assert division.objects == len(sizes)
-    assert division.bytes == sum(sizes)
-    assert division.pieces >= 3 * division.in_pieces
+@given(st.lists(st.tuples(st.integers(0, 20_000), st.sampled_from(CLASSES)), min_size=1, max_size=200), st.integers(2))
+def test_every_object_is_read_in_one_way(objects: list[tuple[int, str]], least: int) -> None:
+    sizes, classes = [size for size, _ in objects], [each for _, each in objects]
+    found = divided(sizes, classes, LIMITS, lambda group, _: group.sources >= least)
+    for each, division in found.items():
+        assert division.objects == classes.count(each)
+        assert division.bytes == sum(size for size, storage_class in objects if storage_class == each)
+        assert division.pieces >= 3 * division.in_pieces
+    assert total(found.values()).objects == len(objects)
+
+
+@pytest.mark.parametrize(
+    ("classes", "composed"),
+    [
+        pytest.param(["STANDARD", "NEARLINE"] * 32, {"STANDARD": 0, "NEARLINE": 0}, id="neighbours of different ones"),
+        pytest.param(["STANDARD"] * 32 + ["NEARLINE"] * 32, {"STANDARD": 32, "NEARLINE": 32}, id="groups of one each"),
+        pytest.param(["STANDARD"] * 33 + ["NEARLINE"] * 31, {"STANDARD": 32, "NEARLINE": 0}, id="a group of two"),
+    ],
+)
+def test_a_group_of_several_storage_classes_is_read_object_by_object(
+    classes: list[str], composed: dict[str, int]
+) -> None:
+    found = divided([10] * 64, classes, LIMITS, lambda *_: True)
+    assert {each: division.composed for each, division in found.items()} == composed
+    assert {each: division.objects for each, division in found.items()} == {
+        each: classes.count(each) for each in composed
+    }
+
+
+def test_each_object_is_billed_by_the_prices_of_its_class() -> None:
+    sizes, classes = [10_000] * 64, ["STANDARD"] * 32 + ["ARCHIVE"] * 32
+    found = ways(sizes, PLAIN, classes)
+    warm, cold = ways(sizes[:32]), ways(sizes[:32], PLAIN, classes[32:])
+    for name in WAYS:
+        assert found[name].bill.usd == pytest.approx((warm[name].bill.usd + cold[name].bill.usd) / 2)
+    assert cold["direct"].bill.usd > 50 * warm["direct"].bill.usd
 
 
 def test_a_million_small_objects_cost_what_the_price_list_says() -> None:
@@ -77,7 +122,7 @@ def test_time_is_waiting_with_a_full_window_or_computing() -> None:
     found = ways([10_000] * 3200)
     assert found["direct"].bill.seconds == pytest.approx(1e6 * 0.06 / 512)
     assert found["compose"].bill.seconds == pytest.approx(31_250 * 0.41 / 512)
-    slow = bill_of(divided([1] * 10, LIMITS, lambda _: False), compose_cost(PLAIN), prices_for(PLAIN), 10**6, Tempo())
+    slow = bill_of({"STANDARD": of_one_class([1] * 10, False)}, tariffs(), 10**6, Tempo())
     assert slow.seconds == pytest.approx(110)
 
 
@@ -129,6 +174,24 @@ def test_every_object_is_in_one_size_class(sizes: list[int]) -> None:
     assert sum(each.bytes for each in found) == sum(sizes)
 
 
-@pytest.mark.parametrize(("share", "size"), [(0.0, 1), (0.5, 6), (0.95, 10), (1.0, 10)])
-def test_a_share_of_the_objects_has_at_most_a_size(share: float, size: int) -> None:
-    assert quantile(range(1, 11), share) == size
+@pytest.mark.parametrize(
+    ("sizes", "share", "size"),
+    [
+        pytest.param([1, 2], 0.5, 1, id="half of two"),
+        pytest.param([1, 2, 3, 4], 0.5, 2, id="half of four"),
+        pytest.param([1, 2, 3], 0.5, 2, id="half of three"),
+        pytest.param(range(1, 21), 0.95, 19, id="95 of a hundred"),
+        pytest.param(range(1, 21), 0.96, 20, id="a little more"),
+        pytest.param([1, 2], 0.0, 1, id="none"),
+        pytest.param([1, 2], 1.0, 2, id="all"),
+    ],
+)
+def test_a_share_of_the_objects_has_at_most_a_size(sizes: list[int], share: float, size: int) -> None:
+    assert quantile(sizes, share) == size
+
+
+@given(SIZES, st.integers(0, 100))
+def test_a_quantile_is_the_least_size_that_so_many_do_not_exceed(sizes: list[int], percent: int) -> None:
+    size = quantile(sorted(sizes), percent / 100)
+    assert 100 * sum(each <= size for each in sizes) >= percent * len(sizes)
+    assert 100 * sum(each < size for each in sizes) < max(1, percent * len(sizes))
