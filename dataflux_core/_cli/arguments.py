@@ -113,9 +113,20 @@ class DirectoryType(click.Path):
         if _SCHEME.match(text):
             self.fail(f"'{shown(text)}': expected a directory of this machine, no URL", param, ctx)
         directory = Path(os.fsdecode(super().convert(value, param, ctx)))
-        if directory.exists() and not directory.is_dir():  # a device, a pipe: click refuses regular files alone
-            self.fail(f"'{shown(text)}': expected a directory, or a path where one can be made", param, ctx)
+        if not directory.is_dir():
+            self._check_missing(directory, param, ctx)
         return directory
+
+    def _check_missing(self, directory: Path, param: click.Parameter | None, ctx: click.Context | None) -> None:
+        from dataflux_core._data.claimed_tree import check_target  # noqa: PLC0415 - slow imports
+        from dataflux_core.errors import InvalidArgument  # noqa: PLC0415
+
+        try:
+            check_target(directory)
+        except InvalidArgument as error:
+            self.fail(f"'{shown(error.value)}': expected {shown(error.expected)}", param, ctx)
+        except OSError as error:
+            self.fail(f"'{shown(str(directory))}': {error.strerror}", param, ctx)
 
 
 class OutputType(click.Path):

@@ -10,7 +10,8 @@ from typing import Any, TypedDict
 import click
 
 from dataflux_core._cli.text import shown, silence_stdout
-from dataflux_core.errors import DatafluxError, ExtraMissing, ServiceRefused
+from dataflux_core._cli.wording import worded, wrong_usage
+from dataflux_core.errors import DatafluxError, ExtraMissing, InvalidArgument, ServiceRefused
 
 _SAID_BY_COMMANDS = "list.all_left_out"  # in words of the command line
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
@@ -77,6 +78,8 @@ class ServiceCommand(click.Command):
         except (DatafluxError, OSError) as error:
             if debug:
                 raise
+            if isinstance(error, InvalidArgument):
+                raise wrong_usage(error, ctx) from error
             raise failure_of(error) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -103,7 +106,7 @@ def message_of(error: Exception) -> str:
     """Say what went wrong in one line."""
     if isinstance(error, OSError) and not isinstance(error, DatafluxError) and error.strerror:
         return f"{error.filename or 'output'}: {error.strerror}"
-    return str(error)
+    return worded(str(error))
 
 
 def _common_options() -> list[click.Parameter]:

@@ -10,8 +10,9 @@ import click
 
 from dataflux_core._cli.arguments import ListedType, OutputType, Place, check_distinct
 from dataflux_core._cli.command import ServiceCommand, say, shows_progress
-from dataflux_core._cli.selection import SelectionOptions, as_typed, selecting_comparable, selection_of
+from dataflux_core._cli.selection import SelectionOptions, selecting_comparable, selection_of
 from dataflux_core._cli.text import counted, shown
+from dataflux_core._cli.wording import as_typed
 from dataflux_core._plan.selection import Selection
 from dataflux_core.errors import InvalidArgument
 

@@ -8,8 +8,9 @@ import click
 
 from dataflux_core._cli.arguments import DirectoryType, ListedType, Place, PlaceType
 from dataflux_core._cli.command import GroupedOption, ServiceCommand, TextType, say, shows_progress
-from dataflux_core._cli.selection import SelectionOptions, SizeType, as_typed, selecting_objects, selection_of
+from dataflux_core._cli.selection import SelectionOptions, SizeType, selecting_objects, selection_of
 from dataflux_core._cli.text import counted, human_bytes, shown
+from dataflux_core._cli.wording import as_typed
 from dataflux_core._plan.globs import check_globs
 from dataflux_core.errors import InvalidArgument
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dataflux_core.errors import UnsafeName
 
 _SHOWN_SKIPPED = 20
+MIN_MEMORY_BYTES = 1024**2  # as of DirectoryOptions: known before an hour is spent on a listing
 _GROUP = "Which objects"
 
 
@@ -91,7 +93,12 @@ class Options(SelectionOptions):
     show_default=True,
     help="What is saved where the strategy is auto.",
 )
-@click.option("--max-memory", type=SizeType(), metavar="SIZE", help="For what is read but not written: 500MB, 2GiB.")
+@click.option(
+    "--max-memory",
+    type=SizeType(MIN_MEMORY_BYTES),
+    metavar="SIZE",
+    help="For what is read but not written: 500MB, 2GiB; 1 MiB at least.",
+)
 @click.option(
     "-j",
     "--parallelism",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from dataflux_core._cli.command import say
 from dataflux_core._cli.service import resumable
 from dataflux_core._cli.text import counted
+from dataflux_core._cli.wording import as_typed
 from dataflux_core.errors import ResumeFileUnusable
 
 if TYPE_CHECKING:
@@ -17,18 +17,6 @@ if TYPE_CHECKING:
 
     from dataflux_core._cli.service import Query
     from dataflux_core._run.clients import Client
-
-_LEFT_OUT = {"True": "no -a", "False": "-a"}
-_TEXT = r"""('[^']*'|"[^"]*")"""
-_OPTIONS = {
-    "match_glob": "--match-glob",
-    "start_offset": "--start-offset",
-    "end_offset": "--end-offset",
-    "min_bytes": "--min-size",
-    "max_bytes": "--max-size",
-    "updated_from": "--updated-from",
-    "updated_before": "--updated-before",
-}
 
 
 @contextmanager
@@ -50,23 +38,3 @@ def resuming(client: Client, query: Query, path: str) -> Iterator[Query]:
             pages = counted(kept.kept_pages, "page")
             say(f"{path}: {pages} {'is' if kept.kept_pages == 1 else 'are'} kept; the same command goes on after that")
         raise
-
-
-def as_typed(problem: str) -> str:
-    """Name options instead of what they became."""
-    # Both are what -a decides, unless the prefix is that of temporaries.
-    problem = re.sub(r"skip_composed=(\w+), skip_directories=\1\b", lambda found: _LEFT_OUT[found[1]], problem)
-    problem = re.sub(r"skip_(?:composed|directories)=(\w+)", lambda found: _LEFT_OUT[found[1]], problem)
-    problem = re.sub(r"fields=\[([^]]*)\]", _columns, problem)
-    for flag in ("versions", "soft_deleted"):
-        option = "--" + flag.replace("_", "-")
-        problem = problem.replace(f"{flag}=True", option).replace(f"{flag}=False", f"no {option}")
-    for argument, option in _OPTIONS.items():
-        problem = problem.replace(f"{argument}=None", f"no {option}").replace(f"{argument}=", f"{option} ")
-    return re.sub(rf"(bucket|prefix|endpoint)={_TEXT}", r"the \1 \2", problem)
-
-
-def _columns(found: re.Match[str]) -> str:
-    return (
-        f"the columns {found[1].replace(chr(39), '')} (of -l, --fields)" if found[1] else "no columns of -l or --fields"
-    )

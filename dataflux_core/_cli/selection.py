@@ -11,6 +11,8 @@ import click
 
 from dataflux_core._cli.arguments import AgeType
 from dataflux_core._cli.command import CommonOptions, GroupedOption, TextType
+from dataflux_core._cli.text import human_bytes
+from dataflux_core._cli.wording import as_typed
 from dataflux_core._plan.selection import Selection
 from dataflux_core.errors import InvalidArgument
 
@@ -42,6 +44,9 @@ class SizeType(click.ParamType):  # type: ignore[type-arg] # generic only in lat
 
     name = "size"
 
+    def __init__(self, least: int = 0) -> None:
+        self._least = least
+
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
@@ -50,7 +55,10 @@ class SizeType(click.ParamType):  # type: ignore[type-arg] # generic only in lat
             self.fail(f"{value!r}: expected bytes, such as 4096, 10k (10,000) or 5MiB (5,242,880)", param, ctx)
         number, unit, binary = found.groups()
         step = 1024 if binary else 1000
-        return int(Decimal(number) * step ** _POWERS.get((unit or "").lower(), 0))
+        size = int(Decimal(number) * step ** _POWERS.get((unit or "").lower(), 0))
+        if size < self._least:
+            self.fail(f"{value!r}: expected {human_bytes(self._least)} or more", param, ctx)
+        return size
 
 
 class MomentType(click.ParamType):  # type: ignore[type-arg] # generic only in later versions of click
@@ -155,9 +163,3 @@ def selection_of(options: SelectionOptions, *, versions: bool = False, soft_dele
         )
     except InvalidArgument as error:
         raise click.UsageError(as_typed(str(error))) from error
-
-
-def as_typed(message: str) -> str:
-    """Name options instead of arguments."""
-    message = message.replace("min_bytes=", "--min-size ").replace("max_bytes=", "--max-size ")
-    return re.sub("([a-z]+)_([a-z]+)=", r"--\1-\2 ", message)

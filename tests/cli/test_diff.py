@@ -179,11 +179,11 @@ def test_a_terminal_never_gets_an_escape_sequence(gcs: Emulator, old: str, forma
         pytest.param(["gs://moving", "gs://moving"], 2, "'gs://moving': no such file", id="a bucket as PREVIOUS"),
         pytest.param(["{}/old.parquet", "moving"], 2, "a bucket is written gs://BUCKET", id="no URL"),
         pytest.param(["{}/old.parquet", "s3://moving"], 2, "s3:// is another service", id="another service"),
-        pytest.param(["{}/text", "gs://moving"], 1, "text", id="a file that is no listing"),
+        pytest.param(["{}/text", "gs://moving"], 2, "'PREVIOUS.parquet': ", id="a file that is no listing"),
         pytest.param(
             ["--min-size", "1", "{}/old.parquet", "{}/old.parquet"], 2, "compared as it is", id="a choice among a file"
         ),
-        pytest.param(["{}/versions.parquet", "gs://moving"], 1, "repeated names", id="generations"),
+        pytest.param(["{}/versions.parquet", "gs://moving"], 2, "repeated names", id="generations"),
         pytest.param(["-a", "{}/old.parquet", "{}/old.parquet"], 2, "compared as it is", id="all of a file"),
         pytest.param(
             ["-o", "{}/new", "--save", "{}/./new", "{}/old.parquet", "gs://moving"],

@@ -208,8 +208,8 @@ def test_a_file_that_holds_no_listing_is_named(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.write_text("gs://mixed/d/b\n")
     ran = dataflux("download", "--from", str(kept), "gs://mixed", str(tmp_path / "new"))
-    assert ran.returncode == 1
-    assert ran.stderr.startswith(f"dataflux: path={kept}: expected a listing of every object")
+    assert ran.returncode == 2
+    assert f"Invalid value for '--from': {kept}: expected a listing of every object" in ran.stderr
     assert dataflux("download", "--from", f"{kept}.no", "gs://mixed", str(tmp_path / "new")).returncode == 2
 
 
