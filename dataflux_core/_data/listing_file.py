@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
+from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from reprlib import Repr
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
 from dataflux_core._data.listing import Listing
-from dataflux_core._wire.page import FIELDS, NUMBER_FIELDS, page_of
+from dataflux_core._data.page_order import disentangled
+from dataflux_core._wire.page import FIELDS, FLAG_FIELDS, NUMBER_FIELDS, Page, int64s, page_of
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -19,9 +23,16 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    Rows: TypeAlias = Iterator[Sequence[object]]  # name, size, then the fields
+
 _PARQUET = b"PAR1"  # how such a file begins: https://parquet.apache.org/docs/file-format
 _PAGE_ROWS = 5000
 _WANTED = "a listing of every object, as Parquet, CSV or JSON lines of `dataflux ls -r`"
+_MAX_DIGITS = 19  # of 2**63
+_CRC32C = re.compile(r"[A-Za-z0-9+/]{6}==")  # four bytes in base64
+_IS_PREFIX = "a prefix with names below it, so one level alone was listed: list with -r"
+_repr = Repr()
+_repr.maxstring = _repr.maxother = 100
 
 
 def read_listing(path: Path) -> Listing:
@@ -32,12 +43,12 @@ def read_listing(path: Path) -> Listing:
     """
     with path.open("rb") as file:
         start = file.read(len(_PARQUET))
-    if start == _PARQUET:
-        return Listing.from_parquet(path)
     try:
+        if start == _PARQUET:
+            return _checked(Listing.from_parquet(path))
         with path.open(encoding="utf-8-sig", newline="") as text:
-            return _listing_of(_json_rows(text) if start[:1] == b"{" else _csv_rows(text))
-    except (_BadRow, UnicodeDecodeError, csv.Error, msgspec.DecodeError) as error:
+            return _listing_of(_table_of(text))
+    except (_BadRow, UnicodeDecodeError) as error:
         raise InvalidArgument("path", str(path), f"{_WANTED} ({error})") from error
 
 
@@ -49,65 +60,145 @@ class _BadRow(Exception):
         return cls(f"row {row}: {problem}")
 
 
-def _csv_rows(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
-    reader = csv.reader(lines, strict=True)
-    header = next(reader, [])
+class _Table(NamedTuple):
+    fields: tuple[str, ...]
+    rows: Rows
+
+
+def _table_of(lines: Iterator[str]) -> _Table:
+    """Tell CSV from JSON by the first line that is not blank."""
+    first = next((line for line in lines if not line.isspace()), "")
+    if first.lstrip().startswith("{"):
+        return _json_table(chain([first], lines))
+    return _csv_table(chain([first], lines))
+
+
+def _csv_table(lines: Iterable[str]) -> _Table:
+    rows = _csv_rows(csv.reader(lines, strict=True))
+    header = next(rows, [])
     if header.count("name") != 1 or header.count("size") != 1:
         raise _BadRow("it has no columns name and size")
-    for number, cells in enumerate(reader, 1):
-        if len(cells) != len(header):
-            raise _BadRow.at(number, f"{len(cells)} cells, not {len(header)}")
-        yield dict(zip(header, cells, strict=True))
+    fields = tuple(field for field in FIELDS if header.count(field) == 1)
+    pick = itemgetter(*map(header.index, ("name", "size", *fields)))
+    return _Table(fields, (pick(cells) for cells in _of_width(len(header), rows)))
+
+
+def _csv_rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Give the rows that are not blank."""
+    number = -1  # the header is no row
+    try:
+        for number, cells in enumerate(filter(None, reader)):  # noqa: B007 - told where the next one is none
+            yield cells
+    except csv.Error as error:
+        raise _BadRow.at(number + 1, str(error)) from error
+
+
+def _of_width(width: int, rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    for number, cells in enumerate(rows, 1):
+        if len(cells) != width:
+            raise _BadRow.at(number, f"{len(cells)} cells, not {width}")
+        yield cells
+
+
+def _json_table(lines: Iterable[str]) -> _Table:
+    rows = _json_rows(line for line in lines if not line.isspace())
+    first = next(rows)
+    fields = tuple(field for field in FIELDS if field in first)
+    columns = ("name", "size", *fields)
+    return _Table(fields, (list(map(row.get, columns)) for row in chain([first], rows)))
 
 
 def _json_rows(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
     for number, line in enumerate(lines, 1):
-        row = msgspec.json.decode(line)
+        try:
+            row = msgspec.json.decode(line)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise _BadRow.at(number, str(error)) from error
         if not isinstance(row, Mapping):
             raise _BadRow.at(number, "no object")
+        if "prefix" in row:
+            raise _BadRow.at(number, _IS_PREFIX)
         yield row
 
 
-def _listing_of(rows: Iterable[Mapping[str, object]]) -> Listing:
-    fields: tuple[str, ...] = ()
-    records: list[tuple[str | int, ...]] = []
-    for number, row in enumerate(rows, 1):
-        if number == 1:
-            fields = tuple(field for field in FIELDS if field in row)
-        records.append(_record(number, row, fields))
-    records.sort(key=itemgetter(0))  # as it comes from --unsorted; else this is one look at each
-    parts = (records[start : start + _PAGE_ROWS] for start in range(0, len(records), _PAGE_ROWS))
-    return Listing([page_of(*_columns(part, fields)) for part in parts], fields)
+def _listing_of(table: _Table) -> Listing:
+    """Pack rows a page at a time, so that few of them are Python objects at once."""
+    pages: list[Page] = []
+    row = 1
+    while part := list(islice(table.rows, _PAGE_ROWS)):
+        names, sizes, *columns = zip(*part, strict=True)
+        checked = {field: _column(row, field, values) for field, values in zip(table.fields, columns, strict=True)}
+        pages += _in_name_order(_names(row, names, sizes), _numbers(row, "size", sizes), checked)
+        row += len(part)
+    ordered = disentangled(pages)
+    if ordered is None:  # rows in no order at all
+        whole = Listing(pages, table.fields)
+        ordered = list(_in_name_order(whole.names, whole.sizes, {field: whole.column(field) for field in table.fields}))
+    return Listing(ordered, table.fields)
 
 
-def _record(number: int, row: Mapping[str, object], fields: Sequence[str]) -> tuple[str | int, ...]:
-    name, size = row.get("name"), row.get("size")
-    if "prefix" in row or (name and size == ""):
-        raise _BadRow.at(number, "a prefix with names below it, so one level alone was listed: list with -r")
-    if not isinstance(name, str) or not name or "\n" in name:
-        raise _BadRow.at(number, f"the name of an object cannot be {name!r}")
-    return (name, _number(number, "size", size), *(_value(number, row, field) for field in fields))
+def _in_name_order(
+    names: Sequence[str], sizes: Sequence[int], columns: Mapping[str, Sequence[str] | Sequence[int]]
+) -> Iterator[Page]:
+    order = sorted(range(len(names)), key=names.__getitem__)
+    for start in range(0, len(order), _PAGE_ROWS):
+        rows = order[start : start + _PAGE_ROWS]
+        picked = {field: [values[row] for row in rows] for field, values in columns.items()}
+        yield page_of([names[row] for row in rows], [sizes[row] for row in rows], picked)  # type: ignore[arg-type]
 
 
-def _value(number: int, row: Mapping[str, object], field: str) -> str | int:
-    value = row.get(field)
+def _names(row: int, names: Sequence[object], sizes: Sequence[object]) -> Sequence[str]:
+    checked: list[str] = []
+    for number, (name, size) in enumerate(zip(names, sizes, strict=True), row):
+        if name and size == "":
+            raise _BadRow.at(number, _IS_PREFIX)
+        if not isinstance(name, str) or not name or "\n" in name:
+            raise _BadRow.at(number, f"the name of an object cannot be {_repr.repr(name)}")
+        checked.append(name)
+    return checked
+
+
+def _column(row: int, field: str, values: Sequence[object]) -> Sequence[str] | Sequence[int]:
     if field in NUMBER_FIELDS:
-        return _number(number, field, value or 0)
-    return "" if value is None else str(value)
+        return _numbers(row, field, [value or 0 for value in values])
+    texts = ["" if value is None else str(value) for value in values]
+    if field == "crc32c" and (bad := _bad_checksum(texts)) is not None:
+        raise _BadRow.at(row + bad, _no_checksum(texts[bad]))
+    return texts
 
 
-def _number(number: int, column: str, value: object) -> int:
-    try:
-        found = int(value) if isinstance(value, (str, int)) else -1
-    except ValueError:
-        found = -1
-    if not 0 <= found < 2**63:
-        raise _BadRow.at(number, f"{column} cannot be {value!r}")
-    return found
+def _numbers(row: int, column: str, values: Sequence[object]) -> Sequence[int]:
+    return [_number(number, column, value) for number, value in enumerate(values, row)]
 
 
-def _columns(
-    records: Sequence[tuple[str | int, ...]], fields: Sequence[str]
-) -> tuple[Sequence[str], Sequence[int], dict[str, Sequence[str] | Sequence[int]]]:
-    names, sizes, *columns = zip(*records, strict=True)
-    return names, sizes, dict(zip(fields, columns, strict=True))
+def _number(row: int, column: str, value: object) -> int:
+    # Not all that Python takes for a number is one: "0_5", " 5", digits of other scripts, a true that is no flag.
+    is_text = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
+    if is_text or (isinstance(value, int) and (type(value) is int or column in FLAG_FIELDS)):
+        found = int(value)  # type: ignore[call-overload]
+        if 0 <= found < 2**63:
+            return int(found)
+    raise _BadRow.at(row, f"{column} cannot be {_repr.repr(value)}, only digits")
+
+
+def _bad_checksum(texts: Sequence[str]) -> int | None:
+    """Return where the first text is that is no crc32c, nor "" where none is known."""
+    return next((at for at, text in enumerate(texts) if text and not _CRC32C.fullmatch(text)), None)
+
+
+def _no_checksum(text: str) -> str:
+    return f"crc32c cannot be {_repr.repr(text)}, only 8 characters of base64, such as AAAAAA=="
+
+
+def _checked(listing: Listing) -> Listing:
+    """Refuse what a Parquet file may hold, though no listing does; its rows are in another order than the file's."""
+    for page in listing.pages:
+        texts = page.text_list("crc32c") if "crc32c" in page.texts else []
+        bad = _bad_checksum(texts)
+        if bad is not None:
+            raise _BadRow(f"object {_repr.repr(page.name_list()[bad])}: {_no_checksum(texts[bad])}")
+        least = min(int64s(page.sizes))
+        if least < 0:
+            name = page.name_list()[page.size_list().index(least)]
+            raise _BadRow(f"object {_repr.repr(name)}: size cannot be {least}, only digits")
+    return listing
