@@ -108,12 +108,20 @@ def dataflux_download(  # noqa: PLR0913, PLR0917 - upstream's interface
     """Return the stored bytes of every object, in the order of `objects`: (name, size in bytes) pairs or a Listing.
 
     Stored bytes are what the listing's size counts: an object with `Content-Encoding: gzip` comes back compressed,
-    whatever the path, unless `decompress=True`. By `strategy="auto"` small neighbours travel as temporary composites
-    where that takes less time, or less money with `optimize="cost"`; the temporaries lie under COMPOSED_PREFIX, have
-    up to 100,000,000 bytes unless the parameters say otherwise, and are removed whatever happens. Never returns short:
-    raises ObjectChanged, ObjectNotFound, ChecksumMismatch, BucketNotFound, AccessDenied, or another DatafluxError. With
-    `on_error="return"` an error about one object is in its place in the list; others are raised. DownloadKeywords has
-    the other keywords.
+    whatever the path. Small neighbours may travel as temporary composites; these lie under COMPOSED_PREFIX, have up to
+    100,000,000 bytes unless the parameters say otherwise, and are removed whatever happens. Never returns short: raises
+    ObjectChanged, ObjectNotFound, ChecksumMismatch, BucketNotFound, AccessDenied, or another DatafluxError.
+
+    Keywords, the same for the threaded, parallel and lazy sisters:
+
+    on_error: "raise", or "return" an error about one object in its place; what concerns them all is raised.
+    strategy: "auto" composes or reads directly, whichever is better; "compose" what can be; "direct" writes nothing.
+    optimize: what is better with "auto": "time" or "cost".
+    prices: a costs.Prices, in the place of the list prices.
+    max_memory: bytes in flight or not yet taken, at least 1 MiB; None: a quarter of what is free.
+    max_requests: in flight at once; None: 2048, fewer where few files may be open.
+    decompress: True gives what objects stored as gzip say; NotDecompressed names what is no gzip.
+    stats: a DownloadStats to be filled in.
     """
     download = _download(
         project_name,
@@ -416,7 +424,10 @@ def _download(  # noqa: PLR0913, PLR0917 - what the four share of upstream's int
     check_bucket(bucket)
     columns = columns_of(objects)
     if params is not None:
-        cap = getattr(params, "max_composite_object_size", None)
+        if not hasattr(params, "max_composite_object_size"):
+            expected = "a DataFluxDownloadOptimizationParams, or None"
+            raise InvalidArgument("dataflux_download_optimization_params", repr(params), expected)
+        cap = params.max_composite_object_size
         options = replace(options, max_composite_bytes=checked_count("max_composite_object_size", cap, least=0))
     if not len(columns):
         return None

@@ -132,14 +132,19 @@ class ObjectNotFound(DatafluxError):
 
 
 class ObjectChanged(DatafluxError):
-    """An object's bytes disagree with its listing."""
+    """An object's bytes disagree with its listing: in their number, their crc32c, or the generation they are of."""
 
-    def __init__(self, name: str, listed: int, read: int) -> None:
-        super().__init__(name, listed, read)
-        self.name, self.listed, self.read = name, listed, read
+    def __init__(self, name: str, listed: int, read: int, quantity: str = "size") -> None:
+        super().__init__(name, listed, read, quantity)
+        self.name, self.listed, self.read, self.quantity = name, listed, read, quantity
 
     def __str__(self) -> str:
-        return f"{self.name}: listed {self.listed}, found {self.read}; it changed, so list again"
+        listed, read = f"{self.listed} bytes", f"{self.read} bytes"
+        if self.quantity == "crc32c":
+            listed, read = f"crc32c {self.listed:08x}", f"crc32c {self.read:08x}"
+        elif self.quantity == "generation":
+            listed, read = f"generation {self.listed}", f"generation {self.read}"
+        return f"{self.name}: listed {listed}, found {read}; it changed, so list again"
 
 
 class ChecksumMismatch(DatafluxError):

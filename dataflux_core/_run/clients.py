@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from dataflux_core._run.access import access_of, is_plain_client, mark_client, new_client
+from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from dataflux_core._run.access import Access
@@ -26,8 +27,10 @@ class Client:
 
 
 def client_of(given: Any, project: str | None, retry: Any) -> Client:  # noqa: ANN401 - google ships no types
-    """Take the caller's client, or make one; raises CredentialsMissing."""
+    """Take the caller's client, or make one; raises CredentialsMissing, InvalidArgument."""
     client = new_client(project) if given is None else given
+    if not hasattr(client, "bucket"):
+        raise InvalidArgument("storage_client", repr(client), "a storage.Client, a fake of one, or None")
     mark_client(client)
     if is_plain_client(client):
         return Client(client, retry, access_of(client))

@@ -254,7 +254,7 @@ def test_an_object_of_another_size_is_named_and_leaves_whole_files(
 ) -> None:
     found = listed(gcs, OBJECTS, fields=fields)
     gcs.put("b", "train/3/33.bin", b"longer than it was, by far")
-    with pytest.raises(ObjectChanged, match="train/3/33.bin: listed 33, found 26"):
+    with pytest.raises(ObjectChanged, match="train/3/33.bin: listed 33 bytes, found 26"):
         download_to_directory("b", found, tmp_path)
     assert files_of(tmp_path).items() <= OBJECTS.items()
 

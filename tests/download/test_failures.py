@@ -71,7 +71,7 @@ def test_sizes_that_cancel_out_do_not_hide_a_change_where_generations_are_known(
     listing = listing_with_generations(bucket)
     bucket.put("data/00004", b"x" * 101)
     bucket.put("data/00005", b"x" * 99)
-    with pytest.raises(errors.ObjectChanged, match="data/0000[45]: listed 100, found (101|99)"):
+    with pytest.raises(errors.ObjectChanged, match="data/0000[45]: listed 100 bytes, found (101|99)"):
         driver(bucket.client(), bucket.name, listing, params)
 
 

@@ -271,7 +271,7 @@ def test_more_than_32_sources_are_refused() -> None:
 def test_a_composite_of_another_size_is_not_split() -> None:
     client = FakeClient([3, 4])
     client.fake_bucket.contents["joined"] = b"12345678"
-    with pytest.raises(errors.ObjectChanged, match="joined: listed 7, found 8"):
+    with pytest.raises(errors.ObjectChanged, match="joined: listed 7 bytes, found 8"):
         download.decompose("p", "b", "joined", client.pairs, client)
 
 
@@ -323,7 +323,7 @@ def test_a_subclass_reads_the_generations_that_were_listed(
         driver(client, bucket.name, listing, params)
     assert (caught.value.name, caught.value.read) == ("data/00004", generation)
     bucket.put("data/00004", b"x" * 101)
-    with pytest.raises(errors.ObjectChanged, match="data/00004: listed 100, found 101"):
+    with pytest.raises(errors.ObjectChanged, match="data/00004: listed 100 bytes, found 101"):
         driver(client, bucket.name, listing, params)
     bucket.client().bucket(bucket.name).blob("data/00004").delete()
     with pytest.raises(errors.ObjectNotFound, match="data/00004"):

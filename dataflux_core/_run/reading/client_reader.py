@@ -190,7 +190,7 @@ class ClientReader:
             return named
         if found.size != size:
             return ObjectChanged(name, size, found.size)
-        return ObjectChanged(name, generation, found.generation)
+        return ObjectChanged(name, generation, found.generation, "generation")
 
     def _blob(self, objects: ObjectColumns, position: int) -> Any:  # noqa: ANN401 - the client's own kind of blob
         name, generation = objects.names[position], objects.generation(position)

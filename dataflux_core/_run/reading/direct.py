@@ -232,7 +232,7 @@ def successor_error(source: Source, position: int, answer: Answer, pinned: int) 
         return unreadable(source, position, answer, error)
     if found.size != listed:
         return ObjectChanged(name, listed, found.size)
-    return ObjectChanged(name, pinned, found.generation)
+    return ObjectChanged(name, pinned, found.generation, "generation")
 
 
 def unreadable(source: Source, position: int, answer: Answer, error: msgspec.DecodeError) -> ServiceRefused:
@@ -249,4 +249,4 @@ def changed_checksum(objects: ObjectColumns, position: int, checksum: int) -> Ob
     listed = objects.checksums[position] if objects.checksums is not None else ""
     if not listed or checksum == crc32c_number(listed):
         return None
-    return ObjectChanged(objects.names[position], crc32c_number(listed), checksum)
+    return ObjectChanged(objects.names[position], crc32c_number(listed), checksum, "crc32c")

@@ -6,15 +6,15 @@ import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
+from dataflux_core._plan.prices import Prices
 from dataflux_core._plan.strategy import Optimize, Strategy
+from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.retries import RetryRule
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dataflux_core._plan.prices import Prices
-    from dataflux_core._run.reading.stats import DownloadStats
 
 OnError = Literal["raise", "return"]
 
@@ -42,12 +42,12 @@ class ReadOptions:
 
 
 class DownloadKeywords(TypedDict, total=False):
-    """Keywords of every way to download; see docs/reference/download.md."""
+    """Keywords of every way to download, explained with `dataflux_download`."""
 
     strategy: Strategy
     optimize: Optimize
-    max_memory: int | None  # bytes in flight or buffered
-    max_requests: int | None  # in flight at once
+    max_memory: int | None  # bytes
+    max_requests: int | None
     decompress: bool
     prices: Prices | None
     stats: DownloadStats | None
@@ -63,8 +63,9 @@ def options_of(keywords: Mapping[str, Any], on_error: OnError) -> ReadOptions:
         optimize=_choice("optimize", keywords.get("optimize", "time"), get_args(Optimize)),
         on_error=_choice("on_error", on_error, get_args(OnError)),
         decompress=bool(keywords.get("decompress", False)),
-        prices=keywords.get("prices"),
+        prices=_of_type("prices", keywords.get("prices"), Prices, "a costs.Prices"),
     )
+    _of_type("stats", keywords.get("stats"), DownloadStats, "a DownloadStats")
     if (max_memory := keywords.get("max_memory")) is not None:
         checked = checked_count("max_memory", max_memory, least=_MIN_MEMORY_BYTES)
         options = replace(options, max_held_bytes=checked)
@@ -78,6 +79,12 @@ def checked_count(argument: str, count: Any, *, least: int = 1) -> int:  # noqa:
     if not isinstance(count, int) or isinstance(count, bool) or count < least:
         raise InvalidArgument(argument, repr(count), f"a whole number of at least {least}")
     return count
+
+
+def _of_type(argument: str, given: Any, kind: type, expected: str) -> Any:  # noqa: ANN401 - whatever a caller gives
+    if given is not None and not isinstance(given, kind):
+        raise InvalidArgument(argument, repr(given), f"{expected}, or None")
+    return given
 
 
 def _choice(argument: str, given: Any, choices: tuple[str, ...]) -> Any:  # noqa: ANN401 - whatever a caller gives

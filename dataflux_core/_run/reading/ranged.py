@@ -133,7 +133,8 @@ class RangedReads:
         if found.size != size:
             self._drop(position, ObjectChanged(name, size, found.size))
         elif listed.crc32c and found.crc32c and found.crc32c != listed.crc32c:
-            self._drop(position, ObjectChanged(name, crc32c_number(listed.crc32c), crc32c_number(found.crc32c)))
+            checksums = crc32c_number(listed.crc32c), crc32c_number(found.crc32c)
+            self._drop(position, ObjectChanged(name, *checksums, "crc32c"))
         else:
             self._divide(position, _Pin(found.generation, listed.crc32c or found.crc32c))
 
