@@ -20,6 +20,7 @@ from dataflux_core._data.directory_room import shortage
 from dataflux_core._plan.columns import Wanted, check_bucket
 from dataflux_core._plan.globs import check_globs
 from dataflux_core._plan.paths import UnsafeNames
+from dataflux_core._plan.prices import Prices
 from dataflux_core._plan.strategy import Optimize, Strategy
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.reading.options import DEFAULT_COMPOSITE_BYTES, ReadOptions
@@ -70,6 +71,7 @@ class DirectoryOptions:
     strategy: Strategy = "auto"  # whether small objects are composed
     optimize: Optimize = "time"  # what "auto" saves
     max_memory: int | None = None  # bytes read but not written; None: a share of the memory available
+    prices: Prices | None = None  # for optimize="cost"; None: the list prices of the bucket's class and location
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,11 @@ def _planned(
 
 def _read_options(options: DirectoryOptions) -> ReadOptions:
     read_options = ReadOptions(
-        options.max_composite_bytes, rule_of(options.retry_config), options.strategy, options.optimize
+        options.max_composite_bytes,
+        rule_of(options.retry_config),
+        options.strategy,
+        options.optimize,
+        prices=options.prices,
     )
     if options.max_memory is not None:
         read_options = replace(read_options, max_held_bytes=options.max_memory - options.max_memory // _WRITING_SHARE)
@@ -182,6 +188,8 @@ def _check(options: DirectoryOptions) -> None:
         raise InvalidArgument("max_requests", repr(options.max_requests), "an int of at least 1, or None")
     if options.max_memory is not None and not _is_count(options.max_memory, MIN_MEMORY_BYTES):
         raise InvalidArgument("max_memory", repr(options.max_memory), f"{MIN_MEMORY_BYTES} bytes or more, or None")
+    if options.prices is not None and not isinstance(options.prices, Prices):
+        raise InvalidArgument("prices", repr(options.prices), "a costs.Prices, or None")
 
 
 def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:

@@ -112,13 +112,12 @@ class _Fetch:
             fetching.bucket,
             plan.objects.columns.picked(positions),
             fetching.options,
+            fetching.stats,
         )
         files = LargeFiles(plan, self._tree, self._writers)
         with closing(pieces):
             for piece in pieces:
                 files.write(positions[piece.position], piece)
-                fetching.stats.asked("read")
-                fetching.stats.received_bytes += len(piece.content)
                 count(piece.content)
                 self.report()
         self._writers.finish()

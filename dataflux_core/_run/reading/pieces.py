@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dataflux_core._run.access import Access
     from dataflux_core._run.reading.options import ReadOptions
     from dataflux_core._run.reading.ranged import Piece
+    from dataflux_core._run.reading.stats import DownloadStats
     from dataflux_core.errors import DatafluxError
 
 _MAX_HELD_BYTES = 512 * 1024**2
@@ -24,9 +25,9 @@ _FIRST_REQUESTS = 8  # each is worth a connection of its own; more once these co
 
 
 def read_pieces(
-    access: Access, bucket: str, objects: ObjectColumns, options: ReadOptions
+    access: Access, bucket: str, objects: ObjectColumns, options: ReadOptions, stats: DownloadStats
 ) -> Generator[Piece, None, None]:
-    """Yield the pieces of every object as they arrive, all of one generation, in bounded memory.
+    """Yield the pieces of every object as they arrive, all of one generation, in bounded memory; `stats` counts them.
 
     Close it where it is not read to its end. Raises ObjectChanged, ObjectNotFound, or another DatafluxError.
     """
@@ -37,15 +38,18 @@ def read_pieces(
     arrived: list[Piece] = []
     with lease(access.endpoint) as transport:
         service = Service(access, transport, options.rule, Pace(ceiling=window, start=_FIRST_REQUESTS))
-        ranged = RangedReads(service, source, arrived.append, _raise)
-        for position in range(len(objects)):
-            ranged.start(position)
-        while service.pending:
-            for (handle, subject), answer in service.wait():
-                handle(subject, answer)
-                yield from arrived
-                arrived.clear()
-            ranged.pump()
+        ranged = RangedReads(service, source, arrived.append, _raise, stats)
+        try:
+            for position in range(len(objects)):
+                ranged.start(position)
+            while service.pending:
+                for (handle, subject), answer in service.wait():
+                    handle(subject, answer)
+                    yield from arrived
+                    arrived.clear()
+                ranged.pump()
+        finally:
+            stats.retries += service.retries.count
 
 
 def _raise(position: int, error: DatafluxError) -> None:

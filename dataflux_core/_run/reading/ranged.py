@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dataflux_core._run.reading.direct import Source
+    from dataflux_core._run.reading.stats import DownloadStats
     from dataflux_core._run.service import Service
     from dataflux_core._wire.message import Answer, Request
     from dataflux_core.errors import DatafluxError
@@ -55,7 +56,7 @@ class _Asked:
 class RangedReads:
     """Pieces of large objects in flight, all pieces of an object of one generation.
 
-    A piece has no checksum of its own: whoever takes them compares the whole.
+    A piece has no checksum of its own: whoever takes them compares the whole. What is asked and received is counted.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class RangedReads:
         source: Source,
         take: Callable[[Piece], None],
         fail: Callable[[int, DatafluxError], None],
+        stats: DownloadStats,
     ) -> None:
         self._service = service
         self._source = source
         self._take = take
         self._fail = fail
+        self._stats = stats
         self._in_flight = 0
         self._max_pieces = max(1, min(_MAX_PIECES, source.max_held_bytes // (_PIECE_SHARE * PIECE_BYTES)))
         self._failed: set[int] = set()
@@ -99,10 +102,12 @@ class RangedReads:
         while self._waiting and self._service.free > 0 and self._in_flight < self._max_pieces:
             asked = self._waiting.popleft()
             self._in_flight += 1
+            self._stats.asked("read")
             self._service.submit(self._request(asked), (self._on_piece, asked))
 
     def _ask(self, position: int, pin: _Pin, tries: int) -> None:
         request = stored_request(self._source.bucket, self._source.objects.names[position], pin.generation)
+        self._stats.asked("stat")
         self._service.submit(request, (self._on_stored, (position, pin, tries)))
 
     def _divide(self, position: int, pin: _Pin) -> None:
@@ -146,6 +151,7 @@ class RangedReads:
             elif answer.status != _PARTIAL or len(content := answer.body) != asked.stop - asked.start:
                 self._drop(asked.position, self._no_range(asked, answer))
             else:
+                self._stats.received_bytes += len(content)
                 packed = self._source.is_packed(asked.position, answer)
                 self._take(Piece(asked.position, asked.start, content, asked.pin.crc32c, packed))
         self.pump()
@@ -167,6 +173,7 @@ class RangedReads:
             return
         self._forget(position)
         request = stored_request(self._source.bucket, name)
+        self._stats.asked("stat")
         self._service.submit(request, (self._on_successor, (position, pin)))
 
     def _on_successor(self, subject: tuple[int, _Pin], answer: Answer) -> None:

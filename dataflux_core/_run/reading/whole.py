@@ -51,7 +51,7 @@ class WholeReads:
         self._finish = finish
         self._stats = stats
         self._growing: dict[int, _Growing] = {}
-        self._ranged = RangedReads(service, source, self._on_piece, self._on_error)
+        self._ranged = RangedReads(service, source, self._on_piece, self._on_error, stats)
 
     def start(self, group: Group) -> None:
         """Ask for the one object of `group`."""
@@ -65,8 +65,6 @@ class WholeReads:
     def _on_piece(self, piece: Piece) -> None:
         growing = self._growing[piece.position]
         growing.put(piece.start, piece.content)
-        self._stats.asked("read")
-        self._stats.received_bytes += len(piece.content)
         if not growing.left_bytes:
             self._on_whole(growing, piece)
 
