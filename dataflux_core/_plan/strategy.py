@@ -22,6 +22,7 @@ RANGED_BYTES = 32 * 1024**2  # an object of more is read in ranges at once
 # time of storage, soft delete of large objects) nobody would pay unasked.
 MAX_DEARER = 2.0
 _MAX_DIRECT_PER_S = 15_000.0  # one thread's CPU allows about so many
+_COLD_READS_PER_S = 5000.0  # of a bucket that is not used to more: https://cloud.google.com/storage/docs/request-rate
 _LEAST_READS = 128
 _COMPOSED_S = 20e-6  # CPU of one object in a composite
 TOGETHER_BYTES = 1024**2  # of small objects that are read directly but handed over together
@@ -118,7 +119,7 @@ class Chooser:
         each direct read delays several composed objects: only where few objects are left is it worth that.
         """
         tempo = self._tempo
-        direct_per_s = min(_MAX_DIRECT_PER_S, load.window / max(tempo.read_s, 1e-6))
+        direct_per_s = min(_COLD_READS_PER_S, load.window / max(tempo.read_s, 1e-6))
         composed_s = tempo.compose_s + 2 * tempo.read_s  # a delete takes about as long as a read, and is waited for
         if load.is_flowing:
             return (load.direct + load.left) / direct_per_s <= composed_s
