@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from dataflux_core._cli.arguments import DirectoryType, ListedType, Place, PlaceType
-from dataflux_core._cli.command import GroupedOption, ServiceCommand, TextType, say, shows_progress
+from dataflux_core._cli.command import GroupedOption, ServiceCommand, TextType, shows_progress
 from dataflux_core._cli.selection import SelectionOptions, SizeType, selecting_objects, selection_of
-from dataflux_core._cli.text import counted, human_bytes, shown
+from dataflux_core._cli.text import shown
 from dataflux_core._cli.wording import as_typed
 from dataflux_core._plan.globs import check_globs
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from typing_extensions import Unpack
 
     from dataflux_core._cli.service import Query
-    from dataflux_core._data.directory import DirectoryDownload, DirectoryOptions, FileTimes, FreeSpace
-    from dataflux_core._data.directory_plan import DirectoryPlan
+    from dataflux_core._data.directory import DirectoryOptions, FileTimes, FreeSpace
     from dataflux_core._data.listing import Listing
     from dataflux_core._plan.paths import UnsafeNames
     from dataflux_core._plan.strategy import Optimize, Strategy
     from dataflux_core._run.clients import Client
-    from dataflux_core.errors import UnsafeName
 
-_SHOWN_SKIPPED = 20
 MIN_MEMORY_BYTES = 1024**2  # as of DirectoryOptions: known before an hour is spent on a listing
 _GROUP = "Which objects"
 
@@ -48,6 +45,13 @@ class GlobType(TextType):
         return glob
 
 
+def _only_one(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> Path | None:
+    """Take one file: of two the last would be read, the others left out without a word."""
+    if len(value) > 1:
+        raise click.BadParameter(f"expected one file, not {len(value)}", ctx, param)
+    return value[0] if value else None
+
+
 class Options(SelectionOptions):
     """The options of the command."""
 
@@ -55,7 +59,7 @@ class Options(SelectionOptions):
     directory: Path
     max_composite_bytes: int
     strategy: Strategy
-    optimize: Optimize
+    optimize: Optimize | None
     max_memory: int | None
     parallelism: int | None
     unsafe_names: UnsafeNames
@@ -89,9 +93,7 @@ class Options(SelectionOptions):
 @click.option(
     "--optimize",
     type=click.Choice(["time", "cost"]),
-    default="time",
-    show_default=True,
-    help="What is saved where the strategy is auto.",
+    help="What is saved where the strategy is auto: time unless it is said.",
 )
 @click.option(
     "--max-memory",
@@ -118,6 +120,8 @@ class Options(SelectionOptions):
     "--from",
     "listed_in",
     type=ListedType(files_only=True),
+    multiple=True,
+    callback=_only_one,
     metavar="FILE",
     help="Do not list: FILE is what ls -r wrote as Parquet, CSV or JSON.",
 )
@@ -175,19 +179,29 @@ def download(**options: Unpack[Options]) -> None:
     Names such as ../x, /x, a//b, or both a and a/b, are no paths of their own. 'refuse' stops before anything is
     written, 'encode' percent-encodes what is unsafe in them, 'skip' leaves them out with a message.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
-    from dataflux_core._cli.service import open_client  # noqa: PLC0415 - slow imports
+    _check(options)
+    from dataflux_core._cli.download_report import print_plan, report, told_if_interrupted  # noqa: PLC0415 - slow imports
+    from dataflux_core._cli.service import open_client  # noqa: PLC0415
     from dataflux_core._data.directory import directory_plan, download_to_directory  # noqa: PLC0415
 
     how, client = _directory_options(options), open_client(options)
     found = _found(client, options)
     if options["dry_run"]:
-        _print_plan(directory_plan(found, options["directory"], how), options)
+        print_plan(directory_plan(found, options["directory"], how), options)
         return
-    place = options["place"]
-    _report(
-        download_to_directory(place.bucket, found, options["directory"], storage_client=client.client, options=how),
-        options,
-    )
+    bucket, directory = options["place"].bucket, options["directory"]
+    with told_if_interrupted(quiet=options["quiet"]) as observer:
+        how = replace(how, observer=observer)
+        done = download_to_directory(bucket, found, directory, storage_client=client.client, options=how)
+    report(done, options)
+
+
+def _check(options: Options) -> None:
+    """Refuse options that mean nothing together."""
+    if options["optimize"] is not None and options["strategy"] != "auto":
+        raise click.UsageError(
+            f"--optimize says what --strategy auto saves: with --strategy {options['strategy']} nothing is chosen"
+        )
 
 
 def _directory_options(options: Options) -> DirectoryOptions:
@@ -204,7 +218,7 @@ def _directory_options(options: Options) -> DirectoryOptions:
         file_times=options["file_times"],
         free_space=options["free_space"],
         strategy=options["strategy"],
-        optimize=options["optimize"],
+        optimize=options["optimize"] or "time",
         max_memory=options["max_memory"],
     )
 
@@ -239,59 +253,3 @@ def _query(options: Options) -> Query:
     return Query(
         options["place"], fields, options["everything"], parallelism, selection=selection, quiet=options["quiet"]
     )
-
-
-def _report(done: DirectoryDownload, options: Options) -> None:
-    _report_skipped(done.skipped)
-    _report_unmatched(done.unmatched, options)
-    if options["quiet"]:
-        return
-    retimed = f", {done.retimed:,} given the time of their objects" if done.retimed else ""
-    say(
-        f"wrote {counted(done.written, 'file')}, {human_bytes(done.written_bytes)}, in {done.elapsed_s:.1f} s"
-        f"{_rates(done)}; {counted(done.present, 'file')} there already{retimed}; "
-        f"{_not_written(len(done.skipped), done.left_out)}"
-    )
-
-
-def _rates(done: DirectoryDownload) -> str:
-    if not done.elapsed_s:
-        return ""
-    return f" ({human_bytes(done.written_bytes / done.elapsed_s)}/s, {done.written / done.elapsed_s:,.0f} files/s)"
-
-
-def _print_plan(plan: DirectoryPlan, options: Options) -> None:
-    from dataflux_core._data.directory_room import shortage  # noqa: PLC0415 - slow import
-
-    for position in plan.missing:
-        click.echo(shown(str(plan.directory / (plan.paths[position] or ""))))
-    _report_skipped(plan.skipped)
-    _report_unmatched(plan.unmatched, options)
-    if not options["quiet"]:
-        say(
-            f"would write {counted(len(plan.missing), 'file')}, {human_bytes(plan.missing_bytes)}; "
-            f"{counted(plan.present, 'file')} there already; {_not_written(len(plan.skipped), plan.left_out)}"
-        )
-    if lacking := shortage(plan):
-        say(f"there is no room for them: {lacking}")
-
-
-def _not_written(skipped: int, left_out: int) -> str:
-    return f"{skipped} skipped" + (f"; {left_out:,} left out" if left_out else "")
-
-
-def _report_unmatched(globs: Sequence[str], options: Options) -> None:
-    """Name patterns that chose nothing: perhaps they were meant otherwise."""
-    below = options["place"].directory
-    for glob in globs if not options["quiet"] else ():
-        better = f", perhaps {'**' + glob.lstrip('*')!r}" if "/" not in glob and not glob.startswith("**") else ""
-        against = f"names without {below!r}" if below else "whole names"
-        say(f"--include {glob!r} matches nothing: it is matched against {against}, '*' stops at '/'{better}")
-
-
-def _report_skipped(skipped: Sequence[UnsafeName]) -> None:
-    """Name what was left out, even to those who want quiet: nobody should take the files for all there is."""
-    for error in skipped[:_SHOWN_SKIPPED]:
-        say(f"skipped {error}")
-    if len(skipped) > _SHOWN_SKIPPED:
-        say(f"skipped {counted(len(skipped) - _SHOWN_SKIPPED, 'more object')}")

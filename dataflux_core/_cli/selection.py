@@ -149,6 +149,7 @@ def selection_of(options: SelectionOptions, *, versions: bool = False, soft_dele
     """Say what the options say; raises UsageError."""
     if versions and soft_deleted:
         raise click.UsageError("--versions and --soft-deleted list different things: give one of them")
+    _check_offsets(options["start_offset"], options["end_offset"])
     try:
         return Selection(
             match_glob=options["match_glob"],
@@ -163,3 +164,9 @@ def selection_of(options: SelectionOptions, *, versions: bool = False, soft_dele
         )
     except InvalidArgument as error:
         raise click.UsageError(as_typed(str(error))) from error
+
+
+def _check_offsets(start: str | None, end: str | None) -> None:
+    """Refuse to look for nothing; in Python an empty range may be what a program has computed."""
+    if start is not None and end is not None and end <= start:
+        raise click.UsageError(f"no name is from --start-offset {start!r} on and below --end-offset {end!r}")

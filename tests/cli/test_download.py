@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataflux_core._wire.times import nanoseconds
-from dataflux_core.emulator import Emulator, Latency, Memory
+from dataflux_core.emulator import Emulator, Fault, Latency, Memory
 from dataflux_core.fast_list import ListingController
 from tests.cli.conftest import CONTROL, OBJECTS, asked
 from tests.cli.terminal import TIMEOUT_S, at_terminal, dataflux, dataflux_process, seen_at_terminal
@@ -163,7 +163,39 @@ def test_a_glob_that_includes_nothing_is_told_with_what_may_be_meant(tmp_path: P
     assert ran.stderr.startswith(
         "--include '*c' matches nothing: it is matched against names without 'd/', '*' stops at '/', perhaps '**c'\n"
     )
-    assert dataflux("download", "-q", "--include", "*x", "gs://mixed/d/", str(tmp_path)).stderr == ""
+    assert dataflux("download", "-q", "--include", "*c", "--include", "b", "gs://mixed/d/", str(tmp_path)).stderr == ""
+
+
+@pytest.mark.parametrize("how", [["-q"], ["-q", "--dry-run"]], ids=["done", "a dry run"])
+def test_where_no_glob_includes_anything_that_is_an_error(gcs: Emulator, tmp_path: Path, how: list[str]) -> None:
+    gcs.reset_requests()
+    ran = dataflux("download", *how, "--include", "**.jpeg", "--include", "*x", "gs://mixed/d/", str(tmp_path))
+    assert (ran.returncode, ran.stdout, asked(gcs)) == (1, "", {"list"})
+    assert ran.stderr == "dataflux: gs://mixed/d/: nothing was chosen: of 2 objects no --include matches any\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "bucket"),
+    [
+        pytest.param(["--include", "**", "--exclude", "**"], "mixed", id="all that was included is excluded"),
+        pytest.param(["--include", "*x"], "empty", id="an empty bucket"),
+        pytest.param(["--include", "*x", "--min-size", "1k"], "mixed", id="nothing is left of another choice"),
+    ],
+)
+def test_that_nothing_is_chosen_may_be_meant(tmp_path: Path, arguments: list[str], bucket: str) -> None:
+    assert dataflux("download", *arguments, f"gs://{bucket}", str(tmp_path)).returncode == 0
+
+
+def test_temporaries_that_stay_are_told_with_the_command_that_removes_them(gcs: Emulator, tmp_path: Path) -> None:
+    gcs.configure(faults=[Fault("batch", "503"), Fault("delete", "503")])
+    ran = dataflux("download", "-q", "--strategy", "compose", "gs://some", str(tmp_path))
+    assert ran.returncode == 0
+    assert ran.stderr.splitlines()[-1] == (
+        "10 temporary objects could not be deleted yet; a day from now `dataflux clean gs://some` removes what is left "
+        "of them"
+    )
+    gcs.configure(faults=())
+    assert dataflux("clean", "-q", "--yes", "--older-than", "0s", "gs://some").returncode == 0
 
 
 def test_a_glob_that_cannot_be_read_is_wrong_usage(gcs: Emulator, tmp_path: Path) -> None:
@@ -257,9 +289,14 @@ def test_an_interruption_leaves_whole_files_that_are_not_fetched_again(
         terminal.read_until(lambda seen: re.search(r"[1-9]\d*/300 files", seen))
         process.send_signal(number)
         assert process.wait(TIMEOUT_S) == code
-        assert "Traceback" not in terminal.read()
+        seen = terminal.read()
+        assert "Traceback" not in seen
+        told = re.search(
+            r"(?:at least (\d+) of 300 files|what is there) (?:is|are) whole; the same command goes on", seen
+        )
     left = files_of(tmp_path)
-    assert 0 < len(left) < 300
+    assert told
+    assert int(told[1] or 0) <= len(left) < 300
     assert {len(content) for content in left.values()} == {100}
     temporaries = ListingController(1, None, "some", prefix="dataflux-composed-objects/", skip_compose=False)
     assert wait_until(lambda: temporaries.run() == [])  # those of a compose that was on its way go a moment later

@@ -111,3 +111,32 @@ def test_advice_names_the_options_that_follow_it(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result([1, 1, 1000, 2, 2, 0, 0, 0, 0, 255]))
     ran = dataflux("download", "gs://mixed/d/", str(tmp_path / "new"))
     assert "or choose --free-space ignore where" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        pytest.param(
+            ["--from", __file__, "--from", "tests/../pyproject.toml"],
+            "Invalid value for '--from': expected one file, not 2",
+            id="two listings",
+        ),
+        pytest.param(
+            ["--strategy", "direct", "--optimize", "cost"],
+            "--optimize says what --strategy auto saves: with --strategy direct nothing is chosen",
+            id="what a choice saves where there is none",
+        ),
+        pytest.param(
+            ["--start-offset", "z", "--end-offset", "a"],
+            "no name is from --start-offset 'z' on and below --end-offset 'a'",
+            id="offsets the wrong way round",
+        ),
+        pytest.param(
+            ["--start-offset", "a", "--end-offset", "a"],
+            "no name is from --start-offset 'a' on and below --end-offset 'a'",
+            id="offsets with nothing between",
+        ),
+    ],
+)
+def test_options_that_mean_nothing_together(gcs: Emulator, tmp_path: Path, options: list[str], reason: str) -> None:
+    assert reason in refused(gcs, "download", *options, "gs://mixed", str(tmp_path / "new")).stderr
