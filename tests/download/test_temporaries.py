@@ -232,3 +232,16 @@ def test_without_an_interpreter_for_a_guardian_a_warning_is_logged(
     with caplog.at_level("WARNING"):
         assert eager(bucket.client(), bucket.name, bucket.pairs, strategy="compose") == bucket.expected
     assert [record.getMessage().split()[0] for record in caplog.records] == ["temporaries.unguarded"]
+
+
+def test_what_is_left_where_there_is_no_guardian_is_told(
+    stocked: Stock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(temporaries, "_present", None)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    bucket = stocked([100] * 64)
+    bucket.gcs.configure(faults=[Fault("delete", "503")])
+    with caplog.at_level("WARNING"):
+        assert eager(bucket.client(), bucket.name, bucket.pairs, strategy="compose") == bucket.expected
+    assert f"count=2 reason=no guardian is there; remove them by `dataflux clean gs://{bucket.name}`" in caplog.text
+    assert len(bucket.temporaries()) == 2

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _SCRIPT = Path(__file__).with_name("guardian.py")
 _UNGUARDED = "temporaries.unguarded reason=%s; if this process is killed, `dataflux clean` removes what is left"
+_LEFT = "temporaries.left bucket=%s count=%d reason=no guardian is there; remove them by `dataflux clean gs://%s`"
 _MAX_STARTS = 3  # what kills one guardian may kill the next
 _NOT_MADE = 0  # as a generation: not known to be made
 
@@ -70,7 +71,9 @@ class Temporaries:
         return dict(self._live)
 
     def give_up(self) -> None:
-        """Leave what is left to the guardian, which goes on after this call has ended."""
+        """Leave what is left to the guardian, which goes on after this call has ended; where there is none, say so."""
+        if self._live and self._told is not None and not self._told.is_at_work:
+            log.warning(_LEFT, self.bucket, len(self._live), self.bucket)
         for name in list(self._live):
             self._tell("!", name)
             log.debug("temporaries.given_up bucket=%s name=%s", self.bucket, name)
@@ -117,6 +120,11 @@ class _Guardian:
             self._start()
         except (OSError, ValueError, NotImplementedError) as error:
             log.warning(_UNGUARDED, error)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Tell whether there is a process to write to."""
+        return self._pipe >= 0
 
     def introduce(self, key: str, access: Access, authorization: str) -> None:
         """Tell where the requests of `key` go."""
