@@ -64,6 +64,7 @@ class Options(SelectionOptions):
     parallelism: int | None
     unsafe_names: UnsafeNames
     everything: bool
+    keep_going: bool
     dry_run: bool
     listed_in: Path | None
     include: tuple[str, ...]
@@ -115,6 +116,9 @@ class Options(SelectionOptions):
     help="What to do with names that are no path of their own.",
 )
 @click.option("-a", "--all", "everything", is_flag=True, help="Also temporaries of downloads, names that end in '/'.")
+@click.option(
+    "--keep-going", is_flag=True, help="Go on after an error about a single object; name it, exit with 1 in the end."
+)
 @click.option("--dry-run", is_flag=True, help="Print the files that would be written; write nothing.")
 @click.option(
     "--from",
@@ -220,6 +224,7 @@ def _directory_options(options: Options) -> DirectoryOptions:
         strategy=options["strategy"],
         optimize=options["optimize"] or "time",
         max_memory=options["max_memory"],
+        on_error="return" if options["keep_going"] else "raise",
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dataflux_core._cli.command import Failure, say
+from dataflux_core._cli.command import Failure, message_of, say
 from dataflux_core._cli.text import counted, human_bytes, shown
 from dataflux_core._data.directory_room import shortage
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from dataflux_core._data.directory import DirectoryDownload, Observer
     from dataflux_core._data.directory_fetch import DirectoryProgress
     from dataflux_core._data.directory_plan import DirectoryPlan
-    from dataflux_core.errors import UnsafeName
+    from dataflux_core.errors import DatafluxError, UnsafeName
 
-_SHOWN_SKIPPED = 20
+_SHOWN = 20
 
 
 @contextmanager
@@ -43,11 +43,16 @@ def told_if_interrupted(*, quiet: bool) -> Iterator[Observer]:
 
 def report(done: DirectoryDownload, options: Options) -> None:
     _report_skipped(done.skipped)
+    _report_failed(done.failed)
     _report_unmatched(done.unmatched, options)
     _report_kept(done.stats.temporaries_kept, options)
     if not options["quiet"]:
         _report_done(done)
     _check_included(done.unmatched, done.left_out, options)
+    if done.failed:
+        raise Failure(
+            f"{counted(len(done.failed), 'object')} could not be downloaded; the same command tries them again"
+        )
 
 
 def _report_done(done: DirectoryDownload) -> None:
@@ -110,9 +115,16 @@ def _report_kept(temporaries: int, options: Options) -> None:
         )
 
 
+def _report_failed(errors: Sequence[DatafluxError]) -> None:
+    for error in errors[:_SHOWN]:
+        say(f"failed {message_of(error)}")
+    if len(errors) > _SHOWN:
+        say(f"failed {counted(len(errors) - _SHOWN, 'more object')}")
+
+
 def _report_skipped(skipped: Sequence[UnsafeName]) -> None:
     """Name what was left out, even to those who want quiet: nobody should take the files for all there is."""
-    for error in skipped[:_SHOWN_SKIPPED]:
+    for error in skipped[:_SHOWN]:
         say(f"skipped {error}")
-    if len(skipped) > _SHOWN_SKIPPED:
-        say(f"skipped {counted(len(skipped) - _SHOWN_SKIPPED, 'more object')}")
+    if len(skipped) > _SHOWN:
+        say(f"skipped {counted(len(skipped) - _SHOWN, 'more object')}")

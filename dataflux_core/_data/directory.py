@@ -23,7 +23,7 @@ from dataflux_core._plan.paths import UnsafeNames
 from dataflux_core._plan.prices import Prices
 from dataflux_core._plan.strategy import Optimize, Strategy
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
-from dataflux_core._run.reading.options import DEFAULT_COMPOSITE_BYTES, ReadOptions
+from dataflux_core._run.reading.options import DEFAULT_COMPOSITE_BYTES, OnError, ReadOptions
 from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.retries import rule_of
 from dataflux_core.errors import FileNotWritten, InvalidArgument
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataflux_core._data.directory_objects import DirectoryObjects
-    from dataflux_core.errors import UnsafeName
+    from dataflux_core.errors import DatafluxError, UnsafeName
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class DirectoryOptions:
     strategy: Strategy = "auto"  # whether small objects are composed
     optimize: Optimize = "time"  # what "auto" saves
     max_memory: int | None = None  # bytes read but not written; None: a share of the memory available
+    on_error: OnError = "raise"  # or "return" an error about one object in `failed`; what concerns all is raised
     prices: Prices | None = None  # for optimize="cost"; None: the list prices of the bucket's class and location
 
 
@@ -87,6 +88,7 @@ class DirectoryDownload:
     unmatched: tuple[str, ...]  # globs to include that no name matches
     retimed: int  # files that were there, their times set to those of their objects
     stats: DownloadStats  # of the reading
+    failed: tuple[DatafluxError, ...] = ()  # one for each object that could not be had, with on_error="return"
 
 
 def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
@@ -124,18 +126,19 @@ def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
         with fetch_bar(bucket_name, plan.missing_bytes, chosen.observer, wanted=chosen.progress) as observer:
             for_writing = None if chosen.max_memory is None else chosen.max_memory // _WRITING_SHARE
             fetching = Fetching(client, bucket_name, plan, _read_options(chosen), observer, stats, for_writing)
-            retimed = fetch_missing(fetching, tree)
+            fetched = fetch_missing(fetching, tree)
     stats.elapsed_s = time.monotonic() - began_s
     done = DirectoryDownload(
-        len(plan.missing),
+        len(plan.missing) - len(fetched.failed),
         plan.present,
         tuple(plan.skipped),
-        plan.missing_bytes,
+        plan.missing_bytes - sum(plan.objects.columns.sizes[position] for position in fetched.failed),
         stats.elapsed_s,
         plan.left_out,
         plan.unmatched,
-        retimed,
+        fetched.retimed,
         stats,
+        tuple(fetched.failed.values()),
     )
     log.info("download.directory bucket=%s directory=%s %s", bucket_name, plan.directory, done)
     return done
@@ -165,6 +168,7 @@ def _read_options(options: DirectoryOptions) -> ReadOptions:
         rule_of(options.retry_config),
         options.strategy,
         options.optimize,
+        on_error=options.on_error,
         prices=options.prices,
     )
     if options.max_memory is not None:
@@ -180,6 +184,7 @@ def _check(options: DirectoryOptions) -> None:
     _check_choice("free_space", options.free_space, get_args(FreeSpace))
     _check_choice("strategy", options.strategy, get_args(Strategy))
     _check_choice("optimize", options.optimize, get_args(Optimize))
+    _check_choice("on_error", options.on_error, get_args(OnError))
     check_globs("include", options.include)
     check_globs("exclude", options.exclude)
     if not _is_count(options.max_composite_bytes, 0):

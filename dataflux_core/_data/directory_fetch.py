@@ -13,15 +13,16 @@ from dataflux_core._run.reading.client_reader import ClientReader
 from dataflux_core._run.reading.direct import bytes_of
 from dataflux_core._run.reading.pieces import read_pieces
 from dataflux_core._run.reading.reader import read_groups
+from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from dataflux_core._data.directory_plan import DirectoryPlan
     from dataflux_core._data.target_tree import TargetTree
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._run.clients import Client
-    from dataflux_core._run.reading.direct import GroupBytes
+    from dataflux_core._run.reading.direct import GroupBytes, Part
     from dataflux_core._run.reading.options import ReadOptions
     from dataflux_core._run.reading.stats import DownloadStats
     from dataflux_core.errors import ChecksumMismatch
@@ -52,8 +53,16 @@ class Fetching:
     max_waiting_bytes: int | None = None  # read, but not written; None: as many as are of use
 
 
-def fetch_missing(fetching: Fetching, tree: TargetTree) -> int:
-    """Write every file that the plan misses below `tree`, set the times of others; return how many times were set.
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of fetching what was missing."""
+
+    retimed: int  # files whose times were set
+    failed: Mapping[int, DatafluxError]  # by position, in that order; empty unless errors are returned
+
+
+def fetch_missing(fetching: Fetching, tree: TargetTree) -> Fetched:
+    """Write every file that the plan misses below `tree`, set the times of others.
 
     Raises FileNotWritten or another DatafluxError, every file then whole.
     """
@@ -72,7 +81,7 @@ def fetch_missing(fetching: Fetching, tree: TargetTree) -> int:
             fetch.write_large(large)
         writers.finish()
         fetch.report()
-    return retimed
+    return Fetched(retimed, dict(sorted(fetch.failed.items())))
 
 
 class _Fetch:
@@ -83,16 +92,28 @@ class _Fetch:
         self._writers = writers
         self._total_bytes = self._plan.missing_bytes
         self._received_bytes = 0
+        self.failed: dict[int, DatafluxError] = {}  # by position
 
     def write_small(self, positions: Sequence[int]) -> None:
         """Write each group of objects as it is read."""
         with closing(self._groups(self._plan.objects.columns.picked(positions))) as groups:
             for group, read in groups:
-                parts = bytes_of(read)
-                task = partial(self._write_group, positions[group.start : group.stop], parts)
-                self._writers.submit(task, sum(map(len, parts)))
-                self._received_bytes += sum(map(len, parts))
+                came, parts = self._came(positions[group.start : group.stop], read)
+                size = sum(map(len, parts))
+                self._writers.submit(partial(self._write_group, came, parts), size)
+                self._received_bytes += size
                 self.report()
+
+    def _came(self, positions: Sequence[int], read: Sequence[Part]) -> tuple[Sequence[int], list[bytes]]:
+        """Return which objects came, with their bytes; keep the errors of the others."""
+        failed = {
+            position: part for position, part in zip(positions, read, strict=True) if isinstance(part, DatafluxError)
+        }
+        if not failed:
+            return positions, bytes_of(read)
+        self.failed.update(failed)
+        came = [position for position in positions if position not in failed]
+        return came, bytes_of(part for part in read if not isinstance(part, DatafluxError))
 
     def write_large(self, positions: Sequence[int]) -> None:
         """Write each object a piece at a time; read once more what has come damaged."""
@@ -100,21 +121,29 @@ class _Fetch:
         if damaged and not self._fetching.options.rule.never:
             self._fetching.stats.retries += len(damaged)
             damaged = self._write_pieces(sorted(damaged), _ignore)
-        self._fetching.stats.objects_direct += len(positions) - len(damaged)
-        for error in damaged.values():
-            raise error
+        for position, error in damaged.items():
+            if self._fetching.options.on_error == "raise":
+                raise error
+            self.failed[position] = error
+        self._fetching.stats.objects_direct += sum(position not in self.failed for position in positions)
 
     def _write_pieces(self, positions: Sequence[int], count: Callable[[bytes], None]) -> dict[int, ChecksumMismatch]:
         """Write the objects at `positions`; return what is wrong with those that came damaged, by position."""
         fetching, plan = self._fetching, self._plan
+        files = LargeFiles(plan, self._tree, self._writers)
+
+        def fail(at: int, error: DatafluxError) -> None:
+            files.drop(positions[at])
+            self.failed[positions[at]] = error
+
         pieces = read_pieces(
             fetching.client.access,  # type: ignore[arg-type] # large objects are told apart only where there is one
             fetching.bucket,
             plan.objects.columns.picked(positions),
             fetching.options,
             fetching.stats,
+            fail=fail,
         )
-        files = LargeFiles(plan, self._tree, self._writers)
         with closing(pieces):
             for piece in pieces:
                 files.write(positions[piece.position], piece)

@@ -45,6 +45,12 @@ class LargeFiles:
             del self._growing[position]
             self._writers.submit(partial(self._finish, position, growing.file, piece.crc32c), 0)
 
+    def drop(self, position: int) -> None:
+        """Remove what there is of a file: no more of it will come."""
+        growing = self._growing.pop(position, None)
+        if growing is not None:
+            growing.file.discard()
+
     def _finish(self, position: int, file: NewFile, crc32c: str) -> int:
         if crc32c and (found := checksum_of(file.descriptor)) != crc32c_number(crc32c):
             file.discard()

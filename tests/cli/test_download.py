@@ -253,6 +253,25 @@ def test_an_object_that_is_in_another_bucket_is_an_error(tmp_path: Path) -> None
     assert "gs://some/a.txt: no such object; if it was listed it has been deleted, so list again" in ran.stderr
 
 
+def test_objects_that_are_gone_keep_no_other_away_where_that_is_asked_for(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.csv"
+    gone = "".join(f"d/gone-{number:02},7\n" for number in range(25))
+    kept.write_text(f"name,size\nd/b,2\nd/e/c,3\n{gone}")
+    command = ["download", "--from", str(kept), "gs://mixed/d/", str(tmp_path / "new")]
+    assert dataflux(*command).stderr.endswith("no such object; if it was listed it has been deleted, so list again\n")
+    ran = dataflux(*command, "--keep-going")
+    *failed, more, summary, last = ran.stderr.splitlines()
+    assert ran.returncode == 1
+    assert files_of(tmp_path / "new") == {"b": b"22", "e/c": b"333"}
+    assert [line.partition(": ")[0] for line in failed] == [f"failed gs://mixed/d/gone-{at:02}" for at in range(20)]
+    assert (more, last) == (
+        "failed 5 more objects",
+        "dataflux: 25 objects could not be downloaded; the same command tries them again",
+    )
+    assert "2 files" in summary
+    assert dataflux(*command, "-q", "--keep-going", "--include", "*").returncode == 1
+
+
 def test_nothing_below_the_prefix_is_an_error(tmp_path: Path) -> None:
     assert dataflux("download", "gs://mixed/none/", str(tmp_path / "new")).returncode == 1
     assert not (tmp_path / "new").exists()
