@@ -81,7 +81,7 @@ def print_plan(plan: DirectoryPlan, options: Options) -> None:
             f"{counted(plan.present, 'file')} there already; {_not_written(len(plan.skipped), plan.left_out)}"
         )
     if lacking := shortage(plan):
-        say(f"there is no room for them: {lacking}")
+        say(f"there is no room for them: {lacking.told}")
     _check_included(plan.unmatched, plan.left_out, options)
 
 

@@ -67,7 +67,7 @@ class DirectoryOptions:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     file_times: FileTimes = "updated"
-    free_space: FreeSpace = "check"  # ignore it where the file system compresses what it is given
+    free_space: FreeSpace = "check"  # ignore it where the file system compresses, or packs small files
     strategy: Strategy = "auto"  # whether small objects are composed
     optimize: Optimize = "time"  # what "auto" saves
     max_memory: int | None = None  # bytes read but not written; None: a share of the memory available
@@ -120,8 +120,7 @@ def download_to_directory(  # noqa: PLR0913 - where, what, whereto, by whom, how
     with claimed_tree(Path(directory).absolute()) as tree:
         plan = _planned(wanted, tree.directory, chosen, folds_case=tree.folds_case())
         if chosen.free_space == "check" and (lacking := shortage(plan)):
-            advice = "make room there, or choose to ignore the free space where the file system compresses"
-            raise FileNotWritten(TARGET, str(plan.directory), f"{lacking}; {advice}")
+            raise FileNotWritten(TARGET, str(plan.directory), f"{lacking.told}; {lacking.advice}")
         client = client_of(storage_client, project_name, chosen.retry_config)
         with fetch_bar(bucket_name, plan.missing_bytes, chosen.observer, wanted=chosen.progress) as observer:
             for_writing = None if chosen.max_memory is None else chosen.max_memory // _WRITING_SHARE

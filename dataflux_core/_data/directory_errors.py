@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TARGET = "the target directory"  # in place of an object's name
 _ELSEWHERE = "choose another directory"
+_NO_PLACE = f"no directory can be made there: {_ELSEWHERE}"
 _ADVICE = {
     errno.ENOSPC: "make room there, then call again",
     errno.EDQUOT: "make room within your quota, then call again",
@@ -37,7 +38,9 @@ _ADVICE = {
 def not_written(name: str, path: Path | str, error: OSError) -> FileNotWritten:
     """Make the error to raise from a system's own."""
     reason = error.strerror or str(error)
-    advice = _ADVICE.get(error.errno or 0)
+    number = error.errno or 0
+    # Of what is written below it ENOENT means another thing: there was a directory, which is gone.
+    advice = _NO_PLACE if (name, number) == (TARGET, errno.ENOENT) else _ADVICE.get(number)
     return FileNotWritten(name, str(path), f"{reason}; {advice}" if advice else reason)
 
 

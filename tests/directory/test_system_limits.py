@@ -116,11 +116,31 @@ def test_what_has_no_room_is_refused_before_the_first_byte(gcs: Emulator, tmp_pa
     gcs.create_bucket("b", Memory(objects))
     gcs.reset_requests()
     with mounted(tmp_path / "disk", "size=1m") as disk:
-        with pytest.raises(FileNotWritten, match="1.9 MiB more are needed there, 1020.0 KiB are free; make room"):
+        with pytest.raises(FileNotWritten, match="2.0 MiB more are needed there, 1020.0 KiB are free; make room"):
             download_to_directory("b", pairs, disk / "target")
         assert not list(disk.iterdir())
         assert gcs.requests().counts == {}
         assert download_to_directory("b", pairs[:40], disk / "target").written == 40
+
+
+def test_small_files_need_room_for_whole_blocks(gcs: Emulator, tmp_path: Path) -> None:
+    pairs = [(f"{number:04}", 2000) for number in range(5000)]
+    gcs.create_bucket("b", Memory({name: bytes(size) for name, size in pairs}))
+    with mounted(tmp_path / "disk", "size=12m") as disk:
+        with pytest.raises(
+            FileNotWritten, match=r"19\.5 MiB more are needed there, 12\.0 MiB are free; .* compresses or packs"
+        ):
+            download_to_directory("b", pairs, disk)
+        download_to_directory("b", pairs[:2000], disk)
+        assert download_to_directory("b", pairs[:2900], disk).written == 900
+
+
+def test_a_block_of_a_file_system_that_names_large_ones_is_taken_for_a_usual_one(
+    gcs: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gcs.create_bucket("b", Memory({"a": b"1", "b": b"2"}))
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result([1 << 20, 1 << 20, 10, 1, 1, *[0] * 5]))
+    assert download_to_directory("b", [("a", 1), ("b", 1)], tmp_path).written == 2
 
 
 def test_what_a_killed_download_has_left_takes_no_room(gcs: Emulator, tmp_path: Path) -> None:
@@ -143,7 +163,9 @@ def test_more_files_than_a_disk_can_hold_are_refused_before_the_first_byte(gcs: 
     gcs.create_bucket("b", Memory({str(number): b"" for number in range(50)}))
     pairs = [(str(number), 0) for number in range(50)]
     with mounted(tmp_path / "disk", "size=1m,nr_inodes=20") as disk:
-        with pytest.raises(FileNotWritten, match="50 files are to be made there, 18 more can be"):
+        with pytest.raises(
+            FileNotWritten, match="50 files are to be made there, 18 more can be; remove some, or choose to ignore"
+        ):
             download_to_directory("b", pairs, disk)
         assert download_to_directory("b", pairs[:10], disk).written == 10
 
@@ -185,6 +207,12 @@ def test_a_file_system_that_is_only_read_is_named(gcs: Emulator, tmp_path: Path)
     assert told == ["a", str(disk / "a"), "Read-only file system; choose another directory"]
 
 
+def test_a_place_where_no_directory_can_be_made_is_named(gcs: Emulator) -> None:
+    gcs.create_bucket("b", Memory({"a": b"1"}))
+    with pytest.raises(FileNotWritten, match="No such file or directory; no directory can be made there: choose"):
+        download_to_directory("b", [("a", 1)], "/proc/none")
+
+
 def test_a_parent_that_is_a_file_is_named(gcs: Emulator, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     told = reason_of(gcs, tmp_path / "file" / "target", {"a": b"1"}, large_bytes=100)
@@ -199,7 +227,7 @@ def test_what_gets_in_the_way_meanwhile_is_named(
     gcs.create_bucket("b", Memory({"d/a": b"1"}))
     true_shortage = directory_room.shortage
 
-    def shortage(plan: Any) -> str:  # called when all was looked at
+    def shortage(plan: Any) -> directory_room.Shortage | None:  # called when all was looked at
         if in_the_way == "file":
             (tmp_path / "d").touch()
         else:
