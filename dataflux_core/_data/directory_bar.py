@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.text import shortened, shown
+from dataflux_core._run.terminal import bar_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,13 +37,15 @@ def fetch_bar(
         yield also or _ignore
         return
     bar_format = _FORMAT if total_bytes else _FORMAT_OF_NO_BYTES
-    with _drawn(bucket, total=total_bytes, unit="B", unit_scale=True, bar_format=bar_format) as drawn:
+    with _drawn(
+        bucket, total=total_bytes, unit="iB", unit_scale=True, unit_divisor=1024, bar_format=bar_format
+    ) as drawn:
         bar = _FetchBar(drawn)
 
         def observe(progress: DirectoryProgress) -> None:
-            bar.tell(progress)
             if also is not None:
-                also(progress)
+                also(progress)  # first: an interruption while the bar is drawn leaves it nothing to miss
+            bar.tell(progress)
 
         yield observe
 
@@ -116,6 +119,7 @@ def _drawn(name: str, what: str = "", **options: Any) -> Iterator[Any]:  # noqa:
     with tqdm(
         desc=shortened(shown(name), _WIDTH) + what,
         leave=False,
+        **bar_size(),
         disable=None,  # unless stderr is a terminal
         mininterval=0,  # who tells it has a clock of its own
         miniters=0,

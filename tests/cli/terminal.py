@@ -51,9 +51,9 @@ def dataflux_process(*arguments: str, **options: Any) -> subprocess.CompletedPro
 class Terminal:
     """What a user sees and types."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: tuple[int, int] = (24, 120)) -> None:
         self._ours, self.theirs = pty.openpty()
-        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
 
     def read_until(self, seen: Any) -> str:
         """Return what was shown until `seen`, given that, is true; or to its end."""
@@ -85,9 +85,14 @@ class Terminal:
 
 
 @contextmanager
-def at_terminal(*arguments: str, streams: str) -> Iterator[tuple[subprocess.Popen[bytes], Terminal]]:
-    """Start the command with those of stdin, stdout, stderr at a terminal that `streams` names."""
-    terminal = Terminal()
+def at_terminal(
+    *arguments: str, streams: str, size: tuple[int, int] = (24, 120)
+) -> Iterator[tuple[subprocess.Popen[bytes], Terminal]]:
+    """Start the command with those of stdin, stdout, stderr at a terminal that `streams` names.
+
+    The size of that is in rows, columns.
+    """
+    terminal = Terminal(size)
     nowhere = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     chosen = {**nowhere, **dict.fromkeys(streams.split(), terminal.theirs)}
     process = subprocess.Popen([*COMMAND, *arguments], **chosen)  # type: ignore[call-overload]
@@ -100,9 +105,11 @@ def at_terminal(*arguments: str, streams: str) -> Iterator[tuple[subprocess.Pope
         terminal.close()
 
 
-def seen_at_terminal(*arguments: str, streams: str = "stdout stderr", typed: str = "") -> tuple[int, str]:
+def seen_at_terminal(
+    *arguments: str, streams: str = "stdout stderr", typed: str = "", size: tuple[int, int] = (24, 120)
+) -> tuple[int, str]:
     """Run to the end at a terminal; return the exit code with what was seen."""
-    with at_terminal(*arguments, streams=streams) as (process, terminal):
+    with at_terminal(*arguments, streams=streams, size=size) as (process, terminal):
         if typed:
             terminal.type(typed)
         seen = terminal.read()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.text import counted, shortened, shown
 from dataflux_core._run.listing.observer import FailedEvent, PageEvent
+from dataflux_core._run.terminal import bar_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,7 @@ def progress_bar(url: str, stats: ListingStats, *, wanted: bool) -> Iterator[Onl
         unit_scale=True,
         bar_format=_FORMAT,
         initial=stats.objects,
+        **bar_size(),
         disable=None,  # unless stderr is a terminal
     ) as drawn:
         bar = _Bar(drawn, stats)
