@@ -21,9 +21,9 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("list_eighteen_million", ()),
     ("listing_profile", ()),
     ("reading_profile", ()),
-    ("download_objects", ("--in-flight", "512,32")),
+    ("download_objects", ()),
     ("download_objects", (*SLOW_GCS, "--peers", "ours,upstream,obstore,aiohttp")),
-    ("download_objects", ("--tls", "--in-flight", "512,32", "--google-processes", "0")),
+    ("download_objects", ("--tls", "--google-processes", "0")),
     (
         "download_objects",
         ("--count", "200", "--repetitions", "9", "--upstream-processes", "0", "--google-processes", "0"),

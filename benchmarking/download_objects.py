@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarking._authority import Certificates, make_certificates
 from benchmarking._measure import BUCKET, Client, Contest, Result
 from benchmarking._report import print_line
+from dataflux_core._run.reading.options import MAX_REQUESTS
 from dataflux_core.emulator import Emulator, Latency, Synthetic
 
 PEERS = ("ours", "upstream", "obstore", "aiohttp", "google")
@@ -52,7 +53,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--tls", action="store_true", help="TLS, with an authority of this benchmark's own")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--peers", default=",".join(PEERS), help="whose clients run, ours first")
-    parser.add_argument("--in-flight", default="512", help="requests of ours: the first in every way, others directly")
+    parser.add_argument(
+        "--in-flight", default="512,32", help="requests of ours, directly; else as the package finds best"
+    )
     parser.add_argument("--upstream-threads", type=int, default=48)
     parser.add_argument("--upstream-processes", type=int, default=48, help="0 leaves its processes out")
     parser.add_argument("--obstore-in-flight", default="64,512")
@@ -84,13 +87,13 @@ def contestants(options: argparse.Namespace) -> list[Client]:
 
 def ours(options: argparse.Namespace) -> list[Client]:
     """Name our own ways; the first is what a caller gets who asks for nothing."""
-    first, *others = map(int, options.in_flight.split(","))
     module = "download_ours"
+    counts = map(int, options.in_flight.split(","))
     return [
-        Client("ours", "ours", module, "auto", first),
-        Client("ours, composing", "ours", module, "compose", first),
-        Client(f"ours, directly, {first} in flight", "ours", module, "direct", first),
-        *(Client(f"ours, directly, {count} in flight", "ours", module, "direct", count) for count in others),
+        Client("ours", "ours", module, "auto", MAX_REQUESTS),
+        Client("ours, composing", "ours", module, "compose", MAX_REQUESTS),
+        Client("ours, directly", "ours", module, "direct", MAX_REQUESTS),
+        *(Client(f"ours, directly, {count} in flight", "ours", module, "direct", count) for count in counts),
         Client("ours, 2 processes", "ours", module, "processes", 2),
     ]
 
