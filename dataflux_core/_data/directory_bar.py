@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dataflux_core._data.directory_fetch import DirectoryProgress
 
-_WIDTH = 14  # of the bucket or directory: all that comes behind has to fit into 80 columns
+_WIDTH = 13  # of the bucket or directory: all that comes behind has to fit into 80 columns
 _PLAIN = 10_000  # from here on counts are shortened
 _FORMAT = "{desc}: {n_fmt}/{total_fmt} |{bar}| {remaining} left, {rate_fmt}{postfix}"
 _FORMAT_OF_NO_BYTES = "{desc}: [{elapsed}{postfix}]"

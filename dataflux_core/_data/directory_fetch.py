@@ -106,11 +106,11 @@ class _Fetch:
 
     def _came(self, positions: Sequence[int], read: Sequence[Part]) -> tuple[Sequence[int], list[bytes]]:
         """Return which objects came, with their bytes; keep the errors of the others."""
+        if self._fetching.options.on_error == "raise":
+            return positions, bytes_of(read)
         failed = {
             position: part for position, part in zip(positions, read, strict=True) if isinstance(part, DatafluxError)
         }
-        if not failed:
-            return positions, bytes_of(read)
         self.failed.update(failed)
         came = [position for position in positions if position not in failed]
         return came, bytes_of(part for part in read if not isinstance(part, DatafluxError))
