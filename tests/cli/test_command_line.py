@@ -241,6 +241,12 @@ def test_a_terminal_sees_a_bar_while_a_listing_runs() -> None:
     assert seen_at_terminal("du", "-q", "gs://many", streams="stderr") == (0, "")
 
 
+def test_a_terminal_that_does_not_tell_its_size_sees_the_bar_of_a_listing_too() -> None:
+    code, seen = seen_at_terminal("du", "gs://many", streams="stderr", size=(0, 0))
+    assert code == 0
+    assert "gs://many: 20,000 objects" in seen
+
+
 def test_the_payer_is_named_in_every_request(gcs: Emulator) -> None:
     del gcs
     from dataflux_core._cli.service import open_client  # noqa: PLC0415 - as the commands import it
