@@ -42,6 +42,7 @@ class Tempo:
     read_s: float = 0.06
     compose_s: float = _USUAL_COMPOSE_S
     idle_read_s: float = 0.06  # of a read that waits for nothing of ours: about the least measured of late
+    is_measured: bool = False
 
     def useful_reads(self, objects: int, connection_s: float) -> int:
         """Return how many small reads in flight are worth their connections, each of `connection_s` of CPU.
@@ -54,7 +55,9 @@ class Tempo:
 
     def note_read(self, elapsed_s: float) -> None:
         self.read_s += _WEIGHT * (elapsed_s - self.read_s)
-        self.idle_read_s = min(elapsed_s, self.idle_read_s + _FORGETTING * (self.read_s - self.idle_read_s))
+        slowly_s = self.idle_read_s + _FORGETTING * (self.read_s - self.idle_read_s)
+        self.idle_read_s = min(elapsed_s, slowly_s) if self.is_measured else elapsed_s
+        self.is_measured = True
 
     def note_compose(self, elapsed_s: float) -> None:
         self.compose_s += _WEIGHT * (min(elapsed_s, _LONGEST_COMPOSE_S) - self.compose_s)
