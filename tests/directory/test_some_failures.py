@@ -24,6 +24,7 @@ from dataflux_core.fast_list import ListingController
 from tests.directory.conftest import files_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from dataflux_core._data.listing import Listing
@@ -33,10 +34,15 @@ OBJECTS = {f"{number:02}": bytes([number]) * 50 for number in range(40)}
 GOING_ON = DirectoryOptions(on_error="return")
 
 
+@pytest.fixture(autouse=True)
+def _no_faults_are_left(gcs: Emulator) -> Iterator[None]:
+    yield
+    gcs.configure(faults=())
+
+
 @pytest.fixture
 def listed(gcs: Emulator) -> Listing:
     """List a bucket of which one object is deleted, one replaced afterwards."""
-    gcs.configure(faults=())
     gcs.create_bucket("b", Memory(OBJECTS))
     found = ListingController(1, None, "b").listing(fields=("generation", "crc32c"))
     client = storage.Client(project="p", credentials=AnonymousCredentials())
