@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dataflux_core._plan.groups import MAX_SOURCES, Group, group_for_compose
-from dataflux_core._plan.strategy import RANGED_BYTES, TOGETHER_BYTES, Load, apart
+from dataflux_core._plan.strategy import RANGED_BYTES, READS_BESIDE, TOGETHER_BYTES, Load, apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +175,11 @@ class Schedule:
             return True
         if underway.groups >= self._bounds.max_groups or underway.free <= 0:
             return False
-        most = _READS_BEFORE_PERMIT if self.wants_permit else underway.useful_reads
+        most = underway.useful_reads
+        if self.wants_permit:
+            most = _READS_BEFORE_PERMIT
+        elif self._chooser.saves_time and self.is_permitted:
+            most = min(most, READS_BESIDE)
         return underway.direct < most and underway.direct_bytes < self._flight_bytes
 
     def _group_bytes(self) -> int:

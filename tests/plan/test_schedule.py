@@ -70,6 +70,7 @@ def test_while_a_permit_is_awaited_only_a_few_reads_go_before_it() -> None:
     assert made.next(replace(IDLE, groups=2, direct=64)) is None
     made.permit(COST)
     assert made.next(replace(IDLE, groups=2, direct=64)) is not None
+    assert made.next(replace(IDLE, groups=2, direct=96, free=-1)) is None
 
 
 @pytest.mark.parametrize(
