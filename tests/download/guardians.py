@@ -13,6 +13,19 @@ def guardians(mark: str) -> list[int]:
     return [pid for pid in _of(mark) if "guardian.py" in command_line(pid)]
 
 
+def settled_guardians(mark: str) -> list[int]:
+    """Return the guardians whose parents have ended: each is started by a process that ends at once."""
+    programs = _of(mark)
+    return [pid for pid in guardians(mark) if _parent_of(pid) not in programs]
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def others(mark: str) -> list[int]:
     """Return the programs, with their helpers, that were started with `mark` in their environment."""
     return [pid for pid in _of(mark) if "guardian.py" not in command_line(pid)]

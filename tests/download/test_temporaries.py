@@ -16,7 +16,7 @@ from dataflux_core._run.reading import temporaries
 from dataflux_core.emulator import Emulator, Fault, Latency
 from tests.certificates import certificate
 from tests.download.buckets import DRIVERS, Stocked, eager, stock
-from tests.download.guardians import MARK, command_line, guardians
+from tests.download.guardians import MARK, command_line, guardians, settled_guardians
 from tests.processes import start_script, wait_until
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ def test_a_guardian_speaks_tls_with_the_hosts_token_and_authority_and_shows_neit
         environ = {"ENDPOINT": gcs.endpoint, "REQUESTS_CA_BUNDLE": str(certfile), "TOKEN": token, MARK: token}
         with start_script(GUARDED, environ, bucket.name) as program:
             assert wait_until(lambda: gcs.requests()["read"] >= 7)
-            assert wait_until(lambda: len(guardians(token)) == 1)  # it is started by a process that ends
-            guarding = [command_line(pid) for pid in guardians(token)]
+            assert wait_until(lambda: len(settled_guardians(token)) == 1)
+            guarding = [command_line(pid) for pid in settled_guardians(token)]
             program.kill()
             program.communicate()
         assert len(guarding) == 1
@@ -211,12 +211,12 @@ def test_a_guardian_that_dies_is_replaced_by_one_that_knows_of_everything(stocke
     slow(bucket, compose_s=1.0, read_s=60.0)
     with started(bucket, "eager") as program:
         assert wait_until(lambda: bucket.gcs.requests()["compose"] == 63)
-        assert wait_until(lambda: len(guardians(bucket.name)) == 1)  # it is started by a process that ends
-        (lost,) = guardians(bucket.name)
+        assert wait_until(lambda: len(settled_guardians(bucket.name)) == 1)
+        (lost,) = settled_guardians(bucket.name)
         os.kill(lost, signal.SIGKILL)
         assert wait_until(lambda: bucket.gcs.requests()["read"] == 63)
-        assert wait_until(lambda: len(guardians(bucket.name)) == 1)
-        (present,) = guardians(bucket.name)
+        assert wait_until(lambda: len(settled_guardians(bucket.name)) == 1)
+        (present,) = settled_guardians(bucket.name)
         program.kill()
         program.communicate()
     assert present != lost
