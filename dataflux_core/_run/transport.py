@@ -11,7 +11,6 @@ from functools import partial
 from io import BytesIO
 from typing import Any, Literal
 
-import msgspec
 import pycurl
 
 from dataflux_core._wire.message import Answer, Request
@@ -322,8 +321,9 @@ class Transport:
         pool.multi.remove_handle(curl)
         pool.in_flight -= 1
         if code == pycurl.E_FILESIZE_EXCEEDED:
-            answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), tuple(exchange.head), b"")
-            answer = msgspec.structs.replace(answer, announced_bytes=int(answer.header(b"content-length") or 1))
+            refused = Answer(curl.getinfo(pycurl.RESPONSE_CODE), tuple(exchange.head), b"")
+            announced_bytes = int(refused.header(b"content-length") or 1)
+            answer = Answer(refused.status, refused.head, b"", announced_bytes=announced_bytes)
             exchange.forget()
         elif code:
             answer = Answer(0, (), b"", message or f"curl error {code}", refused=code in _UNREACHED)

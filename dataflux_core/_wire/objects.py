@@ -34,26 +34,18 @@ _PART_STATUS = re.compile(rb"^HTTP/[\d.]+ (\d{3})", re.MULTILINE)
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
-    """What the service says of one stored object."""
-
-    generation: int = 0
-    size: int = 0  # bytes
-    crc32c: str = ""  # base64 of the big-endian checksum, as the service writes it
-
-
-class _StoredBody(msgspec.Struct):
-    """What an answer must have: a default for what is missing would unpin a read, or say that an object changed."""
+    """What the service says of one stored object; a default for what is missing would unpin a read."""
 
     generation: int
-    size: int
-    crc32c: str = ""
+    size: int  # bytes
+    crc32c: str = ""  # base64 of the big-endian checksum, as the service writes it
 
 
 class _Permissions(msgspec.Struct):
     permissions: list[str] = []
 
 
-_stored_decoder = msgspec.json.Decoder(_StoredBody, strict=False)  # numbers arrive as JSON strings
+_stored_decoder = msgspec.json.Decoder(Stored, strict=False)  # numbers arrive as JSON strings
 _permissions_decoder = msgspec.json.Decoder(_Permissions)
 
 
@@ -69,15 +61,19 @@ def _quoted(name: str) -> str:
 
 def media_request(bucket: str, name: str, generation: int = 0, *, size: int = -1) -> Request:
     """Ask for an object's stored bytes, at its generation where that is known; `size`: how many are listed."""
-    target = f"/download{_objects_path(bucket)}{_quoted(name)}?alt=media{_pinned(generation)}"
-    return Request("GET", target, headers=_STORED_BYTES, max_bytes=max(size, _LEAST_LIMIT_BYTES) if size >= 0 else 0)
+    limit_bytes = max(size, _LEAST_LIMIT_BYTES) if size >= 0 else 0
+    return Request("GET", _media_target(bucket, name, generation), headers=_STORED_BYTES, max_bytes=limit_bytes)
 
 
 def range_request(bucket: str, name: str, generation: int, start: int, stop: int) -> Request:
     """Ask for the stored bytes [start, stop) of a generation of an object."""
-    target = f"/download{_objects_path(bucket)}{_quoted(name)}?alt=media{_pinned(generation)}"
+    target = _media_target(bucket, name, generation)
     headers = (*_STORED_BYTES, f"Range: bytes={start}-{stop - 1}")
     return Request("GET", target, headers=headers, max_bytes=max(stop - start, _LEAST_LIMIT_BYTES))
+
+
+def _media_target(bucket: str, name: str, generation: int) -> str:
+    return f"/download{_objects_path(bucket)}{_quoted(name)}?alt=media{_pinned(generation)}"
 
 
 def _pinned(generation: int) -> str:
@@ -132,12 +128,12 @@ def permissions_request(bucket: str, permissions: Iterable[str]) -> Request:
 def read_stored(answer: Answer) -> Stored:
     """Decode the answer to a compose or a stored_request; raises msgspec.DecodeError where it is no such thing."""
     try:
-        body = _stored_decoder.decode(answer.body)
+        stored = _stored_decoder.decode(answer.body)
     except UnicodeDecodeError as error:  # of a damaged byte within a string
         raise msgspec.DecodeError(str(error)) from error
-    if body.generation <= 0 or body.size < 0:
-        raise msgspec.DecodeError(f"generation {body.generation}, size {body.size}")
-    return Stored(body.generation, body.size, body.crc32c)
+    if stored.generation <= 0 or stored.size < 0:
+        raise msgspec.DecodeError(f"generation {stored.generation}, size {stored.size}")
+    return stored
 
 
 def read_permissions(answer: Answer) -> frozenset[str]:

@@ -15,11 +15,11 @@ from dataflux_core._plan.groups import group_for_compose
 from dataflux_core._plan.obstacles import COMPOSE_PERMISSIONS
 from dataflux_core._plan.split import split
 from dataflux_core._run.crew import Crew
-from dataflux_core._run.reading.direct import GroupBytes, Part, changed_checksum
+from dataflux_core._run.reading.direct import GroupBytes, Part, blamed, changed_checksum
 from dataflux_core._wire.encoding import GZIP, unpacked
 from dataflux_core._wire.listing import COMPOSED_PREFIX
 from dataflux_core._wire.message import Answer
-from dataflux_core._wire.refusal import is_of_one_object, object_error
+from dataflux_core._wire.refusal import object_error
 from dataflux_core.errors import DatafluxError, ObjectChanged, ObjectNotFound, ServiceRefused
 
 if TYPE_CHECKING:
@@ -117,9 +117,7 @@ class ClientReader:
         try:
             return self._read_object(objects, position)
         except DatafluxError as error:
-            if self._options.on_error == "raise" or not is_of_one_object(error):
-                raise
-            return error
+            return blamed(error, self._options.on_error)
 
     def _read_composed(self, objects: ObjectColumns, group: Group) -> list[Part] | None:
         """Return the parts; None where an object must be to blame, which reading each alone finds."""
@@ -171,9 +169,7 @@ class ClientReader:
         try:
             return unpacked(objects.names[position], content)
         except DatafluxError as error:
-            if self._options.on_error == "raise":
-                raise
-            return error
+            return blamed(error, self._options.on_error)
 
     def _named_error(self, error: Exception, objects: ObjectColumns, position: int) -> DatafluxError:
         """Say what a failed read means; where a pinned generation is gone, ask first what took its place."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _PRECONDITION_FAILED = 412
+_NOT_MADE = Stored(0, 0)
 _UNAUTHORIZED = 401  # what else is refused is read directly, which names the object to blame
 _COMPOSES_NEVER = frozenset({403, 405, 429})  # what was refused to one group is refused to all
 
@@ -59,7 +60,7 @@ class _Composite:
     group: Group
     name: str
     began_s: float
-    stored: Stored = Stored()  # noqa: RUF009 - frozen
+    stored: Stored = _NOT_MADE
     tries: int = 0
 
 
@@ -142,7 +143,7 @@ class ComposedReads:
     def _ask(self, composite: _Composite) -> None:
         composite.tries += 1
         self._stats.asked("read")
-        request = media_request(self._source.bucket, composite.name, composite.stored.generation)  # of a known size
+        request = media_request(self._source.bucket, composite.name, composite.stored.generation)
         self._service.submit(request, (self._on_media, composite))
 
     def _on_media(self, composite: _Composite, answer: Answer) -> None:

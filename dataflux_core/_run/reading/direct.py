@@ -35,9 +35,16 @@ if TYPE_CHECKING:
     from dataflux_core._wire.message import Answer
 
 log = logging.getLogger(__name__)
-_GONE = (404, 412)  # for a pinned generation: deleted, or replaced by another
+GONE = (404, 412)  # for a pinned generation: deleted, or replaced by another
 
 Part: TypeAlias = bytes | DatafluxError  # of one object: its bytes, or why there are none
+
+
+def blamed(error: DatafluxError, on_error: OnError) -> DatafluxError:
+    """Give an error to stand in the place of its object; raise it where that is wanted, or it is not of one object."""
+    if on_error == "raise" or not is_of_one_object(error):
+        raise error
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +64,7 @@ class Source:
 
     def blame(self, error: DatafluxError) -> DatafluxError:
         """Give the error as the part of its object; raise it where the caller wants that, or it is not of one."""
-        if self.on_error == "raise" or not is_of_one_object(error):
-            raise error
-        return error
+        return blamed(error, self.on_error)
 
     def is_packed(self, position: int, answer: Answer) -> bool:
         """Tell whether an object's bytes are to be decompressed: as is listed, else as the answer to its read says."""
@@ -210,7 +215,7 @@ class DirectReads:
         """Say what the refusal means; where a pinned generation is gone, ask first what took its place."""
         source = self._source
         name = source.objects.names[read.position]
-        if answer.status not in _GONE or not source.objects.generation(read.position):
+        if answer.status not in GONE or not source.objects.generation(read.position):
             self._give(read, source.blame(source.error(answer, name)))
             return
         self._stats.asked("stat")

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from dataflux_core._plan.pacing import Pace
 from dataflux_core._run.connections import lease
-from dataflux_core._run.reading.direct import Source
+from dataflux_core._run.reading.direct import Source, blamed
 from dataflux_core._run.reading.ranged import PIECE_BYTES, RangedReads
 from dataflux_core._run.service import Service
-from dataflux_core._wire.refusal import is_of_one_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -62,8 +61,8 @@ def read_pieces(  # noqa: PLR0913 - of what, how, who is told
 
 def _told(on_error: OnError, fail: Callable[[int, DatafluxError], None] | None) -> Callable[[int, DatafluxError], None]:
     def tell(position: int, error: DatafluxError) -> None:
-        if fail is None or on_error == "raise" or not is_of_one_object(error):
-            raise error
-        fail(position, error)
+        returned = blamed(error, "raise" if fail is None else on_error)
+        if fail is not None:
+            fail(position, returned)
 
     return tell

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from dataflux_core._run.reading.direct import successor_error, unreadable
+from dataflux_core._run.reading.direct import GONE, successor_error, unreadable
 from dataflux_core._wire.objects import crc32c_number, range_request, read_stored, stored_request
 from dataflux_core.errors import ObjectChanged, ServiceRefused
 
@@ -26,7 +26,6 @@ _MAX_PIECES = 16  # in flight: more would only wait in buffers
 _PIECE_SHARE = 8  # of what may be held, one part for one piece: it lies in a buffer, then in a value
 _PARTIAL = 206
 _METADATA_TRIES = 4
-_GONE = (404, 412)  # for a pinned generation: deleted, or replaced by another
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +75,6 @@ class RangedReads:
         self._max_pieces = max(1, min(_MAX_PIECES, source.max_held_bytes // (_PIECE_SHARE * PIECE_BYTES)))
         self._failed: set[int] = set()
         self._waiting: deque[_Asked] = deque()
-
-    @property
-    def waiting(self) -> int:
-        """Pieces not yet asked for."""
-        return len(self._waiting)
 
     def start(self, position: int) -> None:
         """Ask for an object: first which generation it has, with which checksum, unless both are listed.
@@ -168,7 +162,7 @@ class RangedReads:
     def _refused(self, position: int, pin: _Pin, answer: Answer) -> None:
         """Say what a refusal means; where a pinned generation is gone, ask first what took its place."""
         name = self._source.objects.names[position]
-        if answer.status not in _GONE or not pin.generation:
+        if answer.status not in GONE or not pin.generation:
             self._drop(position, self._source.error(answer, name))
             return
         self._forget(position)

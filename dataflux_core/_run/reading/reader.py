@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A cold bucket takes 1000 writes a second; composes answer after about 0.35 s, so that many in flight are within it,
-# as are reads: 350 that answer after 0.06 s are 5800 a second. Beyond that the pace finds out.
+# A cold bucket takes 1000 writes a second: of so many requests seven in ten may be composes, which answer after about
+# 0.35 s. The schedule bounds reads besides. Beyond that the pace finds out.
 # Source: https://cloud.google.com/storage/docs/request-rate
 _FIRST_REQUESTS = 512
 _CHECKSUM_TRIES = 4
