@@ -10,9 +10,11 @@ STAMP := $(VENV)/.installed
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-$(STAMP): requirements-dev.lock pyproject.toml
+# torch has a lock of its own: the resolver that writes the other would choose a build for GPUs.
+$(STAMP): requirements-dev.lock requirements-torch.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-torch.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
@@ -85,7 +87,8 @@ lock: ## Resolve the development environment anew
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet uv
 	$(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --no-header --no-annotate \
-		--all-extras --group dev --output-file requirements-dev.lock
+		$(patsubst %,--extra %,cli arrow emulator trace bench streaming image video audio s3) \
+		--group dev --output-file requirements-dev.lock
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) $(VENV)-* build dist demo-output *.egg-info

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = [
     "AccessDenied",
+    "BadSample",
     "BucketNotFound",
+    "CacheUnusable",
     "ChecksumMismatch",
     "ConnectionBroken",
     "CredentialsMissing",
@@ -12,6 +14,7 @@ __all__ = [
     "EndpointUnreachable",
     "ExtraMissing",
     "FileNotWritten",
+    "IndexUnusable",
     "InvalidArgument",
     "ListingInexact",
     "NotDecompressed",
@@ -19,6 +22,9 @@ __all__ = [
     "ObjectNotFound",
     "ResumeFileUnusable",
     "ServiceRefused",
+    "StageStuck",
+    "StateMismatch",
+    "TooManyBadSamples",
     "UnsafeName",
 ]
 
@@ -213,3 +219,70 @@ class FileNotWritten(DatafluxError):
 
     def __str__(self) -> str:
         return f"{self.name}: cannot write {self.path}: {self.reason}; the files that are there are whole"
+
+
+class IndexUnusable(DatafluxError):
+    """No samples can be had from an index: names the source, the row and the column where there is one."""
+
+    def __init__(self, source: str, problem: str, advice: str) -> None:
+        super().__init__(source, problem, advice)
+        self.source, self.problem, self.advice = source, problem, advice
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.problem}; {self.advice}"
+
+
+class BadSample(DatafluxError):
+    """One sample cannot be made of what its row names; the error behind it is its cause."""
+
+    def __init__(self, row: int, sample_id: str, column: str, reason: str) -> None:
+        super().__init__(row, sample_id, column, reason)
+        self.row, self.sample_id, self.column, self.reason = row, sample_id, column, reason
+
+    def __str__(self) -> str:
+        where = f"row {self.row} (id {self.sample_id!r})" + (f", column {self.column!r}" if self.column else "")
+        return f"{where}: {self.reason}; mend it, or give on_bad_sample='skip', 'fill' or a function"
+
+
+class TooManyBadSamples(DatafluxError):
+    """More samples were bad than `on_bad_sample` may pass over; the last one is the cause."""
+
+    def __init__(self, bad: int, limit: int, kind: str) -> None:
+        super().__init__(bad, limit, kind)
+        self.bad, self.limit, self.kind = bad, limit, kind
+
+    def __str__(self) -> str:
+        return f"{self.bad} bad samples {self.kind}, {self.limit} are allowed; mend the data or raise the limit"
+
+
+class StateMismatch(DatafluxError):
+    """A state cannot be gone on from with this dataset."""
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(problem, advice)
+        self.problem, self.advice = problem, advice
+
+    def __str__(self) -> str:
+        return f"the state does not fit: {self.problem}; {self.advice}"
+
+
+class CacheUnusable(DatafluxError):
+    """A directory cannot serve as the cache of this version; nothing in it was touched."""
+
+    def __init__(self, path: str, problem: str, advice: str) -> None:
+        super().__init__(path, problem, advice)
+        self.path, self.problem, self.advice = path, problem, advice
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}; {self.advice}"
+
+
+class StageStuck(DatafluxError, TimeoutError):
+    """A stage of a dataset has given nothing for longer than it may take."""
+
+    def __init__(self, stage: str, waited_s: float, advice: str) -> None:
+        super().__init__(stage, waited_s, advice)
+        self.stage, self.waited_s, self.advice = stage, waited_s, advice
+
+    def __str__(self) -> str:
+        return f"{self.stage} has given nothing for {self.waited_s:.0f} s; {self.advice}"

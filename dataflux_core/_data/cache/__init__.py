@@ -1,0 +1,1 @@
+"""Keep on this machine what was read, shared by its processes."""

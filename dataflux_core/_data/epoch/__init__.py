@@ -1,0 +1,1 @@
+"""Feed the samples of an epoch to a training loop."""

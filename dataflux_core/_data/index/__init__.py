@@ -1,0 +1,1 @@
+"""Tell which samples there are."""

@@ -1,0 +1,1 @@
+"""Make samples of bytes."""

@@ -1,0 +1,1 @@
+"""Decide in which order samples come, which of them are whose."""

@@ -1,0 +1,1 @@
+"""Read objects wherever they lie."""
