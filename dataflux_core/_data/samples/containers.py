@@ -1,0 +1,44 @@
+"""Open a media file that came from anywhere."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import av
+
+from dataflux_core._data.samples.declared import missing_bytes
+from dataflux_core._plan.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from av.container import InputContainer
+
+# A playlist, a list of files to join, a file of subtitles: FFmpeg would go and read what such a file names, from this
+# machine or from the network. So only formats that hold their own sound and pictures are opened, and nothing else is.
+_OPTIONS = {
+    "format_whitelist": "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,wav,w64,flac,mp3,aac,aiff,au,caf",
+    "protocol_whitelist": "",
+}
+_SHOWN_BYTES = 8
+
+
+@contextmanager
+def opened(content: bytes, what: str) -> Iterator[InputContainer]:
+    """Open `content`; raises ValueError where it is no `what` or is shorter than it says itself."""
+    lacking = missing_bytes(content)
+    if lacking:
+        raise ValueError(f"cut short: {counted(len(content), 'byte')} are there, {lacking:,} more should follow")
+    try:
+        container = av.open(io.BytesIO(content), "r", options=dict(_OPTIONS), metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        begin = (
+            f"{counted(len(content), 'byte')} that begin with {content[:_SHOWN_BYTES]!r}"
+            if content
+            else "no bytes at all"
+        )
+        raise ValueError(f"no {what}: {begin}") from error
+    with container:
+        yield container

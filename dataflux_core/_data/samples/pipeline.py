@@ -1,0 +1,128 @@
+"""Lead a sample through its transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+from dataflux_core.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from dataflux_core._data.samples.encoded import Sample
+
+Transform: TypeAlias = Callable[[dict[str, Any]], dict[str, Any] | Iterable[dict[str, Any] | None] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A transform that can be undone: `backward` leads what `forward` gave, or a model's output like it, back."""
+
+    forward: Callable[[dict[str, Any]], dict[str, Any]]
+    backward: Callable[[dict[str, Any]], dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        for name, function in (("forward", self.forward), ("backward", self.backward)):
+            if not callable(function):
+                raise InvalidArgument(name, repr(function), "a function from a dict to a dict")
+
+    def __call__(self, sample: Sample) -> Sample:
+        return self.forward(sample)
+
+    def inverse(self) -> Translation:
+        return Translation(self.backward, self.forward)
+
+
+class StepFailed(Exception):
+    """A transform raised `error`, or gave what is no sample: a messenger within this room, never seen outside."""
+
+    def __init__(self, step: str, error: Exception) -> None:
+        super().__init__(step, error)
+        self.step, self.error = step, error
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Transforms one after the other; picklable where they are.
+
+    Each takes a dict and gives a dict, None to drop the sample, or several samples: a list, or an iterator, such as a
+    generator function gives, from which no more is drawn than is asked for.
+    """
+
+    steps: tuple[Transform, ...] = ()
+
+    def outputs(self, sample: Sample) -> Iterator[Sample]:
+        """Yield what becomes of one sample: none, one or many; raises StepFailed for what a transform raises."""
+        return _through(self.steps, 0, sample)
+
+    def backward(self, sample: Sample) -> Sample:
+        """Undo the transforms, the last one first; raises InvalidArgument where one is no Translation."""
+        translations = [step for step in self.steps if isinstance(step, Translation)]
+        for step in self.steps:
+            if not isinstance(step, Translation):
+                expected = "Translation(forward, backward), since its backward is asked for"
+                raise InvalidArgument("transforms", name_of(step), expected)
+        for translation in reversed(translations):
+            sample = translation.backward(sample)
+        return sample
+
+
+def pipeline_of(transforms: Transform | Sequence[Transform] | None) -> Pipeline:
+    """Return the pipeline of one transform, of several, of none."""
+    if transforms is None:
+        return Pipeline()
+    given = (transforms,) if callable(transforms) or not isinstance(transforms, Iterable) else transforms
+    steps = tuple(given)
+    for step in steps:
+        if isinstance(step, type) or not callable(step):
+            raise InvalidArgument("transforms", repr(step), "functions from a dict to a dict, None or several dicts")
+    return Pipeline(steps)
+
+
+def name_of(step: object) -> str:
+    if isinstance(step, Translation):
+        return f"Translation({name_of(step.forward)}, …)"
+    return str(getattr(step, "__qualname__", None) or type(step).__name__)
+
+
+def _through(steps: Sequence[Transform], at: int, sample: Sample) -> Iterator[Sample]:
+    for number in range(at, len(steps)):
+        step = steps[number]
+        try:
+            given = step(sample)
+        except Exception as error:
+            raise StepFailed(name_of(step), error) from error
+        if given is None:
+            return
+        if not isinstance(given, dict):
+            for several in _several(step, given):
+                yield from _through(steps, number + 1, several)
+            return
+        sample = given
+    yield sample
+
+
+def _several(step: Transform, given: Any) -> Iterator[Sample]:  # noqa: ANN401 - whatever a caller's function gives
+    if not isinstance(given, (Iterator, list, tuple)):
+        _refuse(step, given)
+    drawn = iter(given)
+    try:
+        while True:
+            try:
+                one = next(drawn)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise StepFailed(name_of(step), error) from error
+            if isinstance(one, dict):
+                yield one
+            elif one is not None:
+                _refuse(step, one)
+    finally:
+        if hasattr(drawn, "close"):  # a generator's own clean-up waits for no collector
+            drawn.close()
+
+
+def _refuse(step: Transform, given: object) -> NoReturn:
+    wrong = TypeError(f"it gave {type(given).__name__}: expected a dict, None, or an iterator or a list of dicts")
+    raise StepFailed(name_of(step), wrong) from wrong
