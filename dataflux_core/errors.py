@@ -13,6 +13,7 @@ __all__ = [
     "DatafluxError",
     "EndpointUnreachable",
     "ExtraMissing",
+    "FileNotRead",
     "FileNotWritten",
     "IndexUnusable",
     "InvalidArgument",
@@ -21,11 +22,13 @@ __all__ = [
     "ObjectChanged",
     "ObjectNotFound",
     "ResumeFileUnusable",
+    "S3CredentialsMissing",
     "ServiceRefused",
     "StageStuck",
     "StateMismatch",
     "TooManyBadSamples",
     "UnsafeName",
+    "VersionChanged",
 ]
 
 
@@ -67,6 +70,16 @@ class CredentialsMissing(DatafluxError):
             f"no usable Google credentials ({self.reason}); run `gcloud auth application-default login`, set "
             "GOOGLE_APPLICATION_CREDENTIALS, or give a client made with credentials; for an emulator set "
             "STORAGE_EMULATOR_HOST"
+        )
+
+
+class S3CredentialsMissing(CredentialsMissing):
+    """No credentials for S3 were found or the service refused them."""
+
+    def __str__(self) -> str:
+        return (
+            f"no usable S3 credentials ({self.reason}); set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where they are "
+            "temporary, AWS_SESSION_TOKEN; for a public bucket set AWS_SKIP_SIGNATURE=true"
         )
 
 
@@ -175,6 +188,28 @@ class NotDecompressed(DatafluxError):
 
     def __str__(self) -> str:
         return f"{self.name}: not decompressed: {self.reason}; read it without decompress=True to get its stored bytes"
+
+
+class VersionChanged(DatafluxError):
+    """What a URL names is no longer what it was when its first range was read."""
+
+    def __init__(self, subject: str, expected: str, found: str) -> None:
+        super().__init__(subject, expected, found)
+        self.subject, self.expected, self.found = subject, expected, found
+
+    def __str__(self) -> str:
+        return f"{self.subject}: was version {self.expected}, is {self.found or 'another'} now; read all its ranges again"
+
+
+class FileNotRead(DatafluxError):
+    """A local file that was to be read cannot be."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: cannot be read: {self.reason}; correct the path in the index or the file's permissions"
 
 
 class ListingInexact(DatafluxError):

@@ -147,7 +147,7 @@ def access_of(client: Any) -> Access:  # noqa: ANN401 - google-cloud-storage shi
     from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 - slow import
 
     base_url = connection.API_BASE_URL.rstrip("/")
-    proxy, verify = _way_out(getattr(client, "_http_internal", None), base_url)
+    proxy, verify = way_out(getattr(client, "_http_internal", None), base_url)
     endpoint = Endpoint(
         base_url,
         tuple(headers),
@@ -172,7 +172,7 @@ def check_url(base_url: str) -> None:
         raise InvalidArgument("api_endpoint", repr(base_url), expected)
 
 
-def _way_out(session: Any, base_url: str) -> tuple[str, bool | str]:  # noqa: ANN401 - requests ships no types
+def way_out(session: Any, base_url: str) -> tuple[str, bool | str]:  # noqa: ANN401 - requests ships no types
     """Return the proxy ("": none) and the certificates that requests would use, the environment's included."""
     from requests import Session  # noqa: PLC0415 - slow import
     from requests.utils import select_proxy  # noqa: PLC0415

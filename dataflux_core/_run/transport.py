@@ -35,6 +35,7 @@ _CALLBACK_FAILED = 11  # CURLM_ABORTED_BY_CALLBACK, which pycurl does not name
 _BUFFER_BYTES = 256 * 1024
 _POOL_CONNECTIONS = 64
 _LARGE_BYTES = 512 * 1024  # of an answer that is worth a buffer
+_OPEN_BYTES = 2**31  # a limit like that is no expectation: most of what comes is small, so it is kept in pieces
 _WASTE = 2  # times what is needed: a buffer larger than that is not kept
 MAX_CONNECTIONS = 512  # kept for later requests, unless said otherwise: libcurl's own default drops some in each lull
 
@@ -50,6 +51,7 @@ class Endpoint:
     verify: bool = True
     connect_timeout_s: int = 20
     stall_timeout_s: int = 60  # no byte for so long is a failure
+    least_bytes_per_s: int = 1  # less, for as long, is a stall too
 
 
 @dataclass(slots=True)
@@ -141,6 +143,12 @@ class _Exchange:
         self.buffer.seek(0)
 
 
+def _kind_of(request: Request) -> _Kind:
+    if request.method != "GET":
+        return "sent"
+    return "large" if _LARGE_BYTES <= request.max_bytes < _OPEN_BYTES else "small"
+
+
 class Transport:
     """Own the connections of one thread to one endpoint; never used in another process than its maker's."""
 
@@ -172,7 +180,7 @@ class Transport:
 
     def start(self, request: Request, tag: Any, *, authorization: str = "") -> None:  # noqa: ANN401 - handed back as is
         """Send `request`; `wait` will hand back `tag` with its answer."""
-        kind: _Kind = "sent" if request.method != "GET" else "large" if request.max_bytes >= _LARGE_BYTES else "small"
+        kind = _kind_of(request)
         spare = self._spare[kind]
         exchange = spare.pop() if spare else _Exchange(self._new_handle(), kind)
         exchange.allow(request.max_bytes)
@@ -342,7 +350,7 @@ class Transport:
         curl.setopt(pycurl.PATH_AS_IS, 1)  # objects may be named "." or ".."
         curl.setopt(pycurl.BUFFERSIZE, _BUFFER_BYTES)
         curl.setopt(pycurl.CONNECTTIMEOUT, self.endpoint.connect_timeout_s)
-        curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
+        curl.setopt(pycurl.LOW_SPEED_LIMIT, self.endpoint.least_bytes_per_s)
         curl.setopt(pycurl.LOW_SPEED_TIME, self.endpoint.stall_timeout_s)
         curl.setopt(pycurl.USERAGENT, "")  # the endpoint's headers name the client
         curl.setopt(pycurl.PROXY, self.endpoint.proxy)
