@@ -1,0 +1,166 @@
+"""Say which objects and which values make up the samples of some rows."""
+
+from __future__ import annotations
+
+from math import isnan
+from os.path import abspath
+from posixpath import join, normpath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from dataflux_core._data.epoch.window import Window
+from dataflux_core._plan.remote import UNKNOWN_BYTES, RemoteObjects
+from dataflux_core.errors import IndexUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from dataflux_core._data.index.sample_index import SampleIndex
+
+_SCHEMES = ("gs", "s3", "http", "https", "file")
+_OF_OBJECT = ("size", "crc32c", "generation")
+_URL_ENDINGS = ("_url", "_uri", "_path")
+_URL_NAMES = ("url", "uri", "path")
+
+
+class Binding:
+    """The columns of an index, each with its part: loaded, the id, kept as it is."""
+
+    def __init__(
+        self,
+        index: SampleIndex,
+        source: str,
+        *,
+        loaded: Sequence[str] | None,
+        id_column: str | None,
+        kept: Sequence[str] | None,
+    ) -> None:
+        self.index = index
+        self._source = source
+        columns = index.columns
+        self.loaded = tuple(_likely_loaded(columns) if loaded is None else loaded)
+        self.id_column = id_column or ("id" if "id" in columns else None)
+        facts = {fact for column in self.loaded for fact in self._facts_of(column).values()}
+        others = [column for column in columns if column not in {*self.loaded, *facts, self.id_column}]
+        self.kept = tuple(others if kept is None else kept)
+        wanted = [*self.loaded, *self.kept, *([self.id_column] if self.id_column else [])]
+        for column in wanted:
+            if column not in columns:
+                raise IndexUnusable(source, f"there is no column {column!r}", f"there are {', '.join(columns)}")
+        if not self.loaded and not wanted:
+            raise IndexUnusable(source, "it has no columns", "give an index with a column of URLs in columns_to_load")
+        self._is_remote = "://" in index.base and not index.base.startswith("file:")
+
+    def window(self, rows: NDArray[np.int64]) -> Window:
+        """Look rows up, (n,)."""
+        table = self.index.take(rows)
+        listed = rows.tolist()
+        ids = (
+            [str(value) for value in table[self.id_column].to_pylist()]
+            if self.id_column
+            else [str(row) for row in listed]
+        )
+        unreadable: dict[int, str] = {}
+        width = len(self.loaded)
+        urls = [""] * (len(listed) * width)
+        for place, column in enumerate(self.loaded):
+            for row, value in enumerate(table[column].to_pylist()):
+                try:
+                    urls[row * width + place] = self._resolved(value)
+                except _NoUrl as problem:  # noqa: PERF203 - each is reported in its place
+                    unreadable[row * width + place] = str(problem)
+        names = [*([self.id_column] if self.id_column else []), *self.kept]
+        columns = [table[name].to_pylist() for name in names]
+        values = (
+            [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)] if names else [{}] * len(listed)
+        )
+        sizes, crc32cs, generations = (self._fact(table, fact, len(listed)) for fact in _OF_OBJECT)
+        objects = RemoteObjects(urls, sizes, crc32cs, generations)
+        starts = range(0, len(urls) + 1, width) if width else [0] * (len(listed) + 1)
+        return Window(listed, ids, [self.loaded] * len(listed), starts, objects, unreadable, values)
+
+    def _facts_of(self, column: str) -> dict[str, str]:
+        """Return which columns tell the size, the crc32c, the generation of a loaded column's objects."""
+        found = {}
+        for fact in _OF_OBJECT:
+            names = [f"{column}.{fact}"] + ([fact] if len(self.loaded) == 1 else [])
+            present = [name for name in names if name in self.index.columns]
+            if present:
+                found[fact] = present[0]
+        return found
+
+    def _fact(self, table: pa.Table, fact: str, count: int) -> list[Any] | None:
+        unknown: Any = "" if fact == "crc32c" else UNKNOWN_BYTES if fact == "size" else 0
+        kind = str if fact == "crc32c" else int
+        width = len(self.loaded)
+        told: list[Any] = [unknown] * (count * width)
+        is_told = False
+        for place, column in enumerate(self.loaded):
+            name = self._facts_of(column).get(fact)
+            if name is None:
+                continue
+            values = table[name].to_pylist()
+            if not all(value is None or isinstance(value, kind) for value in values):
+                continue  # a column that happens to have the name
+            is_told = True
+            told[place::width] = [unknown if value is None else value for value in values]
+        return told if is_told else None
+
+    def _resolved(self, value: object) -> str:
+        """Return the absolute URL; raises _NoUrl."""
+        url = _text_of(value)
+        scheme, separator, _ = url.partition("://")
+        if not separator:
+            return self._below_base(url)
+        if scheme not in _SCHEMES:
+            raise _NoUrl(
+                f"{_shortened(url)}: expected one of {', '.join(name + '://' for name in _SCHEMES)}, or a path"
+            )
+        return self._local(url.removeprefix("file://")) if scheme == "file" else url
+
+    def _below_base(self, path: str) -> str:
+        base = self.index.base
+        if not self._is_remote or path.startswith("/"):
+            return self._local(join(base, path))
+        parts = urlsplit(base)
+        joined = normpath(join(parts.path or "/", path))
+        return f"{parts.scheme}://{parts.netloc}{joined if joined.startswith('/') else '/' + joined}"
+
+    def _local(self, path: str) -> str:
+        if self._is_remote:
+            raise _NoUrl(f"{_shortened(path)}: an index that comes over the network may not name local files")
+        return abspath(path)  # noqa: PTH100 - resolve() would ask the disk, a thousand times for each window
+
+
+class _NoUrl(Exception):
+    """A value names no object; says why."""
+
+
+def _text_of(value: object) -> str:
+    if value is None or (isinstance(value, float) and isnan(value)):
+        raise _NoUrl("no URL (null)")
+    if not isinstance(value, str):
+        raise _NoUrl(f"{value!r} is no URL but a {type(value).__name__}")
+    if not value.strip():
+        raise _NoUrl("an empty URL")
+    if "\0" in value:
+        raise _NoUrl(f"{_shortened(value)}: a NUL character")
+    return value
+
+
+def _likely_loaded(columns: Sequence[str]) -> list[str]:
+    """Return the columns of URLs: those whose sizes are told, else those that are called so."""
+    measured = [column for column in columns if f"{column}.size" in columns]
+    return measured or [
+        column for column in columns if column.lower() in _URL_NAMES or column.lower().endswith(_URL_ENDINGS)
+    ]
+
+
+def _shortened(url: str) -> str:
+    longest = 100
+    bare = url.partition("?")[0]
+    return repr(bare if len(bare) <= longest else bare[:longest] + "…")

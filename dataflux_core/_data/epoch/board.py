@@ -1,0 +1,187 @@
+"""Share between a dataset's process and its loader workers which epoch it is, how far each has come."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+import tempfile
+import threading
+from contextlib import contextmanager
+from dataclasses import fields
+from multiprocessing import context, reduction
+from typing import TYPE_CHECKING, NamedTuple
+
+from dataflux_core._data.epoch.stats import StreamStats
+from dataflux_core._plan.order.state import Progress
+from dataflux_core.errors import InvalidArgument, StateMismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_WORKERS = 512
+_RECORDS = 65_536  # of each worker: more samples than that are never between a worker and the consumer
+_HEADER = struct.Struct("<qq")  # next epoch, iterations begun
+_PASS = struct.Struct("<qqq")  # loader, number of its pass, epoch
+_PASSES_AT = 64
+_PASSES = 128  # remembered: more loaders do not take one dataset at the same time
+_HEADER_BYTES = 4096
+_WORKER = struct.Struct("<qqqq")  # epoch, samples given, whether it has ended, lane
+_RECORD = struct.Struct("<qq")  # rows done, samples given of the row after them
+_STATS = struct.Struct(f"<{len(fields(StreamStats))}d")
+_STATS_AT = 256
+_RECORDS_AT = 4096
+_WORKER_BYTES = _RECORDS_AT + _RECORDS * _RECORD.size
+_BYTES = _HEADER_BYTES + MAX_WORKERS * _WORKER_BYTES  # of addresses: a page takes memory once it is written to
+
+
+class Pass(NamedTuple):
+    """One iteration over a dataset, by all workers of a loader or by a process of its own."""
+
+    loader_key: int
+    number: int  # of those that the loader has made with the same workers
+    epoch: int
+
+
+class WorkerNote(NamedTuple):
+    """What a worker says of itself."""
+
+    epoch: int
+    samples: int
+    has_ended: bool
+    lane: int
+
+
+class Board:
+    """A piece of anonymous memory that a dataset and its copies in loader workers see.
+
+    It has no name, so nothing is left behind when they die, and nobody waits for anybody.
+    """
+
+    def __init__(self, next_epoch: int = 0) -> None:
+        self.process_id = os.getpid()
+        self._lock = threading.Lock()
+        self._open(_new_file(), next_epoch)
+
+    def _open(self, descriptor: int, next_epoch: int | None = None) -> None:
+        self._descriptor = descriptor
+        self._memory = mmap.mmap(descriptor, _BYTES)
+        if next_epoch is not None:
+            _HEADER.pack_into(self._memory, 0, next_epoch, 0)
+
+    def __getstate__(self) -> tuple[object, int]:
+        # A descriptor can be handed to a child that is being started; elsewhere a copy starts a board of its own.
+        is_starting = context.get_spawning_popen() is not None
+        return (reduction.DupFd(self._descriptor) if is_starting else None), self.next_epoch
+
+    def __setstate__(self, state: tuple[object, int]) -> None:
+        shared, next_epoch = state
+        self.process_id = os.getpid()
+        self._lock = threading.Lock()
+        if shared is None:
+            self._open(_new_file(), next_epoch)
+        else:
+            self._open(shared.detach())  # type: ignore[attr-defined] # what DupFd gave
+            self.process_id = 0  # another's
+
+    def __del__(self) -> None:
+        memory = getattr(self, "_memory", None)
+        if memory is not None:
+            memory.close()
+            os.close(self._descriptor)
+
+    @property
+    def next_epoch(self) -> int:
+        return int(_HEADER.unpack_from(self._memory)[0])
+
+    @next_epoch.setter
+    def next_epoch(self, epoch: int) -> None:
+        with self._locked():
+            _, begun = _HEADER.unpack_from(self._memory)
+            _HEADER.pack_into(self._memory, 0, epoch, begun)
+
+    def last_pass(self, loader_key: int) -> Pass | None:
+        """Return the pass of a loader that was begun last."""
+        own = (known for known in self._passes() if known.loader_key == loader_key)
+        return max(own, key=lambda known: known.number, default=None)
+
+    def begin(self, loader_key: int, number: int, wanted_epoch: int | None = None) -> int:
+        """Return the epoch of a pass, the same to all workers: the next one, or that which the first of them wants."""
+        with self._locked():
+            for known in self._passes():
+                if (known.loader_key, known.number) == (loader_key, number):
+                    return known.epoch
+            next_epoch, begun = _HEADER.unpack_from(self._memory)
+            epoch = next_epoch if wanted_epoch is None else wanted_epoch
+            _PASS.pack_into(self._memory, _pass_at(begun), loader_key, number, epoch)
+            _HEADER.pack_into(self._memory, 0, epoch + 1, begun + 1)
+            return int(epoch)
+
+    def _passes(self) -> list[Pass]:
+        _, begun = _HEADER.unpack_from(self._memory)
+        first = max(0, begun - _PASSES)
+        return [Pass(*_PASS.unpack_from(self._memory, _pass_at(number))) for number in range(first, begun)]
+
+    def worker_begins(self, worker: int, epoch: int, lane: int) -> None:
+        if worker >= MAX_WORKERS:
+            raise InvalidArgument("num_workers", str(worker + 1), f"at most {MAX_WORKERS} loader workers")
+        _WORKER.pack_into(self._memory, _worker_at(worker), epoch, 0, 0, lane)
+
+    def tell(self, worker: int, samples: int, progress: Progress) -> None:
+        """Note what is done when the worker's sample number `samples` is handed to the consumer."""
+        at = _worker_at(worker)
+        _RECORD.pack_into(self._memory, at + _RECORDS_AT + (samples % _RECORDS) * _RECORD.size, *progress)
+        struct.pack_into("<q", self._memory, at + 8, samples)
+
+    def worker_ends(self, worker: int) -> None:
+        struct.pack_into("<q", self._memory, _worker_at(worker) + 16, 1)
+
+    def note_of(self, worker: int) -> WorkerNote:
+        epoch, samples, has_ended, lane = _WORKER.unpack_from(self._memory, _worker_at(worker))
+        return WorkerNote(epoch, samples, bool(has_ended), lane)
+
+    def progress_at(self, worker: int, samples: int) -> Progress:
+        """Return what is done when so many of the worker's samples were handed out; raises StateMismatch."""
+        note = self.note_of(worker)
+        if not note.samples - _RECORDS < samples <= note.samples:
+            raise StateMismatch(
+                f"loader worker {worker} has given {note.samples} samples, of which {samples} were handed out",
+                "let fewer samples wait: a smaller prefetch_factor or batch_size",
+            )
+        at = _worker_at(worker) + _RECORDS_AT + (samples % _RECORDS) * _RECORD.size
+        return Progress(*_RECORD.unpack_from(self._memory, at))
+
+    def put_stats(self, worker: int, stats: StreamStats) -> None:
+        _STATS.pack_into(self._memory, _worker_at(worker) + _STATS_AT, *stats.values())
+
+    def stats_of(self, worker: int) -> StreamStats:
+        return StreamStats.of(_STATS.unpack_from(self._memory, _worker_at(worker) + _STATS_AT))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # The file's lock keeps other processes away, the other one this process's threads.
+        with self._lock:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+
+def _pass_at(number: int) -> int:
+    return _PASSES_AT + (number % _PASSES) * _PASS.size
+
+
+def _worker_at(worker: int) -> int:
+    return _HEADER_BYTES + worker * _WORKER_BYTES
+
+
+def _new_file() -> int:
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("dataflux-board", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, _BYTES)
+    return descriptor

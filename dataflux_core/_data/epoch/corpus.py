@@ -1,0 +1,114 @@
+"""Put together the samples of one or several streams with the orders in which they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from dataflux_core._data.epoch.window import Window
+from dataflux_core._data.samples.maker import SampleMaker
+from dataflux_core._plan.order.orders import Order
+from dataflux_core._plan.remote import UNKNOWN_BYTES, RemoteObjects
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataflux_core._data.epoch.binding import Binding
+    from dataflux_core._data.samples.maker import Recipe
+    from dataflux_core._plan.order.state import Identity
+
+# (epoch, world) to order: that of node-affine shares depends on how many ranks there are.
+OrderOf: TypeAlias = Callable[[int, int], Order]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Rows with how samples are made of them."""
+
+    binding: Binding
+    recipe: Recipe
+
+    def __len__(self) -> int:
+        return len(self.binding.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """All samples of a dataset: those of the second stream are numbered on from those of the first."""
+
+    streams: Sequence[Stream]
+    order_of: OrderOf
+    identity: Identity
+
+    def __len__(self) -> int:
+        return sum(len(stream) for stream in self.streams)
+
+    @property
+    def positions(self) -> int:
+        """Return how many samples an epoch has."""
+        return self.identity.count
+
+    def makers(self) -> list[SampleMaker]:
+        """Make what makes samples, anew for each process that iterates."""
+        return [SampleMaker(stream.recipe) for stream in self.streams]
+
+    def window(self, sample_ids: NDArray[np.int64]) -> Window:
+        """Look samples up, (n,)."""
+        if len(self.streams) == 1:
+            return self.streams[0].binding.window(sample_ids)
+        firsts = np.cumsum([0, *(len(stream) for stream in self.streams)])
+        streams = np.searchsorted(firsts, sample_ids, side="right") - 1
+        windows: dict[int, Window] = {}
+        for stream in np.unique(streams).tolist():
+            rows = sample_ids[streams == stream] - firsts[stream]
+            windows[stream] = self.streams[stream].binding.window(rows)
+        return _interleaved(windows, streams.tolist())
+
+
+def _interleaved(windows: dict[int, Window], streams: list[int]) -> Window:
+    """Put rows of several windows into one, in the order that `streams` names."""
+    taken = dict.fromkeys(windows, 0)
+    places = []
+    for stream in streams:
+        places.append((windows[stream], taken[stream]))
+        taken[stream] += 1
+    starts = [0]
+    columns = _ObjectColumns()
+    unreadable: dict[int, str] = {}
+    for window, place in places:
+        for at in range(window.starts[place], window.starts[place + 1]):
+            if at in window.unreadable:
+                unreadable[len(columns.urls)] = window.unreadable[at]
+            columns.add(window.objects, at)
+        starts.append(len(columns.urls))
+    return Window(
+        [window.rows[place] for window, place in places],
+        [window.ids[place] for window, place in places],
+        [window.columns[place] for window, place in places],
+        starts,
+        RemoteObjects(columns.urls, columns.sizes, columns.crc32cs, columns.generations),
+        unreadable,
+        [window.values[place] for window, place in places],
+        streams,
+    )
+
+
+class _ObjectColumns:
+    """Columns of objects that grow."""
+
+    def __init__(self) -> None:
+        self.urls: list[str] = []
+        self.sizes: list[int] = []
+        self.crc32cs: list[str] = []
+        self.generations: list[int] = []
+
+    def add(self, objects: RemoteObjects, at: int) -> None:
+        self.urls.append(objects.urls[at])
+        self.sizes.append(UNKNOWN_BYTES if objects.sizes is None else objects.sizes[at])
+        self.crc32cs.append("" if objects.crc32cs is None else objects.crc32cs[at])
+        self.generations.append(0 if objects.generations is None else objects.generations[at])

@@ -1,0 +1,234 @@
+"""Iterate over a corpus, epoch after epoch, in any process; remember how far its consumer has come."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from operator import ge
+from typing import TYPE_CHECKING, Any
+
+from dataflux_core._data.epoch.board import Board
+from dataflux_core._data.epoch.lane_run import Share, Tools, run_lane
+from dataflux_core._data.epoch.loader_state import states_within
+from dataflux_core._data.epoch.loaders import Noticing, place
+from dataflux_core._data.epoch.options import ranks_of
+from dataflux_core._data.epoch.read_ahead import AheadBounds
+from dataflux_core._data.epoch.stats import StreamStats
+from dataflux_core._plan.order.deal import Deal
+from dataflux_core._plan.order.state import (
+    EVERY_RANK,
+    EpochState,
+    Lane,
+    Progress,
+    from_dict,
+    joined,
+    start_of,
+    to_dict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dataflux_core._data.epoch.corpus import Corpus
+    from dataflux_core._data.epoch.lane_run import Given
+    from dataflux_core._data.epoch.loaders import LoaderIteration, Place
+    from dataflux_core._data.epoch.options import IterationOptions
+    from dataflux_core._data.epoch.resources import Resources
+    from dataflux_core._data.samples.encoded import Sample
+    from dataflux_core._plan.order.state import Start
+
+_NOTE_EVERY = 32  # samples, between two notes of a worker's statistics
+
+
+@dataclass(slots=True)
+class _Running:
+    """One iteration of this process."""
+
+    epoch: int
+    share: Share
+    progress: Progress
+    samples: int = 0
+    is_over: bool = False
+
+
+class Feed:
+    """One dataset's iterations in this process and, through copies of it, in loader workers."""
+
+    def __init__(self, corpus: Corpus, options: IterationOptions, resources: Resources) -> None:
+        self.corpus = corpus
+        self.options = options
+        self.resources = resources
+        self.noticing = Noticing()
+        self._board = Board()
+        self._stats = StreamStats()
+        self._resumed = EpochState()  # where the epoch of its number begins
+        self._wanted_epoch: int | None = None  # by a worker whose loader keeps its state
+        self._running: _Running | None = None  # the last iteration of this process itself
+        self._passes = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        rank, world = ranks_of(self.options)  # a worker that is spawned does not know them
+        options = replace(self.options, rank=rank, world=world)
+        return {"made_of": (self.corpus, options, self.resources), "board": self._board, "resumed": self._resumed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(*state["made_of"])  # type: ignore[misc] # pickle made the empty object that this fills
+        self._board, self._resumed = state["board"], state["resumed"]
+
+    @property
+    def rows(self) -> int:
+        """How many samples this rank is given in a whole epoch, all its workers together."""
+        rank, world = ranks_of(self.options)
+        return self._deal(world, 1).rank_rows(self.corpus.positions, rank)
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield this process's share of the next epoch: a rank's, or that of one of its loader's workers."""
+        here = place()
+        if here is not None:
+            yield from self._as_worker(here)
+            return
+        if self._board.process_id != os.getpid():
+            self._board = Board(self._board.next_epoch)  # a rank that was forked counts for itself
+        key = secrets.randbits(62)
+        running = self._begin(self._board.begin(key, 0), workers=1, worker=0)
+        self.noticing.last = None
+        for sample, _ in self._run(running):
+            yield sample
+        running.is_over = True
+
+    def _as_worker(self, here: Place) -> Iterator[Sample]:
+        epoch = self._board.begin(here.loader_key, self._passes, self._wanted_epoch)
+        self._passes += 1
+        self._wanted_epoch = None
+        running = self._begin(epoch, here.workers, here.worker)
+        self._board.worker_begins(here.worker, epoch, running.share.lane)
+        for sample, progress in self._run(running):
+            self._board.tell(here.worker, running.samples, progress)
+            if running.samples % _NOTE_EVERY == 1:
+                self._board.put_stats(here.worker, self._stats)
+            yield sample
+        running.is_over = True
+        self._board.put_stats(here.worker, self._stats)
+        self._board.worker_ends(here.worker)
+
+    def _begin(self, epoch: int, workers: int, worker: int) -> _Running:
+        start = self._start(epoch, workers)
+        rank, world = ranks_of(self.options)
+        lane = (worker + start.turn) % workers
+        share = Share(self.corpus.order_of(epoch, world), self._deal(world, workers), rank, lane, start)
+        self._running = _Running(epoch, share, share.begins)
+        return self._running
+
+    def _start(self, epoch: int, workers: int) -> Start:
+        rank, world = ranks_of(self.options)
+        return start_of(self._base(epoch), self.corpus.positions, self._deal(world, workers), rank)
+
+    def _base(self, epoch: int) -> EpochState:
+        return self._resumed if self._resumed.epoch == epoch else EpochState(epoch)
+
+    def _run(self, running: _Running) -> Iterator[Given]:
+        tools = Tools(
+            self.corpus,
+            self.resources.reader(),
+            self.corpus.makers(),
+            AheadBounds(self.options.samples_ahead, self.options.prefetch_bytes),
+            self._stats,
+        )
+        before_s, began_s = self._stats.elapsed_s, time.monotonic()
+        with closing(run_lane(running.share, tools, evens_out=self.options.evens_out)) as lane:
+            for given in lane:
+                running.samples += 1
+                running.progress = given.progress
+                self._stats.samples += 1
+                self._stats.elapsed_s = before_s + time.monotonic() - began_s
+                yield given
+
+    def _deal(self, world: int, workers: int) -> Deal:
+        return Deal(world, workers, self.options.chunk, self.options.tail)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next iteration be that of `epoch`, from its front."""
+        self._resumed = EpochState(epoch)
+        self._board.next_epoch = epoch
+
+    def load(self, told: object) -> None:
+        """Go on from a state, those of all ranks, or that of a StatefulDataLoader; raises StateMismatch."""
+        states = [from_dict(state, self.corpus.identity) for state in states_within(told)]
+        state = joined(states)
+        here = place()
+        if state.deal is not None and here is not None and len(state.lanes) == 1:
+            (lane,) = state.lanes  # a worker's own: it goes on with it whichever worker it is now
+            state = replace(state, turn=(lane.worker - here.worker) % here.workers)
+        self._resumed = state
+        if here is not None:
+            self._wanted_epoch = state.epoch
+        else:
+            self._board.next_epoch = state.epoch
+            self._running = self.noticing.last = None
+
+    def told(self) -> dict[str, Any]:
+        """Return how far the consumer has come, as what JSON can hold."""
+        return to_dict(self._state(), self.corpus.identity)
+
+    def _state(self) -> EpochState:
+        loader = self.noticing.last
+        if place() is None and loader is not None:
+            return self._state_of_loader(loader)
+        running = self._running
+        if running is None:
+            return self._base(self._board.next_epoch)
+        if running.is_over and place() is None:
+            return EpochState(running.epoch + 1)
+        share = running.share
+        done = running.progress.rows - share.begins.rows
+        is_even = done == running.samples or running.is_over
+        return self._dealt(running.epoch, share.deal, share.start, {share.lane: running.progress}, is_even=is_even)
+
+    def _state_of_loader(self, loader: LoaderIteration) -> EpochState:
+        begun = self._board.last_pass(loader.key)
+        if begun is None:
+            return self._base(self._board.next_epoch)
+        notes = [self._board.note_of(worker) for worker in range(loader.workers)]
+        ended = {worker: note.samples for worker, note in enumerate(notes) if note.has_ended}
+        given = loader.batches_of_workers(ended)
+        if len(ended) == loader.workers and all(map(ge, given, loader.batches_in(list(ended.values())))):
+            return EpochState(begun.epoch + 1)
+        if not loader.handed_out:
+            return self._base(begun.epoch)
+        start = self._start(begun.epoch, loader.workers)
+        lanes, is_even = {}, True
+        for worker, note in enumerate(notes):
+            samples = given[worker] * loader.batch_size
+            samples = min(samples, note.samples) if note.has_ended else samples
+            begins = start.of(note.lane)
+            lanes[note.lane] = self._board.progress_at(worker, samples) if samples else begins
+            is_even = is_even and lanes[note.lane].rows - begins.rows == samples
+        _, world = ranks_of(self.options)
+        turned = replace(start, turn=(start.turn + loader.handed_out) % loader.workers)
+        return self._dealt(begun.epoch, self._deal(world, loader.workers), turned, lanes, is_even=is_even)
+
+    def _dealt(
+        self, epoch: int, deal: Deal, start: Start, lanes: Mapping[int, Progress], *, is_even: bool
+    ) -> EpochState:
+        """Return a state; where each row gave one sample, every rank has come as far as this one."""
+        rank, world = ranks_of(self.options)
+        base = self._base(epoch)
+        is_even = is_even and self.options.is_one_to_one and all(lane.rank == EVERY_RANK for lane in base.lanes)
+        whose = EVERY_RANK if is_even or world == 1 else rank
+        return EpochState(
+            epoch,
+            start.remainder.interruptions,
+            tuple(start.begun.items()),
+            deal,
+            start.turn,
+            {Lane(whose, worker): progress for worker, progress in lanes.items()},
+        )
+
+    def stats(self) -> StreamStats:
+        """Return what was done in this process and by the workers of the last loader."""
+        loader = self.noticing.last
+        workers = range(loader.workers) if loader is not None else range(0)
+        return sum((self._board.stats_of(worker) for worker in workers), self._stats)

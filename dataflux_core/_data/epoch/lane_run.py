@@ -1,0 +1,143 @@
+"""Give the samples of one lane in order, each with how far that brings the epoch."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dataflux_core._data.epoch.read_ahead import ReadAhead
+from dataflux_core._plan.order.state import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from dataflux_core._data.epoch.corpus import Corpus
+    from dataflux_core._data.epoch.read_ahead import AheadBounds
+    from dataflux_core._data.epoch.stats import StreamStats
+    from dataflux_core._data.epoch.window import Window
+    from dataflux_core._data.epoch.window_read import WindowReader
+    from dataflux_core._data.samples.encoded import Sample
+    from dataflux_core._data.samples.maker import SampleMaker
+    from dataflux_core._plan.order.deal import Deal
+    from dataflux_core._plan.order.orders import Order
+    from dataflux_core._plan.order.state import Start
+
+_FIRST_ROWS = 32  # a small window first, for a quick first batch
+_MOST_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The samples that one worker of one rank is to give in this epoch."""
+
+    order: Order
+    deal: Deal
+    rank: int
+    lane: int  # the worker whose share it is, which may be that of another worker before an interruption
+    start: Start
+
+    @property
+    def begins(self) -> Progress:
+        return self.start.of(self.lane)
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has, those given before included."""
+        return self.deal.lane_rows(len(self.start.remainder), self.rank, self.lane)
+
+    def positions(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return positions of the epoch, (n,) rows in, (n,) out."""
+        remainder = self.start.remainder
+        return remainder.positions(self.deal.indexes(len(remainder), self.rank, self.lane, rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What samples are made with."""
+
+    corpus: Corpus
+    reader: WindowReader
+    makers: Sequence[SampleMaker]  # by stream
+    bounds: AheadBounds
+    stats: StreamStats
+
+
+class Given(NamedTuple):
+    """A sample with what is done once it is handed out."""
+
+    sample: Sample
+    progress: Progress
+
+
+def run_lane(share: Share, tools: Tools, *, evens_out: bool) -> Generator[Given, None, None]:
+    """Yield the samples of a lane; with `evens_out`, as many as it has rows, though some of them are bad.
+
+    Those that are missing then are made up for by repeats of the lane's own, so that no rank waits for another.
+    """
+    first_bad = tools.stats.bad_samples
+    given = 0
+    for sample in _run(share, tools, share.begins, share.rows):
+        given += 1
+        yield sample
+    missing = int(tools.stats.bad_samples - first_bad) if evens_out else 0
+    if missing and given:
+        at_end = Progress(share.rows)
+        with closing(_run(share, tools, Progress(), share.rows)) as again:
+            for sample in islice(again, missing):
+                yield Given(sample.sample, at_end)
+
+
+def _run(share: Share, tools: Tools, begins: Progress, stop: int) -> Generator[Given, None, None]:
+    windows = _windows(share, tools.corpus, begins.rows, stop)
+    row = begins.rows
+    with closing(ReadAhead(windows, tools.reader, tools.bounds, tools.stats)) as ahead:
+        for slot, place in ahead.rows():
+            tools.stats.rows += 1
+            maker = tools.makers[slot.window.stream(place)]
+            outputs = _timed(maker.outputs(slot.window.raw_sample(slot.contents, place)), tools.stats)
+            skipped = begins.outputs if row == begins.rows else _begun_before(share, row)
+            yield from _given(outputs, row, skipped)
+            row += 1
+
+
+def _begun_before(share: Share, row: int) -> int:
+    begun = share.start.begun
+    return begun.get(int(share.positions(np.array([row], np.int64))[0]), 0) if begun else 0
+
+
+def _given(outputs: Iterator[Sample], row: int, skipped: int) -> Iterator[Given]:
+    """Say of each sample what is done with it: the row, once it is the row's last."""
+    remaining = islice(outputs, skipped, None) if skipped else outputs
+    sample = next(remaining, None)
+    number = skipped
+    while sample is not None:
+        number += 1
+        following = next(remaining, None)
+        yield Given(sample, Progress(row + 1) if following is None else Progress(row, number))
+        sample = following
+
+
+def _windows(share: Share, corpus: Corpus, start: int, stop: int) -> Iterator[Window]:
+    size = _FIRST_ROWS
+    while start < stop:
+        end = min(start + size, stop)
+        yield corpus.window(share.order.sample_ids(share.positions(np.arange(start, end, dtype=np.int64))))
+        start, size = end, min(2 * size, _MOST_ROWS)
+
+
+def _timed(outputs: Iterator[Sample], stats: StreamStats) -> Iterator[Sample]:
+    """Count the time that decoders and transforms take."""
+    while True:
+        began_s = time.perf_counter()
+        sample = next(outputs, None)
+        stats.decoding_s += time.perf_counter() - began_s
+        if sample is None:
+            return
+        yield sample

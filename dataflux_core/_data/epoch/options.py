@@ -1,0 +1,68 @@
+"""Say how a dataset is iterated; check what its maker was given."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from dataflux_core.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from dataflux_core._plan.order.deal import Tail
+
+DEFAULT_REQUESTS = 256
+_PREFETCH_BYTES = 256 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class IterationOptions:
+    """How the samples of an epoch reach one process."""
+
+    seed: int = 0
+    shuffle: bool = False
+    block_samples: int = 0  # 0: over the whole
+    ranks_per_node: int = 0  # 0: no node keeps to a share of its own
+    tail: Tail = "pad"
+    chunk: int = 1  # samples dealt to one worker at a time
+    rank: int | None = None  # None: as torch.distributed or the launcher's environment say
+    world: int | None = None
+    max_requests: int = DEFAULT_REQUESTS
+    prefetch_samples: int = 0  # 0: four times the requests
+    prefetch_bytes: int = _PREFETCH_BYTES
+    evens_out: bool = False  # bad samples that are left out are made up for by repeats
+    is_one_to_one: bool = True  # each row gives one sample, so all ranks come as far
+
+    @property
+    def samples_ahead(self) -> int:
+        return self.prefetch_samples or 4 * self.max_requests
+
+
+def ranks_of(options: IterationOptions) -> tuple[int, int]:
+    """Return (rank, world): as given, else torch.distributed's, else RANK and WORLD_SIZE of a launcher, else (0, 1)."""
+    if options.rank is not None and options.world is not None:
+        return options.rank, options.world
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    try:
+        rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    except ValueError as error:
+        told = f"RANK={os.environ.get('RANK')} WORLD_SIZE={os.environ.get('WORLD_SIZE')}"
+        raise InvalidArgument("rank", told, "whole numbers in the environment, or rank= and world=") from error
+    check_ranks(rank, world)
+    return rank, world
+
+
+def check_ranks(rank: int, world: int) -> None:
+    """Raise InvalidArgument for a rank that is none of the world's."""
+    if not 0 <= rank < world:
+        raise InvalidArgument("rank", f"{rank} of world={world}", "0 <= rank < world")
+
+
+def checked_choice(argument: str, given: Any, choices: Any) -> Any:  # noqa: ANN401 - whatever a caller gives, a Literal
+    """Refuse what is none of the choices of a Literal."""
+    if given not in get_args(choices):
+        raise InvalidArgument(argument, repr(given), f"one of {', '.join(map(repr, get_args(choices)))}")
+    return given

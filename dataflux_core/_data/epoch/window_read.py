@@ -1,0 +1,73 @@
+"""Read the objects of a window: from the cache what is there, the rest from where it lies."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from dataflux_core._data.cache.node_cache import Claim, NodeCache
+    from dataflux_core._plan.remote import RemoteObjects
+    from dataflux_core._run.fetching.fetcher import Fetcher
+    from dataflux_core.errors import DatafluxError
+
+    Arrived = Generator[tuple[int, bytes | DatafluxError], None, None]
+
+_OTHERS_S = 300.0  # for another process to fetch what it has begun
+
+
+class WindowReader:
+    """Reads objects through the cache of the node; used by several threads at once."""
+
+    def __init__(self, fetcher: Fetcher, cache: NodeCache | None) -> None:
+        self._fetcher = fetcher
+        self._cache = cache
+
+    def read(self, objects: RemoteObjects, wanted: Sequence[int]) -> Arrived:
+        """Yield (position, bytes or the error about it) of the wanted ones, each once, as they come."""
+        local = [position for position in wanted if objects.urls[position].startswith("/")]
+        remote = [position for position in wanted if not objects.urls[position].startswith("/")]
+        if self._cache is None or not remote:
+            yield from self._fetched(objects, wanted)
+            return
+        if local:
+            yield from self._fetched(objects, local)
+        claimed = objects.picked(remote)
+        with self._cache.claim(claimed) as claim:
+            for at, content in self._claimed(claim, claimed):
+                yield remote[at], content
+
+    def _claimed(self, claim: Claim, objects: RemoteObjects) -> Arrived:
+        missing = [*claim.past]
+        for position in claim.held:
+            content = claim.read(position)
+            if content is None:  # damaged on disk
+                missing.append(position)
+            else:
+                yield position, content
+        yield from self._fetched_and_stored(claim, objects, sorted([*claim.ours, *missing]))
+        given_up = []
+        for position in claim.theirs:
+            content = claim.wait(position, _OTHERS_S)
+            if content is None:
+                given_up.append(position)
+            else:
+                yield position, content
+        if given_up:
+            yield from self._fetched_and_stored(claim, objects, given_up)
+
+    def _fetched_and_stored(self, claim: Claim, objects: RemoteObjects, positions: Sequence[int]) -> Arrived:
+        with closing(self._fetched(objects, positions)) as arrived:
+            for position, content in arrived:
+                if isinstance(content, bytes):
+                    claim.store(position, content)
+                yield position, content
+
+    def _fetched(self, objects: RemoteObjects, positions: Sequence[int]) -> Arrived:
+        if not positions:
+            return
+        with closing(self._fetcher.read(objects.picked(positions))) as arrived:
+            for at, content in arrived:
+                yield positions[at], content

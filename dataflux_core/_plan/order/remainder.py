@@ -1,0 +1,145 @@
+"""Tell what is left of an epoch that was interrupted, maybe more than once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dataflux_core._plan.order.deal import Deal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was handed out of indexes from `start` on, as they were dealt: so many rows of each worker of each rank.
+
+    All indexes below `start` were handed out before.
+    """
+
+    start: int = 0
+    deal: Deal = field(default_factory=Deal)
+    rows: tuple[int, ...] = ()  # of worker w of rank r at w * world + r; empty: none
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """One interruption: indexes among what was left map to indexes among what there was."""
+
+    holes: NDArray[np.int64]  # what others that were further ahead had left out, in order
+    after: int  # everything from here on
+
+    def before(self, indexes: NDArray[np.int64]) -> NDArray[np.int64]:
+        beyond = indexes - len(self.holes) + self.after
+        if not len(self.holes):
+            return beyond
+        return np.where(indexes < len(self.holes), self.holes[np.minimum(indexes, len(self.holes) - 1)], beyond)
+
+
+class Remainder:
+    """What is left of the positions [0, count) of an epoch, as a sequence: index 0 is the first that is left."""
+
+    def __init__(self, count: int, interruptions: Sequence[Done] = ()) -> None:
+        self.count = count  # positions of the whole epoch
+        self.interruptions = tuple(interruptions)
+        self._left: list[_Left] = []
+        self._lengths = [count]
+        for done in self.interruptions:
+            left = _left_by(done, self._lengths[-1])
+            self._left.append(left)
+            self._lengths.append(len(left.holes) + max(0, self._lengths[-1] - left.after))
+
+    def __len__(self) -> int:
+        return self._lengths[-1]
+
+    def positions(self, indexes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return positions of the epoch, (n,) in and out; indexes beyond the end repeat the epoch from its front."""
+        positions = indexes
+        for left in reversed(self._left):
+            positions = left.before(positions)
+        is_beyond = indexes >= len(self)
+        if is_beyond.any():
+            positions = np.where(is_beyond, (indexes - len(self)) % max(self.count, 1), positions)
+        return positions
+
+    def without(self, done: Done) -> Remainder:
+        """Return what is left when `done` of this was handed out too.
+
+        Interruptions that have been caught up with are forgotten, so that a state stays small.
+        """
+        interruptions = list(self.interruptions)
+        start = done.start + _first_round(done, len(self))
+        while interruptions and start >= len(self._left[len(interruptions) - 1].holes):
+            left = self._left[len(interruptions) - 1]
+            shift = left.after - len(left.holes)
+            interruptions.pop()
+            start += shift
+            done = Done(done.start + shift, done.deal, done.rows)
+        length = self._lengths[len(interruptions)]
+        left = _left_by(done, length)
+        if not len(left.holes):
+            done = Done(left.after)
+        if done != Done():
+            interruptions.append(done)
+        return Remainder(self.count, interruptions)
+
+
+def _first_round(done: Done, length: int) -> int:
+    """Return how many indexes from `done.start` on were handed out without a gap between rounds."""
+    if not done.rows:
+        return 0
+    deal, count = done.deal, length - done.start
+    rounds = min(
+        _rounds_of(deal, worker, _rank_of(done, lane), count, rows)[0] for lane, (worker, rows) in _lanes(done)
+    )
+    return min(count, rounds * deal.world * deal.chunk)
+
+
+def _left_by(done: Done, length: int) -> _Left:
+    """Find what of `length` indexes is left."""
+    if not done.rows:
+        return _Left(np.empty(0, np.int64), min(done.start, length))
+    deal, count = done.deal, max(0, length - done.start)
+    per_round = deal.world * deal.chunk
+    spans = [_rounds_of(deal, worker, _rank_of(done, lane), count, rows) for lane, (worker, rows) in _lanes(done)]
+    first, last = min(span[0] for span in spans), max(span[1] for span in spans)
+    low, high = min(count, first * per_round), min(count, last * per_round)
+    is_done = np.zeros(high - low, np.bool_)
+    for lane, (worker, rows) in _lanes(done):
+        rank = _rank_of(done, lane)
+        begun = max(0, -(-(first - worker) // deal.workers)) * deal.chunk
+        upto = min(rows, deal.lane_rows(count, rank, worker))
+        indexes = deal.indexes(count, rank, worker, np.arange(begun, max(begun, upto), dtype=np.int64)) - low
+        is_done[indexes[(indexes >= 0) & (indexes < len(is_done))]] = True
+    holes = np.flatnonzero(~is_done) + low + done.start
+    after = high + done.start
+    if len(holes) and holes[-1] + 1 == after:  # what is left at the end needs no table
+        gaps = np.flatnonzero(np.diff(holes) != 1)
+        cut = int(gaps[-1]) + 1 if len(gaps) else 0
+        holes, after = holes[:cut], int(holes[cut])
+    return _Left(holes.astype(np.int64), after)
+
+
+def _lanes(done: Done) -> list[tuple[int, tuple[int, int]]]:
+    """Return (lane, (worker, rows))."""
+    return [(lane, (lane // done.deal.world, rows)) for lane, rows in enumerate(done.rows)]
+
+
+def _rank_of(done: Done, lane: int) -> int:
+    return lane % done.deal.world
+
+
+def _rounds_of(deal: Deal, worker: int, rank: int, count: int, rows: int) -> tuple[int, int]:
+    """Return (the first round in which a lane has something left, the first that it has not touched)."""
+    if rows >= deal.lane_rows(count, rank, worker):
+        # All its own: what may be left in later rounds is others'.
+        everything = deal.rounds(count) + 1
+        touched = worker + (-(-rows // deal.chunk) - 1) * deal.workers + 1 if rows else 0
+        return everything, min(touched, everything)
+    whole, begun = rows // deal.chunk, -(-rows // deal.chunk)
+    return worker + whole * deal.workers, (worker + (begun - 1) * deal.workers + 1 if begun else 0)
