@@ -27,6 +27,15 @@ $(VENV)-upstream/.installed: requirements-peers.lock
 	$(VENV)-upstream/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-peers.lock
 	touch $@
 
+# litdata and mosaicml/streaming ask for more than there is for torch's CPU build, so they live beside ours in an environment
+# of their own.
+$(VENV)-streaming/.installed: requirements-torch.lock requirements-streaming-peers.lock
+	test -x $(VENV)-streaming/bin/python || $(PYTHON) -m venv $(VENV)-streaming
+	$(VENV)-streaming/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-torch.lock
+	$(VENV)-streaming/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-r requirements-streaming-peers.lock
+	touch $@
+
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest
 
