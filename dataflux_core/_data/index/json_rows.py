@@ -1,0 +1,158 @@
+"""Read JSON without losing what its values look like."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.json as pa_json
+
+from dataflux_core._data.index.opened_files import opened, unreadable
+from dataflux_core._data.index.rows import BATCH_ROWS, Rows, as_plain
+from dataflux_core._data.index.values import columns_of_rows
+from dataflux_core.errors import IndexUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_MARK = b"\xef\xbb\xbf"  # of UTF-8, which some editors write
+_BLOCK_BYTES = 8 * 1024**2
+_MAX_ARRAY_BYTES = 4 * 1024**3  # such a file is held in memory
+_ADVICE = "write an array of objects, or one object a line"
+_LONG_NUMBER = re.compile(rb"[\s:,\[]-?[0-9]{19}")  # Arrow would round it
+
+
+class _Block(NamedTuple):
+    first: int  # its first line, or object
+    content: bytes  # an object a line
+
+
+def json_rows(path: Path, source: str) -> Rows:
+    """Take an array of objects, or an object a line; what an object lacks is null; raises IndexUnusable."""
+    file = _JsonFile(path, source)
+    schema = file.schema()
+
+    def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        wanted = pa.schema([schema.field(name) for name in columns])
+        for table in file.tables(schema):
+            for batch in table.select(list(columns)).to_batches(max_chunksize=BATCH_ROWS):
+                yield as_plain(batch, wanted, source)
+
+    return Rows(source, schema, read)
+
+
+class _JsonFile:
+    """One file, read once to know the types of its columns, then for its rows."""
+
+    def __init__(self, path: Path, source: str) -> None:
+        self._path = path
+        self._source = source
+        with unreadable(source, path, _ADVICE), opened(path, source) as file:
+            start = file.read(1024).removeprefix(_MARK).lstrip()
+        if start[:1] not in {b"[", b"{"}:
+            problem = f"it begins with {start[:20]!r}" if start else "it is empty"
+            raise IndexUnusable(source, problem, _ADVICE)
+        self._is_array = start.startswith(b"[")
+        self._unit = "object" if self._is_array else "line"
+
+    def schema(self) -> pa.Schema:
+        schemas: dict[pa.Schema, int] = {}
+        for block in self._blocks():
+            schemas.setdefault(_without_times(self._table(block, None).schema), block.first)
+        if not schemas:
+            raise IndexUnusable(self._source, "there is no object in it", "give an index with at least one sample")
+        try:
+            schema = pa.unify_schemas(list(schemas), promote_options="permissive")
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            places = ", ".join(str(first) for first in schemas.values())
+            problem = (
+                f"values of one column have other types in the parts that begin at {self._unit}s {places} ({error})"
+            )
+            raise IndexUnusable(self._source, problem, "give each column one type") from error
+        nulls_as_texts = [(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in schema]
+        return pa.schema(nulls_as_texts)
+
+    def tables(self, schema: pa.Schema) -> Iterator[pa.Table]:
+        for block in self._blocks():
+            table = self._table(block, schema)
+            for field in schema:
+                if field.name not in table.column_names:
+                    table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+            yield table
+
+    def _blocks(self) -> Iterator[_Block]:
+        with unreadable(self._source, self._path, _ADVICE), opened(self._path, self._source) as file:
+            yield from self._array_blocks(file) if self._is_array else self._line_blocks(file)
+
+    def _line_blocks(self, file: pa.NativeFile) -> Iterator[_Block]:
+        line, rest = 1, b""
+        while content := file.read(_BLOCK_BYTES):
+            content = rest + content if line > 1 or rest else content.removeprefix(_MARK)
+            end = content.rfind(b"\n") + 1
+            if end:
+                yield _Block(line, self._checked(content[:end]))
+            line, rest = line + content.count(b"\n"), content[end:]
+        if rest.strip():
+            yield _Block(line, self._checked(rest))
+
+    def _array_blocks(self, file: pa.NativeFile) -> Iterator[_Block]:
+        content = file.read(_MAX_ARRAY_BYTES + 1)
+        if len(content) > _MAX_ARRAY_BYTES:
+            problem = f"an array of more than {_MAX_ARRAY_BYTES:,} bytes does not fit in memory"
+            raise IndexUnusable(self._source, problem, "write one object a line (.jsonl) instead")
+        content = self._checked(content.removeprefix(_MARK))
+        try:
+            objects = msgspec.json.decode(content, type=list[msgspec.Raw])
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise IndexUnusable(self._source, f"it is damaged ({error})", _ADVICE) from error
+        for start in range(0, len(objects), BATCH_ROWS):
+            part = objects[start : start + BATCH_ROWS]
+            yield _Block(start + 1, b"\n".join(msgspec.json.format(bytes(each), indent=-1) for each in part))
+
+    def _checked(self, content: bytes) -> bytes:
+        content.decode()  # Arrow takes any bytes for a text
+        return content
+
+    def _table(self, block: _Block, schema: pa.Schema | None) -> pa.Table:
+        """Parse a block: at Arrow's pace where it is plain, else object by object, which also finds what is wrong."""
+        if not _LONG_NUMBER.search(block.content):
+            known = None if schema is None else pa.schema([f for f in schema if f.name.encode() in block.content])
+            options = pa_json.ParseOptions(explicit_schema=known, unexpected_field_behavior="infer")
+            reading = pa_json.ReadOptions(use_threads=False, block_size=2 * len(block.content))
+            try:
+                return pa_json.read_json(pa.BufferReader(block.content), reading, options)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):
+                pass
+        return self._by_object(block)
+
+    def _by_object(self, block: _Block) -> pa.Table:
+        rows = []
+        for number, line in enumerate(block.content.split(b"\n"), block.first):
+            if not line.strip():
+                continue
+            try:
+                row = msgspec.json.decode(line)
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise IndexUnusable(self._source, f"{self._unit} {number} is damaged ({error})", _ADVICE) from error
+            if not isinstance(row, dict):
+                raise IndexUnusable(self._source, f"{self._unit} {number} is no object", _ADVICE)
+            rows.append(row)
+        return columns_of_rows(rows, self._source, unit=self._unit, first=block.first)
+
+
+def _without_times(schema: pa.Schema) -> pa.Schema:
+    """Leave texts that look like times what they are."""
+    return pa.schema([(field.name, _without_time(field.type)) for field in schema])
+
+
+def _without_time(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_without_time(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _without_time(field.type)) for field in kind])
+    return kind

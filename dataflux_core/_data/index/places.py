@@ -1,0 +1,117 @@
+"""Tell what a source is by how it is written."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from dataflux_core._data.index.opened_files import COMPRESSED
+from dataflux_core.errors import IndexUnusable
+
+Scheme = Literal["file", "gs", "s3", "http", "https"]
+Kind = Literal["csv", "json", "parquet", "paths"]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
+_WILDCARD = re.compile(r"[*?\[{]")
+_KINDS: dict[str, Kind] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_PATHS = "split_file_texts.txt"  # one index a line
+_ENDINGS = "give one that ends in .csv, .tsv, .json, .jsonl, .ndjson or .parquet, or a directory with a '/' at its end"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something lies: of a bucket or a web server, or an absolute path."""
+
+    scheme: Scheme
+    bucket: str  # or the host; "" on this machine
+    path: str  # below that; on this machine it begins with "/"
+
+    def __str__(self) -> str:
+        return self.path if self.scheme == "file" else f"{self.scheme}://{self.bucket}/{self.path}"
+
+    @property
+    def shown(self) -> str:
+        """The place as errors name it: without a query, which may be a signature."""
+        return str(self).partition("?")[0] if self.is_web else str(self)
+
+    @property
+    def is_web(self) -> bool:
+        return self.scheme in {"http", "https"}
+
+    @property
+    def is_directory(self) -> bool:
+        if self.scheme == "file":
+            return self.path.endswith("/") or Path(self.path).is_dir()
+        return not self.is_web and (not self.path or self.path.endswith("/"))
+
+    @property
+    def is_wildcard(self) -> bool:
+        if self.is_web or not _WILDCARD.search(self.path):
+            return False
+        return self.scheme != "file" or not Path(self.path).exists()  # a name may hold such characters
+
+    @property
+    def fixed(self) -> str:
+        """The path up to the directory within which a wildcard begins."""
+        found = _WILDCARD.search(self.path)
+        return self.path[: self.path.rfind("/", 0, found.start() if found else None) + 1]
+
+    @property
+    def parent(self) -> str:
+        """The directory of a file, without a "/" at its end."""
+        path = self.path.partition("?")[0] if self.is_web else self.path
+        return str(Place(self.scheme, self.bucket, path.rpartition("/")[0])).rstrip("/")
+
+    @property
+    def is_paths(self) -> bool:
+        return self._name == _PATHS
+
+    @property
+    def kind(self) -> Kind:
+        """What the file holds, by its name; raises IndexUnusable."""
+        if self.is_paths:
+            return "paths"
+        stem, ending = os.path.splitext(self._name.lower())  # noqa: PTH122 - no path
+        if ending in COMPRESSED:
+            ending = os.path.splitext(stem)[1]  # noqa: PTH122
+        if ending not in _KINDS or (_KINDS[ending] == "parquet" and not self._name.lower().endswith(ending)):
+            raise IndexUnusable(self.shown, f"an index that ends in {ending!r} is unknown", _ENDINGS)
+        return _KINDS[ending]
+
+    @property
+    def _name(self) -> str:
+        return (urlsplit(str(self)).path if self.is_web else self.path).rpartition("/")[2]
+
+
+def place_of(source: str, below: str = "") -> Place:
+    """Read a URL or a path, which may be relative to `below`; raises IndexUnusable."""
+    found = _SCHEME.match(source)
+    if not found:
+        if not source or "\0" in source:
+            raise IndexUnusable(repr(source), "it is no path", "give the path or the URL of an index")
+        if below and not source.startswith("/"):
+            return place_of(f"{below}/{source}")
+        end = "/" if source.endswith("/") else ""
+        return Place("file", "", (os.path.abspath(source).rstrip("/") + end) or "/")  # noqa: PTH100 - no links resolved
+    scheme, rest = found[1].lower(), source[found.end() :]
+    if scheme == "file":
+        return place_of("/" + rest.removeprefix("localhost").lstrip("/"))
+    bucket, _, path = rest.partition("/")
+    if scheme not in {"gs", "s3", "http", "https"}:
+        shown = f"{scheme}://{bucket.rpartition('@')[2]}"
+        raise IndexUnusable(shown, f"{scheme}:// is unknown", "give a path, or a URL of gs://, s3://, https://")
+    if not bucket:
+        raise IndexUnusable(source, "its bucket or host is missing", f"write {scheme}://NAME/…")
+    return Place(scheme, bucket, path)  # type: ignore[arg-type] # one of these, as was asked

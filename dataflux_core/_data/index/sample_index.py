@@ -1,0 +1,52 @@
+"""Say what an index of samples is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from numpy.typing import NDArray
+
+# None: made from the environment; a storage.Client, or a fake of one; or what gives one when it is called.
+ClientSource: TypeAlias = Any | Callable[[], Any]
+
+
+class SampleIndex(Protocol):
+    """One row for each sample; any number of processes may hold it, pickled or forked."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits, the same wherever the same content is opened with the same options."""
+
+    @property
+    def base(self) -> str:
+        """The directory of the index file, which relative URLs begin at, without a "/" at its end; "": none."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: NDArray[np.int64]) -> pa.Table:
+        """Return these rows, (n,) in any order, repeats allowed; raises IndexError out of range."""
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield all rows in order, of some columns or of all, in bounded memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """What is read of a source."""
+
+    columns: tuple[str, ...] | None = None  # of what is read, these alone are kept; None: all
+    filter: pc.Expression | None = None
+    max_samples: int | None = None  # the first ones that the filter lets through
+    base: str = ""  # of a Listing: where its names lie, such as "gs://bucket"
+    scratch: str = ""  # a directory for copies that are memory-mapped; "": the system's for temporaries
