@@ -1,0 +1,110 @@
+"""Share what was read among all processes of a machine."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import weakref
+from typing import TYPE_CHECKING
+
+from dataflux_core._data.cache.admission import Admission, admit
+from dataflux_core._data.cache.claim import Claim
+from dataflux_core._data.cache.options import CacheOptions, CacheStats
+from dataflux_core._data.cache.session import Session, opening
+from dataflux_core._plan.remote import UNKNOWN_BYTES
+from dataflux_core._plan.retention import UNKNOWN_CRC32C, UNKNOWN_GENERATION, Wanted
+from dataflux_core._wire.objects import crc32c_number
+from dataflux_core.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from dataflux_core._plan.remote import RemoteObjects
+
+_HALVES = struct.Struct("<qq")  # as SQLite's integers are
+_CRC32C_BYTES = 4
+
+
+class NodeCache:
+    """The cache in a directory; any number of processes, threads, datasets may have one of it.
+
+    Nothing is opened before the first claim. A process that is forked from one that has it open opens it anew, one
+    that is sent it by pickle too.
+    """
+
+    def __init__(self, options: CacheOptions) -> None:
+        self.options = options
+        self._session: Session | None = None
+
+    def claim(self, objects: RemoteObjects) -> Claim:
+        """Reserve a window of objects, some hundreds at once; raises CacheUnusable, StageStuck.
+
+        Where the disk is full, so that not even this can be written down, all are past the cache.
+        """
+        session = self._opened()
+        window = wanted_of(objects)
+        try:
+            admission = admit(session, window)
+        except OSError as error:
+            session.complain(error)
+            admission = Admission(past=list(range(len(window))))
+        session.ring(admission.bells)
+        return Claim(session, window, admission)
+
+    @property
+    def stats(self) -> CacheStats:
+        """What this process has had of the cache with the claims that it has released."""
+        return CacheStats() if self._session is None or self._session.left else self._session.stats
+
+    def close(self) -> None:
+        """Leave the cache; the next claim opens it again."""
+        if self._session is not None:
+            self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del kind, error, trace
+        self.close()
+
+    def __reduce__(self) -> tuple[type[NodeCache], tuple[CacheOptions]]:
+        return NodeCache, (self.options,)
+
+    def _opened(self) -> Session:
+        session = self._session
+        if session is None or session.left:
+            with opening():
+                if self._session is None or self._session.left:  # another thread may have been quicker
+                    self._session = Session(self.options)
+                    weakref.finalize(self, self._session.close)
+                session = self._session
+        return session
+
+
+def wanted_of(objects: RemoteObjects) -> list[Wanted]:
+    """Say of each object by which numbers the ledger knows it."""
+    count = len(objects)
+    sizes = [UNKNOWN_BYTES] * count if objects.sizes is None else [max(int(size), -1) for size in objects.sizes]
+    crc32cs = [UNKNOWN_CRC32C] * count if objects.crc32cs is None else [_crc32c(text) for text in objects.crc32cs]
+    generations = [UNKNOWN_GENERATION] * count if objects.generations is None else map(int, objects.generations)
+    blake2b, unpack = hashlib.blake2b, _HALVES.unpack
+    hashes = (unpack(blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).digest()) for url in objects.urls)
+    facts = zip(hashes, sizes, crc32cs, generations, strict=True)
+    return [Wanted(number, mark, *known) for (number, mark), *known in facts]
+
+
+def _crc32c(text: str) -> int:
+    if not text:
+        return UNKNOWN_CRC32C
+    try:
+        number = crc32c_number(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1 << 8 * _CRC32C_BYTES:
+        raise InvalidArgument("crc32cs", repr(text), "the base64 of a checksum's four bytes, big-endian")
+    return number

@@ -1,0 +1,199 @@
+"""Hold a cache open in one process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataflux_core._data.cache import members
+from dataflux_core._data.cache.bell import ring
+from dataflux_core._data.cache.eviction import make_room
+from dataflux_core._data.cache.files import ObjectFiles
+from dataflux_core._data.cache.ledger import Ledger
+from dataflux_core._data.cache.options import CacheStats
+from dataflux_core._data.cache.place import FOLDER, LEDGER, open_place
+from dataflux_core._data.cache.sweeping import remove_dead, remove_orphans, undo_claim
+from dataflux_core.errors import DatafluxError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataflux_core._data.cache.options import CacheOptions
+
+log = logging.getLogger(__name__)
+
+_SWEEP_S = 1.0  # at most so often are the other processes looked at for room
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+# Held while a session is opened and around each fork. SQLite keeps what it knows of its files in the process: a child
+# that inherits it believes in locks that it does not hold. So no connection is open when a process forks.
+_gate = threading.RLock()
+_open_ones: weakref.WeakSet[Session] = weakref.WeakSet()
+_hooks = 0
+
+
+class Session:
+    """What one process needs to use a cache: a member of it until it is closed, or until the process ends."""
+
+    def __init__(self, options: CacheOptions) -> None:
+        """Open the cache, remove what dead processes have left; raises CacheUnusable."""
+        _hang_hooks()
+        self.options = options
+        self.folder = options.directory.absolute() / FOLDER
+        self.left = False  # closed, or of the process that this one was forked from
+        self.lock = threading.RLock()
+        self.stats = CacheStats()
+        self.member = 0  # its number in the ledger
+        self._complained = False
+        self._debts: list[int] = []  # claims that could not be released, the disk being full
+        self._swept_s = time.monotonic()
+        self.root = open_place(options.directory)
+        self.files = ObjectFiles(self.root)
+        self.ledger = Ledger(self.folder / LEDGER)
+        try:
+            self.token, self._descriptor = members.join(self.root, self.folder)
+        except BaseException:
+            os.close(self.root)
+            raise
+        _open_ones.add(self)
+        try:
+            self._enter()
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[Ledger]:
+        """Give the ledger to one thread of one process."""
+        with self.lock, self.ledger.transaction():
+            yield self.ledger
+
+    def sweep(self, *, now: bool = False) -> bool:
+        """Within a transaction, remove what dead processes have left; tell whether it was looked for."""
+        if not now and time.monotonic() - self._swept_s < _SWEEP_S:
+            return False
+        remove_dead(self.ledger, self.files, self.root, spared=self.token)
+        self._swept_s = time.monotonic()
+        return True
+
+    def ring(self, bells: set[str]) -> None:
+        for bell in bells:
+            ring(self.root, bell)
+
+    def owe(self, claim: int) -> None:
+        """Have a claim released when the ledger can be written again."""
+        self._debts.append(claim)
+
+    def pay_debts(self) -> None:
+        """Within a transaction, release claims that could not be released before."""
+        debts, self._debts = self._debts, []
+        claims = self.ledger.claims() if debts else {}
+        for claim in debts:
+            undo_claim(self.ledger, self.files, claim, claims.get(claim, (0, []))[1])
+
+    def count(self, **more: int) -> None:
+        """Add to the counts."""
+        with self.lock:
+            before = asdict(self.stats)
+            self.stats = CacheStats(**{name: value + more.get(name, 0) for name, value in before.items()})
+
+    def complain(self, error: OSError) -> None:
+        """Say once that nothing more is stored, then only for those who ask for every detail."""
+        level = logging.DEBUG if self._complained else logging.WARNING
+        self._complained = True
+        log.log(level, "cache.not_written directory=%s reason=%s", self.options.directory, error.strerror or error)
+
+    def close(self) -> None:
+        """Leave the cache; what it holds stays."""
+        with self.lock:
+            if self.left:
+                return
+            self.left = True
+            _open_ones.discard(self)
+            with suppress(OSError, DatafluxError):  # the next process sees to what this one cannot
+                self.ring(self._exit())
+            self.ledger.close()
+            members.leave(self.root, self.token, self._descriptor)
+            os.close(self.root)
+
+    def abandon(self) -> None:
+        """Let go, in a forked child, of what is its parent's."""
+        self.left = True
+        self.lock = threading.RLock()
+        os.close(self._descriptor)
+        os.close(self.root)
+
+    def _exit(self) -> set[str]:
+        bells: set[str] = set()
+        with self.ledger.transaction():
+            for claim, (member, pinned) in self.ledger.claims().items():
+                if member == self.member:
+                    bells |= undo_claim(self.ledger, self.files, claim, pinned)
+            self.ledger.drop_member(self.member)
+        return bells
+
+    def _enter(self) -> None:
+        boot = _boot()
+        with self.transaction() as ledger:
+            self.member = ledger.add_member(self.token, os.getpid(), self.options.limit_bytes)
+            self.sweep(now=True)
+            rebooted = ledger.total().boot != boot
+            ledger.note_opening(self.options.limit_bytes, boot)
+            evicted, bells = make_room(ledger, self.files, self.options, 0, spared=())
+        self.ring(bells)
+        self.count(evictions=evicted)
+        if rebooted:  # power may have failed: the ledger then forgets its last transactions, not the files
+            remove_orphans(self.ledger, self.files, self.root)
+
+
+def _boot() -> str:
+    try:
+        return _BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """Keep the process from forking while a session is opened."""
+    with _gate:
+        yield
+
+
+def _hang_hooks() -> None:
+    global _hooks  # noqa: PLW0603 - one per process, by nature
+    if not _hooks:
+        _hooks = 1
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
+
+
+_forking: list[Session] = []
+
+
+def _before_fork() -> None:
+    _gate.acquire()
+    for session in list(_open_ones):
+        session.lock.acquire()
+        _forking.append(session)
+        session.ledger.close()
+
+
+def _after_in_parent() -> None:
+    while _forking:
+        _forking.pop().lock.release()
+    _gate.release()
+
+
+def _after_in_child() -> None:
+    global _gate  # noqa: PLW0603 - the parent's other threads do not live here
+    while _forking:
+        _forking.pop().abandon()
+    _open_ones.clear()
+    _gate = threading.RLock()
