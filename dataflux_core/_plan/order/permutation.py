@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_COUNT = 2**62  # sides of the grid stay within 32 bits, so that their products stay within 64
 # With six rounds where two neighbours go together still depends on where they stood, with eight nothing was seen any
-# more (10^6 keys, 65 to 257 places). A small grid draws few numbers a round: of seven elements every permutation is
+# more (2·10^6 keys, 65 to 257 places). A small grid draws few numbers a round: of seven elements every permutation is
 # as likely as any other from about 20 rounds on (chi-square over 400,000 keys).
 _ROUNDS = 10
 _ROUNDS_OF_SMALL = 32
