@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Batch: TypeAlias = dict[str, Any]
 
 _NUMBERS = (bool, int, float, complex, np.number, np.bool_)
-_SHOWN_KEYS = 5
 
 
 def collate(samples: Sequence[Mapping[str, Any]]) -> Batch:

@@ -8,6 +8,10 @@ _TO_THE_END, _LARGE = 0, 1  # sizes of a box that mean something else
 _STREAMED = {0, 0xFFFFFFFF}  # sizes in RIFF of what was written to a pipe
 _EBML, _SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"
 _OGG_HEADER = 27
+_ID3_HEADER, _ID3_FOOTER_FLAG = 10, 0x10
+_FRAMES_FLAG, _BYTES_FLAG = 1, 2  # of what the first frame of an MP3 file says
+_FIRST_FRAME = 64  # bytes within which it says it
+_ID3V1_TAG = 128  # at the very end: some writers count it, some readers cut it off
 
 
 def missing_bytes(content: bytes) -> int:
@@ -17,14 +21,14 @@ def missing_bytes(content: bytes) -> int:
     """
     if content[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}:
         return _missing_of_boxes(content)
-    if content.startswith((b"RIFF", b"RIFX")):
+    if content.startswith((b"RIFF", b"FORM")):  # WAV and AVI, AIFF
         declared = int.from_bytes(content[4:8], "little" if content.startswith(b"RIFF") else "big")
         return 0 if declared in _STREAMED else max(0, _RIFF_HEADER + declared - len(content))
     if content.startswith(_EBML):
         return _missing_of_segment(content)
     if content.startswith(b"OggS"):
         return _missing_of_pages(content)
-    return 0
+    return _missing_of_mp3(content)
 
 
 def _missing_of_boxes(content: bytes) -> int:
@@ -74,3 +78,21 @@ def _missing_of_pages(content: bytes) -> int:
             return max(0, at + _OGG_HEADER - len(content))
         at += _OGG_HEADER + content[at + 26] + sum(segments)
     return at - len(content)
+
+
+def _missing_of_mp3(content: bytes) -> int:
+    """Read the size that most encoders write into a first frame without sound."""
+    at = 0
+    if content.startswith(b"ID3"):
+        footer = _ID3_HEADER if content[5:6] and content[5] & _ID3_FOOTER_FLAG else 0
+        at = _ID3_HEADER + footer + sum(byte << 7 * place for place, byte in enumerate(reversed(content[6:10])))
+    if content[at : at + 1] != b"\xff":
+        return max(0, at - len(content))
+    head = content[at : at + _FIRST_FRAME]
+    tag = max(head.find(b"Xing"), head.find(b"Info"))
+    flags = int.from_bytes(head[tag + 4 : tag + 8], "big") if tag > 0 else 0
+    if not flags & _BYTES_FLAG:
+        return 0
+    said_at = tag + 8 + (4 if flags & _FRAMES_FLAG else 0)
+    lacking = at + int.from_bytes(head[said_at : said_at + 4], "big") - len(content)
+    return lacking if lacking > _ID3V1_TAG else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.text import human_bytes
@@ -30,22 +32,37 @@ _NEAREST_S = 1e-6  # times are fractions of a clock, given as floats
 
 def decode(content: bytes, options: Video) -> Any:  # noqa: ANN401 - `to` says which of two
     """Return frames as an array or a tensor."""
+    start_s = options.clip_s[0] if options.clip_s else 0.0
+    pictures = _pictures_of(content, options, seek_s=start_s) if start_s else None
+    if pictures is None:
+        pictures = _pictures_of(content, options, seek_s=0.0)
+    array = np.stack(pictures or [])
+    if options.to == "numpy":
+        return array
+    from dataflux_core._data.samples.tensors import channels_first  # noqa: PLC0415 - torch is an extra
+
+    return channels_first(array)
+
+
+def _pictures_of(content: bytes, options: Video, *, seek_s: float) -> list[NDArray[np.uint8]] | None:
+    """Return the pictures, decoded from the key frame before `seek_s`; None where the file does not lead there."""
     with opened(content, "film") as container:
         if not container.streams.video:
             raise ValueError("no film: there is no stream of pictures in it")
         stream = container.streams.video[0]
         stream.codec_context.thread_count = options.threads
         stream.codec_context.options = {"max_pixels": str(_MAX_FRAME_PIXELS)}
-        pictures = _pictures(_chosen(container, stream, options), options)
-    if not pictures:
-        where = "" if options.clip_s is None else f" at clip_s={options.clip_s}"
-        raise ValueError(f"no frame{where}; the film has {_length(stream)}")
-    array = np.stack(pictures)
-    if options.to == "numpy":
-        return array
-    from dataflux_core._data.samples.tensors import channels_first  # noqa: PLC0415 - torch is an extra
-
-    return channels_first(array)
+        frames = _timed(container, stream, seek_s)
+        if seek_s:
+            head = next(frames, None)
+            if head is None or head[0] > seek_s:
+                return None
+            frames = chain([head], frames)
+        pictures = _pictures(_within(frames, options.clip_s), options)
+        if not pictures:
+            where = "" if options.clip_s is None else f" at clip_s={options.clip_s}"
+            raise ValueError(f"no frame{where}; the film has {_length(stream)}")
+        return pictures
 
 
 def _pictures(frames: Iterator[VideoFrame], options: Video) -> list[NDArray[np.uint8]]:
@@ -67,45 +84,29 @@ def _pictures(frames: Iterator[VideoFrame], options: Video) -> list[NDArray[np.u
     return pictures
 
 
-def _chosen(container: InputContainer, stream: VideoStream, options: Video) -> Iterator[VideoFrame]:
-    """Yield the frames of the clip, decoding from the key frame before it."""
-    start_s, stop_s = options.clip_s or (0.0, None)
-    first_s = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
-    frames = _timed(container, stream, first_s)
-    if start_s > 0 and stream.time_base:
-        frames = _sought(container, stream, (first_s, start_s))
+def _within(
+    frames: Iterator[tuple[float, VideoFrame]], clip_s: tuple[float, float | None] | None
+) -> Iterator[VideoFrame]:
+    start_s, stop_s = clip_s or (0.0, None)
     for time_s, frame in frames:
         if stop_s is not None and time_s >= stop_s - _NEAREST_S:
             return
-        if time_s >= start_s - _NEAREST_S:
+        if clip_s is None or time_s >= start_s - _NEAREST_S:
             yield frame
 
 
-def _sought(
-    container: InputContainer, stream: VideoStream, zero_and_start_s: tuple[float, float]
-) -> Iterator[tuple[float, VideoFrame]]:
-    """Yield from the key frame before the start; from the beginning where the file leads beyond it."""
-    first_s, start_s = zero_and_start_s
-    container.seek(_ticks(stream, first_s + start_s), stream=stream)
-    frames = _timed(container, stream, first_s)
-    head = next(frames, None)
-    if head is None or head[0] > start_s:
-        container.seek(_ticks(stream, first_s), stream=stream)
-        frames = _timed(container, stream, first_s)
-    else:
-        yield head
-    yield from frames
-
-
-def _ticks(stream: VideoStream, time_s: float) -> int:
-    return int(time_s / stream.time_base) if stream.time_base else 0
-
-
-def _timed(container: InputContainer, stream: VideoStream, first_s: float) -> Iterator[tuple[float, VideoFrame]]:
+def _timed(container: InputContainer, stream: VideoStream, seek_s: float) -> Iterator[tuple[float, VideoFrame]]:
     """Yield frames with their times from the first; where they carry none, the rate tells."""
+    tick_s = float(stream.time_base) if stream.time_base else 0.0
+    first = stream.start_time or 0
+    if seek_s and tick_s:
+        container.seek(first + int(seek_s / tick_s), stream=stream)
     spacing_s = float(1 / stream.average_rate) if stream.average_rate else 0.0
     for number, frame in enumerate(container.decode(stream)):
-        yield (frame.time - first_s if frame.pts is not None else number * spacing_s), frame
+        if frame.pts is not None:
+            yield (frame.pts - first) * tick_s, frame
+        else:  # counted from where decoding began, so after a seek it would be another frame's time
+            yield (math.inf if seek_s else number * spacing_s), frame
 
 
 def _length(stream: VideoStream) -> str:

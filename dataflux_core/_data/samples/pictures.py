@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core.errors import ExtraMissing
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # What is opened is what people keep pictures in. Pillow knows more, among it formats that start other programs (EPS
 # runs Ghostscript) or that hardly anyone has looked at with hostile bytes in mind.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 _RESAMPLE = {
     "nearest": PIL.Image.Resampling.NEAREST,
     "box": PIL.Image.Resampling.BOX,
@@ -38,12 +39,19 @@ _SHOWN_BYTES = 8
 def decode(content: bytes, options: Image) -> Any:  # noqa: ANN401 - of three kinds
     """Return what `options.to` says."""
     try:
-        opened = PIL.Image.open(io.BytesIO(content), formats=_FORMATS)
+        opened = PIL.Image.open(io.BytesIO(content), formats=_formats())
     except UnidentifiedImageError:  # its message names an object in memory
         begin = f"{len(content)} bytes that begin with {content[:_SHOWN_BYTES]!r}" if content else "no bytes at all"
         raise ValueError(f"no picture: {begin}") from None
     with opened:
         return _formed(_pixels(opened, options), options)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Return those that this build of Pillow has."""
+    PIL.Image.init()
+    return tuple(form for form in _FORMATS if form in PIL.Image.OPEN)
 
 
 def blank(options: Image) -> Any:  # noqa: ANN401 - as above
