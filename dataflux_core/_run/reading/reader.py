@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 # A cold bucket takes 1000 writes a second: of so many requests seven in ten may be composes, which answer after about
 # 0.35 s. The schedule bounds reads besides. Beyond that the pace finds out.
 # Source: https://cloud.google.com/storage/docs/request-rate
-_FIRST_REQUESTS = 512
+FIRST_REQUESTS = 512
 _CHECKSUM_TRIES = 4
 _HURRY_S, _PATIENCE_S = 1.0, 15.0  # with a bucket that does not say whether composites may be made
 _DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
@@ -64,8 +64,7 @@ class Reading:
         self, lent: Lent, bucket: str, objects: ObjectColumns, options: ReadOptions, bell: Bell | None = None
     ) -> None:
         access = lent.access
-        first = min(_FIRST_REQUESTS, lent.max_requests)
-        service = Service(access, lent.transport, options.rule, Pace(ceiling=lent.max_requests, start=first))
+        service = Service(access, lent.transport, options.rule, lent.pace)
         tries = 1 if options.rule.never else _CHECKSUM_TRIES
         max_held_bytes = options.max_held_bytes or held_bytes()
         source = Source(
@@ -262,11 +261,11 @@ def read_objects(
 
 @dataclass(frozen=True, slots=True)
 class Lent:
-    """An access with connections to it."""
+    """An access with connections to it, with how many requests it may be used for at once."""
 
     access: Access
     transport: Transport
-    max_requests: int
+    pace: Pace
 
 
 @contextmanager
@@ -276,4 +275,5 @@ def lend(access: Access, options: ReadOptions) -> Iterator[Lent]:
         grant(options.max_requests) as max_requests,
         lease(access.endpoint, max_connections=max_requests) as transport,
     ):
-        yield Lent(access, transport, max_requests)
+        pace = Pace(ceiling=max_requests, start=min(FIRST_REQUESTS, max_requests))
+        yield Lent(access, transport, pace)
