@@ -1,0 +1,115 @@
+"""Read objects of a bucket on Google Cloud Storage for a fetcher."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from dataflux_core._run.clients import MODIFIED_RETRY, client_of
+from dataflux_core._run.fetching.quota import SharedPace
+from dataflux_core._run.fetching.stats import FetchStats
+from dataflux_core._run.reading.client_reader import ClientReader
+from dataflux_core._run.reading.options import ReadOptions
+from dataflux_core._run.reading.reader import FIRST_REQUESTS, Lent, Reading
+from dataflux_core._run.reading.stats import DownloadStats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from google.cloud import storage
+
+    from dataflux_core._plan.columns import ObjectColumns
+    from dataflux_core._run.access import Access
+    from dataflux_core._run.clients import Client
+    from dataflux_core._run.fetching.options import FetchOptions
+    from dataflux_core._run.fetching.quota import Quota
+    from dataflux_core._run.fetching.stop_signal import StopSignal
+    from dataflux_core._run.fetching.tally import Tally
+    from dataflux_core._run.reading.direct import GroupBytes, Part
+
+# A client, a fake of one, what gives one, or None: made from the environment.
+ClientSource: TypeAlias = "storage.Client | Callable[[], storage.Client] | None"
+
+_CLIENT_THREADS = 32  # with a client that is used through its methods, one request each
+
+
+class BucketSource:
+    """Buckets as one process reads them: with one client, made when the first object is asked for."""
+
+    def __init__(
+        self, options: FetchOptions, source: ClientSource, quota: Quota, tally: Tally, max_held_bytes: int
+    ) -> None:
+        self._options = options
+        self._source = source
+        self._quota = quota
+        self._tally = tally
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+        self._read_options = ReadOptions(
+            options.max_composite_bytes,
+            options.rule,
+            strategy=options.strategy,
+            optimize=options.optimize,
+            max_requests=options.max_requests,
+            max_held_bytes=max_held_bytes,
+            on_error="return",
+        )
+
+    def read(self, bucket: str, objects: ObjectColumns, signal: StopSignal) -> Generator[tuple[int, Part], None, None]:
+        """Yield every position of `objects` with its bytes or its error, as they arrive."""
+        client = self._opened()
+        stats = DownloadStats()
+        try:
+            if client.access is None:
+                threads = min(_CLIENT_THREADS, self._options.max_requests)
+                reader = ClientReader(client.client, bucket, client.retry, self._read_options, stats)
+                groups = reader.read(objects, threads=threads)
+            else:
+                groups = self._groups(client.access, bucket, objects, signal, stats)
+            with closing(groups):
+                for group, parts in groups:
+                    yield from enumerate(parts, group.start)
+        finally:
+            requests = sum(stats.requests.values())
+            self._tally.add(FetchStats(0, 0, requests, stats.retries, stats.received_bytes))
+
+    def _groups(
+        self, access: Access, bucket: str, objects: ObjectColumns, signal: StopSignal, stats: DownloadStats
+    ) -> Generator[GroupBytes, None, None]:
+        most = self._options.max_requests
+        with self._quota.lend(access.endpoint) as share:
+            pace = SharedPace(share, ceiling=most, start=min(FIRST_REQUESTS, most))
+            lent = Lent(access, share.transport, pace)
+            reading = Reading(lent, bucket, objects, self._read_options, signal.bell)
+            signal.tell(reading.stop)
+            try:
+                with closing(reading.run()) as finished:
+                    for group_bytes in finished:
+                        yield group_bytes
+                        reading.release(group_bytes.group)
+            finally:
+                stats.add(reading.stats)
+
+    def _opened(self) -> Client:
+        """Return the client, one for all threads; raises CredentialsMissing, InvalidArgument."""
+        with self._lock:
+            if self._client is None:
+                self._client = self._timed(client_of(_given(self._source), None, MODIFIED_RETRY))
+            return self._client
+
+    def _timed(self, client: Client) -> Client:
+        if client.access is None:
+            return client
+        endpoint = replace(
+            client.access.endpoint,
+            connect_timeout_s=self._options.connect_timeout_s,
+            stall_timeout_s=self._options.stall_timeout_s,
+        )
+        return replace(client, access=replace(client.access, endpoint=endpoint))
+
+
+def _given(source: ClientSource) -> storage.Client | None:
+    # A client may be a mock, which can be called as well.
+    return source() if callable(source) and not hasattr(source, "bucket") else source

@@ -1,0 +1,22 @@
+"""Add up what the threads of a process fetch."""
+
+from __future__ import annotations
+
+import threading
+
+from dataflux_core._run.fetching.stats import FetchStats
+
+
+class Tally:
+    """Counts that several threads add to."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stats = FetchStats()
+
+    def add(self, stats: FetchStats) -> None:
+        with self._lock:
+            self._stats += stats
+
+    def read(self) -> FetchStats:
+        return self._stats

@@ -1,0 +1,237 @@
+"""Decide what an answer of a web server means for what was asked of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+import google_crc32c
+
+from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._wire.message import Request
+from dataflux_core._wire.objects import crc32c_header, crc32c_number, crc32c_text
+from dataflux_core._wire.urls import origin_of, redirected
+from dataflux_core.errors import (
+    AccessDenied,
+    ChecksumMismatch,
+    ConnectionBroken,
+    DatafluxError,
+    EndpointUnreachable,
+    InvalidArgument,
+    ObjectChanged,
+    ServiceRefused,
+    VersionChanged,
+)
+
+if TYPE_CHECKING:
+    from dataflux_core._wire.message import Answer
+
+MAX_REDIRECTS = 5
+DEFAULT_MAX_BYTES = 4 * 1024**3
+# An error's text has room in it, and most requests have the same limit.
+_LEAST_LIMIT_BYTES = 512 * 1024 - 1
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_WHOLE = frozenset({200, 203})  # 203: a proxy has changed a header
+_OK, _PARTIAL, _UNSATISFIABLE = 200, 206, 416
+_DENIED = frozenset({401, 403})
+# A compressed body has another number of bytes than what it stands for: neither size nor checksum could be verified.
+_IDENTITY = ("Accept-Encoding: identity",)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+_S3_CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
+_CODE_WITHIN = 2000  # bytes in which an error's code is looked for
+
+
+class Span(NamedTuple):
+    """Bytes [start, stop) of something."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be read of one URL."""
+
+    subject: str  # as messages call it: nothing secret
+    url: str  # as it is sent
+    size: int = UNKNOWN_SIZE
+    crc32c: str = ""  # of all its bytes; "": not known
+    span: Span | None = None  # None: all of it
+    version: str = ""  # of which a range must be; "": of any
+    max_bytes: int = DEFAULT_MAX_BYTES  # that are received where the size is not known
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes, as wanted."""
+
+    content: bytes
+    total: int = UNKNOWN_SIZE  # bytes of the whole, where that was said
+    version: str = ""  # a strong entity tag, "" where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where it is to be asked for instead."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there are no bytes; what may help: nothing, what a retry rule says, another read of damaged bytes."""
+
+    error: DatafluxError
+    cure: Literal["none", "rule", "again"] = "none"
+
+
+Verdict: TypeAlias = Content | Redirect | Failure
+
+
+def get_request(wanted: Wanted, url: str) -> Request:
+    """Ask for what is wanted at `url`, to which redirects may have led."""
+    span = wanted.span
+    if span is None:
+        limit = wanted.max_bytes if wanted.size < 0 else wanted.size
+        return Request("GET", url, headers=_IDENTITY, max_bytes=max(limit, _LEAST_LIMIT_BYTES))
+    condition = (f"If-Range: {wanted.version}",) if wanted.version else ()
+    headers = (*_IDENTITY, f"Range: bytes={span.start}-{span.stop - 1}", *condition)
+    return Request("GET", url, headers=headers, max_bytes=max(span.stop, wanted.max_bytes, _LEAST_LIMIT_BYTES))
+
+
+def verdict(wanted: Wanted, url: str, redirects: int, answer: Answer) -> Verdict:
+    """Decide what comes of an answer from `url`, which is the last of so many redirects."""
+    if not answer.failure and answer.status in _REDIRECTS:
+        return _redirect(wanted, url, redirects, answer)
+    failure = _failure(wanted, url, answer)
+    if failure is not None:
+        return failure
+    return _whole(wanted, answer) if wanted.span is None else _part(wanted, wanted.span, answer)
+
+
+def _failure(wanted: Wanted, url: str, answer: Answer) -> Failure | None:
+    """Say why no body has come that could be looked at."""
+    if answer.refused:
+        return Failure(EndpointUnreachable(origin_of(url), answer.failure), "rule")
+    if answer.failure:
+        return Failure(ConnectionBroken(wanted.subject, answer.failure), "rule")
+    if not answer.ok:
+        kind = AccessDenied if answer.status in _DENIED else ServiceRefused
+        return Failure(kind(wanted.subject, answer.status, _reason(answer)), "rule")
+    if answer.announced_bytes:
+        return Failure(_too_much(wanted, answer))
+    encoding = answer.header(b"content-encoding").lower()
+    if encoding not in {"", "identity"} and (wanted.span or wanted.size < 0):
+        message = f"sent as {encoding}, which was not asked for; give its stored size, or serve it as it is"
+        return Failure(ServiceRefused(wanted.subject, answer.status, message))
+    return None
+
+
+def version_of(answer: Answer) -> str:
+    """Return the strong entity tag, "" where there is none: bytes of a weak one may differ."""
+    tag = answer.header(b"etag")
+    return tag if len(tag) > 2 and tag[0] == tag[-1] == '"' else ""  # noqa: PLR2004 - quotes around something
+
+
+def _redirect(wanted: Wanted, url: str, redirects: int, answer: Answer) -> Redirect | Failure:
+    location = answer.header(b"location")
+    if not location:
+        region = answer.header(b"x-amz-bucket-region")
+        message = f"the bucket is in {region}: set AWS_REGION={region}" if region else "a redirect that leads nowhere"
+        return Failure(ServiceRefused(wanted.subject, answer.status, message))
+    if redirects >= MAX_REDIRECTS:
+        message = f"redirected more than {MAX_REDIRECTS} times; give the URL to which it leads"
+        return Failure(ServiceRefused(wanted.subject, answer.status, message))
+    try:
+        return Redirect(redirected(url, location))
+    except InvalidArgument as error:
+        message = f"redirected to {error.value}, expected {error.expected}"
+        return Failure(ServiceRefused(wanted.subject, answer.status, message))
+
+
+def _whole(wanted: Wanted, answer: Answer) -> Content | Failure:
+    if answer.status not in _WHOLE:
+        message = "an answer that is not the whole of it, though no part was asked for"
+        return Failure(ServiceRefused(wanted.subject, answer.status, message))
+    body = answer.body
+    if wanted.size >= 0 and len(body) != wanted.size:
+        return Failure(ObjectChanged(wanted.subject, wanted.size, len(body)))
+    damage = _damage(wanted, answer, body)
+    return damage or Content(body, len(body), version_of(answer))
+
+
+def _damage(wanted: Wanted, answer: Answer, body: bytes) -> Failure | None:
+    """Compare checksums: with the server's own, which shows what happened on the way, then with the index's."""
+    sent = crc32c_header(answer)
+    if not sent and not wanted.crc32c:
+        return None
+    found = google_crc32c.value(body)
+    if sent and crc32c_text(found) != sent:
+        return Failure(ChecksumMismatch(wanted.subject, sent, crc32c_text(found)), "again")
+    if wanted.crc32c and found != (listed := crc32c_number(wanted.crc32c)):
+        return Failure(ObjectChanged(wanted.subject, listed, found, "crc32c"), "none" if sent else "again")
+    return None
+
+
+def _part(wanted: Wanted, span: Span, answer: Answer) -> Content | Failure:
+    version = version_of(answer)
+    if wanted.version and version != wanted.version and (version or answer.status != _PARTIAL):
+        return Failure(VersionChanged(wanted.subject, wanted.version, version))
+    found = _ranged(wanted, span, answer) if answer.status == _PARTIAL else _unranged(wanted, span, answer)
+    if isinstance(found, Content) and UNKNOWN_SIZE not in (wanted.size, found.total) and wanted.size != found.total:
+        return Failure(ObjectChanged(wanted.subject, wanted.size, found.total))
+    return found
+
+
+def _unranged(wanted: Wanted, span: Span, answer: Answer) -> Content | Failure:
+    """Take the range out of all the bytes, which a server sends that does not know of ranges."""
+    if answer.status != _OK:
+        message = f"no bytes, though [{span.start}, {span.stop}) were asked for"
+        return Failure(ServiceRefused(wanted.subject, answer.status, message))
+    body = answer.body
+    if len(body) <= span.start:
+        message = f"it has {len(body)} bytes, [{span.start}, {span.stop}) were asked for"
+        return Failure(ServiceRefused(wanted.subject, _UNSATISFIABLE, message))
+    return Content(body[span.start : span.stop], len(body), version_of(answer))
+
+
+def _ranged(wanted: Wanted, span: Span, answer: Answer) -> Content | Failure:
+    """Make sure that the range is the one that was asked for; it may be shorter only where nothing follows."""
+    body, said = answer.body, answer.header(b"content-range")
+    found = _CONTENT_RANGE.fullmatch(said)
+    if found is not None:
+        first, last = int(found[1]), int(found[2])
+        total = UNKNOWN_SIZE if found[3] == "*" else int(found[3])
+        stop = min(span.stop, last + 1 if total < 0 else total)
+        if (first, last + 1, len(body)) == (span.start, stop, stop - span.start):
+            return Content(body, total, version_of(answer))
+    message = f"sent {len(body)} bytes as {said[:80]!r}, though [{span.start}, {span.stop}) were asked for"
+    return Failure(ServiceRefused(wanted.subject, answer.status, message))
+
+
+def _too_much(wanted: Wanted, answer: Answer) -> DatafluxError:
+    announced = answer.header(b"content-length")
+    if wanted.span is None and wanted.size >= 0 and announced.isdecimal():
+        return ObjectChanged(wanted.subject, wanted.size, int(announced))
+    limit = get_request(wanted, wanted.url).max_bytes
+    message = f"sends {announced or 'more'} bytes, at most {limit} are received"
+    if wanted.span is not None:
+        message += "; it does not know of ranges"
+    return ServiceRefused(wanted.subject, answer.status, message)
+
+
+def _reason(answer: Answer) -> str:
+    """Say why in the server's own words, where these are words: a body may repeat the signature that it was sent."""
+    code = _S3_CODE.search(answer.body[:_CODE_WITHIN])
+    if code is not None:
+        reason = code[1].decode()
+    else:
+        try:
+            reason = HTTPStatus(answer.status).phrase
+        except ValueError:
+            reason = "no reason given"
+    if answer.status == _UNSATISFIABLE:
+        reason += f" ({answer.header(b'content-range') or 'no size given'})"
+    return reason
