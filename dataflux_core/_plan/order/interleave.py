@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,8 +28,9 @@ class Interleaving:
 
     draws: tuple[int, ...]  # of each stream
     drift: float  # draws
-    _shares: NDArray[np.uint64]  # of a node's draws those that go left, in 2^-64; 0 at a leaf
-    _children: NDArray[np.int64]  # (nodes, 2); the streams come first, then the inner nodes, the root last
+    _shares: NDArray[np.uint64] = field(repr=False)  # of a node's draws those that go left, in 2^-64; 0 at a leaf
+    # (nodes, 2): the streams come first, then the inner nodes, the root last.
+    _children: NDArray[np.int64] = field(repr=False)
 
     def locate(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tell whose draw each position is, the how manieth of its stream: (n,) -> (n,) streams, (n,) numbers."""
@@ -55,46 +56,59 @@ class _Node:
 
 
 def interleave(draws: Sequence[int]) -> Interleaving:
-    """Plan to spread so many draws of each stream; streams without any are never come to."""
-    nodes = [_Node(number, count, 1 / count) for number, count in enumerate(draws) if count]
-    inner: list[_Node] = []
-    while len(nodes) > 1:
-        left, right = _pair(nodes)
-        joined = _join(len(draws) + len(inner), left, right)
-        inner.append(joined)
-        nodes = [node for node in nodes if node is not left and node is not right]
-        nodes.append(joined)
-    root = nodes[0] if nodes else _Node(0, 0, 0.0)
-    children = np.zeros((len(draws) + len(inner), 2), np.int64)
+    """Plan to spread so many draws of each stream; streams without any are never come to.
+
+    Up to four streams stay within one draw of their shares, any number within two: a node of a Huffman tree hands on
+    at most half of its drift to those two levels below. The other tree is the better one unless there are many sizes
+    that differ by orders of magnitude.
+    """
+    trees = [_grow(draws, pair) for pair in (_roomiest, _smallest)]
+    inner = min(trees, key=_drift_of)
+    root = max((number for number, drawn in enumerate(draws) if drawn), default=0)
+    children = np.zeros((len(draws) + len(inner) if inner else root + 1, 2), np.int64)
     shares = np.zeros(len(children), np.uint64)
     for node in inner:
         left, right = node.parts
         children[node.number] = left.number, right.number
         shares[node.number] = (left.draws << 64) // node.draws
-    if not inner:  # one stream has all, so that it is its own root
-        children = np.zeros((root.number + 1, 2), np.int64)
-    return Interleaving(tuple(draws), _drift(root, 0.0), shares, children)
+    return Interleaving(tuple(draws), _drift_of(inner), shares, children)
 
 
-def _pair(nodes: list[_Node]) -> tuple[_Node, _Node]:
+def _grow(draws: Sequence[int], pair: Callable[[list[_Node]], tuple[_Node, _Node]]) -> list[_Node]:
+    """Join two nodes after another until one is left; return the joined ones, the root last."""
+    nodes = [_Node(number, count, 1 / count) for number, count in enumerate(draws) if count]
+    inner: list[_Node] = []
+    while len(nodes) > 1:
+        left, right = pair(nodes)
+        inner.append(_Node(len(draws) + len(inner), left.draws + right.draws, _room(left, right), (left, right)))
+        nodes = [node for node in nodes if node is not left and node is not right]
+        nodes.append(inner[-1])
+    return inner
+
+
+def _roomiest(nodes: list[_Node]) -> tuple[_Node, _Node]:
     """Choose the two that leave their parent the most room."""
-    roomy = sorted(nodes, key=lambda node: -node.room)[:_CANDIDATES]
-    return max(combinations(roomy, 2), key=lambda pair: _room(*pair))
+    candidates = sorted(nodes, key=lambda node: -node.room)[:_CANDIDATES]
+    return max(combinations(candidates, 2), key=lambda pair: _room(*pair))
 
 
-def _join(number: int, left: _Node, right: _Node) -> _Node:
-    return _Node(number, left.draws + right.draws, _room(left, right), (left, right))
+def _smallest(nodes: list[_Node]) -> tuple[_Node, _Node]:
+    """Choose the two with the fewest draws, as Huffman does."""
+    left, right = sorted(nodes, key=lambda node: node.draws)[:2]
+    return left, right
 
 
 def _room(left: _Node, right: _Node) -> float:
     return min(left.room, right.room) - 1 / (left.draws + right.draws)
 
 
-def _drift(node: _Node, drift: float) -> float:
-    """Follow the distance from a node's share down to the leaves."""
-    if not node.parts:
-        return drift
-    return max(_drift(part, 0.5 + drift * part.draws / node.draws) for part in node.parts)
+def _drift_of(inner: list[_Node]) -> float:
+    """Follow the distance from a node's share from the root, which has none, down to the leaves."""
+    drifts = {inner[-1].number: 0.0} if inner else {}
+    for node in reversed(inner):
+        own = drifts[node.number]
+        drifts.update((part.number, 0.5 + own * part.draws / node.draws) for part in node.parts)
+    return max(drifts.values(), default=0.0)
 
 
 def _split(counts: NDArray[np.uint64], shares: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
