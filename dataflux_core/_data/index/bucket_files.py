@@ -49,7 +49,7 @@ class BucketFiles:
     def files_below(self, directory: str) -> pa.Table:
         """Return name (below the directory), size, crc32c, generation of every object; raises DatafluxError."""
         listing = self._listed(directory)
-        return without_prefix(table_of(listing.pages, listing.fields), len(directory.encode()))
+        return _without_prefix(table_of(listing.pages, listing.fields), len(directory))
 
     def matches(self, wildcard: str, fixed: str) -> list[str]:
         """Return the names that match, in their order."""
@@ -101,10 +101,11 @@ def _given(client: ClientSource) -> Any:  # noqa: ANN401 - google ships no types
     return client() if callable(client) and not hasattr(client, "bucket") else client
 
 
-def without_prefix(files: pa.Table, prefix_bytes: int) -> pa.Table:
-    """Cut so many bytes off each name."""
-    if not prefix_bytes:
+def _without_prefix(files: pa.Table, length: int) -> pa.Table:
+    """Cut so many characters off each name."""
+    if not length:
         return files
 
-    cut = pc.binary_slice(files.column("name").cast(pa.binary()), prefix_bytes).cast(pa.string())
+    # Not binary_slice, which fails for values that are shorter than what is cut off.
+    cut = pc.utf8_slice_codeunits(files.column("name"), length)
     return files.set_column(files.column_names.index("name"), "name", cut)

@@ -18,7 +18,7 @@ _FINGERPRINT_BYTES = 16
 class Content:
     """Digest of a table as its batches go by: however they are cut, the same rows give the same digest.
 
-    `places`: how many bytes of a column's values say where the source lies, which another machine may call
+    `places`: how many characters of a column's values say where the source lies, which another machine may call
     otherwise; these do not count.
     """
 
@@ -29,7 +29,7 @@ class Content:
 
     def add(self, batch: pa.RecordBatch) -> None:
         for column, digest, place in zip(batch.columns, self._columns, self._places, strict=True):
-            digest.add(pc.binary_slice(column.cast(pa.binary()), place) if place else column)
+            digest.add(pc.utf8_slice_codeunits(column, place) if place else column)
 
     def fingerprint(self) -> str:
         parts: list[bytes | str] = []

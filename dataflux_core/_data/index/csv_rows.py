@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BLOCK_BYTES = 16 * 1024**2  # no row may be longer
-# A column is of the first kind that all its values fit. Zeros before a number are part of an id; 18 digits fit 64 bits.
+# A column is of the first kind that all its values fit. Zeros before a number are part of an id; 18 digits fit 64
+# bits, 15 a float.
 _KINDS = (
     (pa.int64(), r"\A(?:0|-?[1-9][0-9]{0,17})\z"),
-    (pa.float64(), r"\A(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3})?|NaN|nan|-?inf)\z"),
+    (pa.float64(), r"\A(?:-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3})?|NaN|nan|-?inf)\z"),
     (pa.bool_(), r"\A(?:true|false|True|False)\z"),
 )
 _ADVICE = "mend the file, or write it anew with quotes around values that hold commas, quotes or line breaks"
@@ -82,9 +83,9 @@ class _CsvFile:
             yield from pa_csv.open_csv(file, self._read_options(), self._parse, convert)
 
     def _header(self) -> list[str]:
-        with unreadable(self._source, self._path, _ADVICE, self._worded), opened(self._path, self._source) as file:
+        with unreadable(self._source, self._path, _ADVICE), opened(self._path, self._source) as file:
             schema = pa_csv.open_csv(file, self._read_options(), self._parse).schema
-        return list(plain_schema(schema, self._source).names)
+            return list(plain_schema(schema, self._source).names)
 
     def _read_options(self) -> pa_csv.ReadOptions:
         return pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)  # rows have numbers only on one thread

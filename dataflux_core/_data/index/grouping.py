@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import reduce
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 ID = "id"
 NO_EXTENSION = "file"  # the column of files without one
 _MAX_EXTENSIONS = 256
-# What stands behind the last dot; behind a dot within a longer text it is none, nor is ".id", which names the samples.
-_PARTS = r"(?s)\A(?P<id>.*?)(?:\.(?P<extension>[A-Za-z0-9_]{1,16}))?\z"
-_LEFT_OUT = rf"(?s)(?:\A|/)\.|/\z|~\z|\.tmp\z|\A{COMPOSED_PREFIX}"
+# What stands behind the last dot; a longer text is none, nor one with other characters, nor ".id", which names samples.
+_EXTENSION = r"\A[A-Za-z0-9_]{1,16}\z"
+_HIDDEN = ("starts_with", "."), ("match_substring", "/.")
+_TEMPORARY = ("starts_with", COMPOSED_PREFIX), ("ends_with", "~"), ("ends_with", ".tmp")
+_DIRECTORY = ("ends_with", "/")
 _ADVICE = "give an index file that names the columns"
 
 
@@ -31,64 +34,81 @@ def samples_of(files: pa.Table, root: str, source: str) -> pa.Table:
     `files`: name (below `root`, UTF-8), size (bytes), perhaps crc32c, generation. Samples come in the order of names.
     Hidden files, temporaries, directories are left out. Raises IndexUnusable.
     """
-    files = _in_order(files.filter(pc.invert(pc.match_substring_regex(files.column("name"), _LEFT_OUT))))
+    files = _in_order(files.filter(_wanted(files.column("name"))))
     if not files.num_rows:
         raise IndexUnusable(source, "no file is there", "correct the path; hidden files and temporaries do not count")
-    ids, extensions = _split(files.column("name"))
-    numbers = ids.dictionary_encode()
-    sample = numbers.indices.to_numpy()
-    columns = {ID: numbers.dictionary.cast(pa.string())}
-    for extension in _distinct(extensions, source):
-        rows = np.flatnonzero(pc.equal(extensions, extension).to_numpy(zero_copy_only=False))
-        places = _places(sample, rows, len(numbers.dictionary), files, extension, source)
+    split = _split(files.column("name").chunk(0))
+    if len(split.extensions) > _MAX_EXTENSIONS:
+        some = ", ".join(split.extensions[:3])
+        problem = f"it has {len(split.extensions):,} extensions, such as {some}, each of which would be a column"
+        raise IndexUnusable(source, problem, _ADVICE)
+    ids = split.ids.dictionary_encode()
+    columns = {ID: _short(pa.chunked_array([ids.dictionary]))}
+    for number, extension in enumerate(split.extensions):
+        rows = np.flatnonzero(split.numbers == number)
+        places, lost = _places(ids.indices.to_numpy(), rows, len(ids.dictionary))
+        if lost:
+            first, second = (files.column("name")[row].as_py() for row in lost)
+            problem = f"{first!r} and {second!r} would both be the {extension!r} of one sample"
+            raise IndexUnusable(source, problem, _ADVICE)
         columns.update(_columns(extension, files.take(places), root))
     return pa.table(columns)
+
+
+def _places(samples: NDArray[np.int32], rows: NDArray[np.int64], count: int) -> tuple[pa.Array, tuple[int, int] | None]:
+    """Return for each of `count` samples which of the rows it has, null where none; perhaps two that one would have."""
+    places = np.full(count, -1, np.int64)
+    places[samples[rows]] = rows
+    lost = rows[places[samples[rows]] != rows]
+    twice = (int(lost[0]), int(places[samples[lost[0]]])) if len(lost) else None
+    return pa.array(places, mask=places < 0), twice
+
+
+def _wanted(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    unwanted = [getattr(pc, test)(names, text) for test, text in (*_HIDDEN, *_TEMPORARY, _DIRECTORY)]
+    return pc.invert(reduce(pc.or_, unwanted))
 
 
 def _in_order(files: pa.Table) -> pa.Table:
     # One large chunk: a string's 32 bits count the bytes of a few million names.
     names = files.column("name").cast(pa.large_string()).combine_chunks()
-    names = names if isinstance(names, pa.Array) else pa.concat_arrays(names.chunks)
     files = files.set_column(files.column_names.index("name"), "name", names).combine_chunks()
     is_sorted = pc.all(pc.less_equal(names.slice(0, max(0, len(names) - 1)), names.slice(1))).as_py()
     return files if is_sorted is not False else files.take(pc.sort_indices(names))
 
 
-def _split(names: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """Return the ids with the extensions, in small letters, of some names."""
-    whole = names.combine_chunks()
-    whole = whole if isinstance(whole, pa.Array) else whole.chunk(0)
-    parts = pc.extract_regex(whole, _PARTS)
-    ids, extensions = parts.field("id"), pc.ascii_lower(parts.field("extension"))
-    is_none = pc.or_(pc.equal(extensions, ""), pc.equal(extensions, ID))
-    return pc.if_else(is_none, whole, ids), pc.if_else(is_none, NO_EXTENSION, extensions)
+class _Split(NamedTuple):
+    """Names in two parts."""
+
+    ids: pa.Array
+    extensions: list[str]  # the different ones, in small letters, in their order
+    numbers: NDArray[np.int64]  # of each name, which of these it has
 
 
-def _distinct(extensions: pa.Array, source: str) -> list[str]:
-    distinct = sorted(pc.unique(extensions).to_pylist())
-    if len(distinct) > _MAX_EXTENSIONS:
-        some = ", ".join(distinct[:3])
-        problem = f"its files have {len(distinct):,} extensions, such as {some}, each of which would be a column"
-        raise IndexUnusable(source, problem, _ADVICE)
-    return distinct
+def _split(names: pa.Array) -> _Split:
+    parts = pc.split_pattern(names, ".", max_splits=1, reverse=True)
+    ends = parts.offsets.to_numpy()
+    lasts = parts.values.take(pa.array(ends[1:] - 1)).dictionary_encode()
+    distinct, numbers = lasts.dictionary, lasts.indices.to_numpy()
+    may_be_one = pc.match_substring_regex(distinct, _EXTENSION).to_numpy(zero_copy_only=False)
+    small = [text if is_one else "" for text, is_one in zip(_small(distinct), may_be_one, strict=True)]
+    is_one = np.array([bool(text) and text != ID for text in small], bool)[numbers] & (np.diff(ends) > 1)
+    ids = pc.if_else(pa.array(is_one), parts.values.take(pa.array(ends[:-1])), names)
+    codes = {text: code for code, text in enumerate(sorted({*small, NO_EXTENSION}))}
+    of_names = np.where(is_one, np.array([codes[text] for text in small])[numbers], codes[NO_EXTENSION])
+    used, of_used = np.unique(of_names, return_inverse=True)
+    texts = list(codes)
+    return _Split(ids, [texts[code] for code in used], of_used)
 
 
-def _places(  # noqa: PLR0913, PLR0917 - of what, for an error
-    sample: NDArray[np.int32], rows: NDArray[np.int64], samples: int, files: pa.Table, extension: str, source: str
-) -> pa.Array:
-    """Return for each sample the row of its file with this extension, null where it has none."""
-    places = np.full(samples, -1, np.int64)
-    places[sample[rows]] = rows
-    lost = rows[places[sample[rows]] != rows]
-    if len(lost):
-        first, second = (files.column("name")[int(row)].as_py() for row in (lost[0], places[sample[lost[0]]]))
-        problem = f"{first!r} and {second!r} would both be the {extension!r} of one sample"
-        raise IndexUnusable(source, problem, _ADVICE)
-    return pa.array(places, mask=places < 0)
+def _small(texts: pa.Array) -> list[str]:
+    small: list[str] = pc.ascii_lower(texts).to_pylist()
+    return small
 
 
 def _columns(extension: str, files: pa.Table, root: str) -> Iterator[tuple[str, pa.ChunkedArray]]:
-    urls = pc.binary_join_element_wise(pa.scalar(root, pa.large_string()), files.column("name"), "")
+    before, between = (pa.scalar(text, pa.large_string()) for text in (root, ""))
+    urls = pc.binary_join_element_wise(before, files.column("name"), between)
     yield extension, _short(urls)
     for column in ("size", "crc32c", "generation"):
         if column in files.column_names:

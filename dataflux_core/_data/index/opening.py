@@ -133,7 +133,7 @@ class _Opening:
         table = samples_of(files, root, source)
         rows = rows_of_table(table, source)
         # Where the directory lies does not make it another.
-        places = {name: len(root.encode()) for name in table.column_names if name != ID and "." not in name}
+        places = {name: len(root) for name in table.column_names if name != ID and "." not in name}
         return self.copied(Rows(source, rows.schema, rows.read, places), root.rstrip("/"))
 
     def _parquet(self, parts: Sequence[ParquetPart], source: str, base: str) -> SampleIndex:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
 
 from dataflux_core._data.index.content import fingerprint_of
 from dataflux_core._data.index.opened_files import not_opened
@@ -63,7 +64,7 @@ def damage_of(source: str) -> Iterator[None]:
         if error.errno:  # Arrow's, of bytes that are damaged, have no number
             raise not_opened(source, error) from error
         raise IndexUnusable(source, f"it is damaged ({first_line(error)})", _DAMAGED) from error
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, UnicodeDecodeError) as error:
         raise IndexUnusable(source, f"it is no whole Parquet file ({first_line(error)})", _DAMAGED) from error
 
 
@@ -100,7 +101,7 @@ def parquet_rows(part: ParquetPart) -> Rows:
 def filtered(part: ParquetPart, condition: pc.Expression, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the rows for which a condition holds, with the columns of `schema`; whole row groups are passed over."""
     with asking(part.source):
-        fragment = ds.ParquetFileFormat().make_fragment(str(part.path))
+        fragment = ds.ParquetFileFormat().make_fragment(str(part.path), LocalFileSystem())
         scanner = fragment.scanner(
             schema=fragment.physical_schema,
             columns=schema.names,

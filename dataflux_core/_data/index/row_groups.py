@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HELD_BYTES = 128 * 1024**2
 _SAMPLED_ROWS = 1024
+_FEW_SHARE = 4  # of a row group, less than one part
 
 
 class RowGroups:
@@ -47,7 +48,7 @@ class RowGroups:
             table = self._held.get(number)
             if table is not None:
                 self._held.move_to_end(number)
-                return rows_of(table, rows)
+                return _few_or_shared(table, rows)
             at, group = self._place(number)
             size = int(self.row_bytes * self._parts[at].group_rows[group])
             if number in self._seen:
@@ -57,7 +58,7 @@ class RowGroups:
                 return self._passing(at, group, rows)
             table = self._decoded(at, group)
             self._hold(number, table)
-            return rows_of(table, rows)
+            return _few_or_shared(table, rows)
 
     @property
     def row_bytes(self) -> float:
@@ -106,3 +107,8 @@ class RowGroups:
         self._held_bytes += table.nbytes
         while self._held_bytes > self._max_held_bytes and len(self._held) > 1:
             self._held_bytes -= self._held.popitem(last=False)[1].nbytes
+
+
+def _few_or_shared(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
+    """Copy a few rows: a view of them would hold the whole row group in memory."""
+    return rows_of(table, rows) if len(rows) * _FEW_SHARE > table.num_rows else table.take(pa.array(rows))
