@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dataflux_core.decoders import Video
 from dataflux_core.errors import InvalidArgument
-from tests.samples.media import FILMS, FRAME_RATE, FRAMES, encoded, film, frame_numbers, np, wav
+from tests.samples.media import FILMS, FRAME_RATE, FRAMES, STEP, encoded, film, frame_numbers, np, wav
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +60,12 @@ def test_frames_are_resized_one_by_one(short_film: bytes) -> None:
     frames = Video(size=(20, 30), every=10)(encoded(short_film))
     assert frames.shape == (3, 20, 30, 3)
     assert frame_numbers(frames) == [0, 10, 20]
+
+
+@pytest.mark.parametrize("size", [(20, 30), (24, 32), (96, 128), (60, 80)], ids=str)
+def test_resizing_makes_nothing_darker(short_film: bytes, size: tuple[int, int]) -> None:
+    filmed = [number * STEP for number in range(FRAMES)]
+    assert Video(size=size)(encoded(short_film)).mean(axis=(1, 2, 3)) == pytest.approx(filmed, abs=1)
 
 
 def test_more_threads_decode_the_same(short_film: bytes) -> None:

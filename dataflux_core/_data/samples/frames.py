@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from dataflux_core._data.samples.video import Video
 
 _MAX_FRAME_PIXELS = 2**26  # 8192 x 8192; a stream may claim 32 times as many in a header of some bytes
+# SWS_BILINEAR and SWS_FULL_CHR_H_INT of FFmpeg's swscale.h. Without the latter it rounds down on the way, so that what
+# is resized becomes darker by up to 2 of 255. Where nothing is resized the quick way is within 1, and far quicker.
+_INTERPOLATION = 0x2 | 0x2000
 _NEAREST_S = 1e-6  # times are fractions of a clock, given as floats
 
 
@@ -73,7 +76,8 @@ def _pictures(frames: Iterator[VideoFrame], options: Video) -> list[NDArray[np.u
         if number % options.every:
             continue
         height, width = options.size or (frame.height, frame.width)
-        picture: NDArray[np.uint8] = frame.reformat(format="rgb24", width=width, height=height).to_ndarray()  # type: ignore[assignment]
+        resized = frame.reformat(width, height, "rgb24", interpolation=_INTERPOLATION if options.size else None)
+        picture: NDArray[np.uint8] = resized.to_ndarray()  # type: ignore[assignment] # it is of the format asked for
         held_bytes += picture.nbytes
         if held_bytes > options.max_bytes:
             raise ValueError(
