@@ -50,8 +50,8 @@ def has_encoder(codec: str) -> bool:
     return True
 
 
-def film(codec: str = "mpeg4", container: str = "mp4", size: tuple[int, int] = (48, 64)) -> bytes:
-    """Return 3 s of grey frames, ten a second, the n-th of brightness 8 n."""
+def film(codec: str = "mpeg4", container: str = "mp4", size: tuple[int, int] = (48, 64), still: Any = None) -> bytes:
+    """Return 3 s, ten frames a second: the n-th is of brightness 8 n, or all show a still."""
     if not has_encoder(codec):
         pytest.skip(f"FFmpeg has no {codec} here")
     stream = io.BytesIO()
@@ -60,7 +60,8 @@ def film(codec: str = "mpeg4", container: str = "mp4", size: tuple[int, int] = (
         track.height, track.width = size
         track.pix_fmt, track.options = "yuv420p", {"g": "12"}
         for number in range(FRAMES):
-            frame = av.VideoFrame.from_ndarray(np.full((*size, 3), number * STEP, np.uint8), format="rgb24")
+            shown = np.full((*size, 3), number * STEP, np.uint8) if still is None else still
+            frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
             written.mux(track.encode(frame))
         written.mux(track.encode())
     return stream.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,19 @@ from hypothesis import strategies as st
 
 from dataflux_core.decoders import Video
 from dataflux_core.errors import InvalidArgument
-from tests.samples.media import FILMS, FRAME_RATE, FRAMES, STEP, encoded, film, frame_numbers, np, wav
+from tests.samples.media import (
+    FILMS,
+    FRAME_RATE,
+    FRAMES,
+    STEP,
+    PIL_Image,
+    encoded,
+    film,
+    frame_numbers,
+    np,
+    smooth,
+    wav,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +79,30 @@ def test_frames_are_resized_one_by_one(short_film: bytes) -> None:
 def test_resizing_makes_nothing_darker(short_film: bytes, size: tuple[int, int]) -> None:
     filmed = [number * STEP for number in range(FRAMES)]
     assert Video(size=size)(encoded(short_film)).mean(axis=(1, 2, 3)) == pytest.approx(filmed, abs=1)
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+@pytest.mark.parametrize("size", [None, (40, 70)], ids=str)
+def test_frames_are_turned_as_the_camera_says(quarters: int, size: tuple[int, int] | None) -> None:
+    content = turned(film("libx264", still=smooth(48, 64)), quarters)
+    upright = Video(size=size, every=10)(encoded(content))
+    by_hand = np.rot90(smooth(48, 64), -quarters)
+    assert upright.shape == (3, *(size or by_hand.shape[:2]), 3)
+    expected = np.asarray(PIL_Image.fromarray(by_hand).resize(upright.shape[2:0:-1]))
+    assert np.abs(upright.astype(int) - expected).mean() < 5
+    assert Video(orientation="stored")(encoded(content)).shape == (FRAMES, 48, 64, 3)
+
+
+def turned(content: bytes, quarters: int) -> bytes:
+    """Write into the track's header that it is to be shown turned with the clock, as telephones do."""
+    one = 1 << 16
+    across, down = [(one, 0), (0, one), (-one, 0), (0, -one)][quarters]
+    plain, wanted = (
+        struct.pack(">9i", across, down, 0, -down, across, 0, 0, 0, 1 << 30)
+        for across, down in ((one, 0), (across, down))
+    )
+    at = content.rindex(plain)
+    return content[:at] + wanted + content[at + len(plain) :]
 
 
 def test_more_threads_decode_the_same(short_film: bytes) -> None:

@@ -75,17 +75,26 @@ def _pictures(frames: Iterator[VideoFrame], options: Video) -> list[NDArray[np.u
     for number, frame in enumerate(frames):
         if number % options.every:
             continue
-        height, width = options.size or (frame.height, frame.width)
-        resized = frame.reformat(width, height, "rgb24", interpolation=_INTERPOLATION if options.size else None)
-        picture: NDArray[np.uint8] = resized.to_ndarray()  # type: ignore[assignment] # it is of the format asked for
+        picture = _picture(frame, options)
         held_bytes += picture.nbytes
         if held_bytes > options.max_bytes:
             raise ValueError(
-                f"{len(pictures) + 1} frames of {height} x {width} take {human_bytes(held_bytes)}; "
-                f"max_bytes={options.max_bytes}: choose a clip, a size or every k-th frame"
+                f"{len(pictures) + 1} frames of {picture.shape[0]} x {picture.shape[1]} take "
+                f"{human_bytes(held_bytes)}; max_bytes={options.max_bytes}: choose a clip, a size or every k-th frame"
             )
         pictures.append(picture)
     return pictures
+
+
+def _picture(frame: VideoFrame, options: Video) -> NDArray[np.uint8]:
+    """Resize, convert, turn."""
+    turns = round(getattr(frame, "rotation", 0) / 90) if options.orientation == "upright" else 0  # against the clock
+    height, width = options.size or (None, None)
+    if turns % 2:  # resized as it is stored, then turned
+        height, width = width, height
+    resized = frame.reformat(width, height, "rgb24", interpolation=_INTERPOLATION if options.size else None)
+    picture: NDArray[np.uint8] = resized.to_ndarray()  # type: ignore[assignment] # it is of the format asked for
+    return np.rot90(picture, turns) if turns else picture
 
 
 def _within(

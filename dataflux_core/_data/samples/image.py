@@ -22,8 +22,8 @@ class Image:
     """Give a picture as uint8: an array of (height, width, channels), a tensor of (channels, height, width), or PIL's.
 
     `size` is (height, width) in pixels; `fit` says whether a picture of other proportions is stretched or cropped
-    about its middle. `mode=None` keeps what is stored: the numbers of a palette, 16 bits. `orientation="exif"` turns a
-    picture as its camera says. Raises where the bytes are cut short or are no picture, and, before any pixel is
+    about its middle. `mode=None` keeps what is stored: the numbers of a palette, 16 bits. `orientation="upright"` turns
+    a picture as its camera says. Raises where the bytes are cut short or are no picture, and, before any pixel is
     decoded, where there are more than `max_pixels`. Of an animation it is the first frame.
     """
 
@@ -32,7 +32,7 @@ class Image:
     to: Form = "numpy"
     fit: Literal["stretch", "crop"] = "stretch"
     resample: Resample = "bilinear"
-    orientation: Literal["exif", "stored"] = "exif"
+    orientation: Literal["upright", "stored"] = "upright"
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class Image:
         one_of("to", self.to, ("numpy", "torch", "pil"))
         one_of("fit", self.fit, ("stretch", "crop"))
         one_of("resample", self.resample, ("nearest", "box", "bilinear", "bicubic", "lanczos"))
-        one_of("orientation", self.orientation, ("exif", "stored"))
+        one_of("orientation", self.orientation, ("upright", "stored"))
         at_least("max_pixels", self.max_pixels, 1)
         _pictures()  # an extra that is missing is said here, not amid an epoch
         if self.to == "torch":

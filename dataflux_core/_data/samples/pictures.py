@@ -62,7 +62,7 @@ def blank(options: Image) -> Any:  # noqa: ANN401 - as above
 def _pixels(image: PIL.Image.Image, options: Image) -> PIL.Image.Image:
     if image.width * image.height > options.max_pixels:
         raise ValueError(f"{image.width} x {image.height} pixels; max_pixels={options.max_pixels}")
-    orientation = _orientation(image) if options.orientation == "exif" else 1
+    orientation = _orientation(image) if options.orientation == "upright" else 1
     size = None if options.size is None else (options.size[1], options.size[0])
     if size and orientation in _TURNED:  # resized as it is stored, then turned: the fewer pixels the better
         size = (size[1], size[0])

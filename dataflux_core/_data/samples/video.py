@@ -19,14 +19,16 @@ class Video:
 
     `clip_s` is (start, stop) in seconds: frames shown at start <= time < stop, counted from the first frame; a stop of
     None is the end. `every` takes the first frame of the clip and each k-th after it. `size` is (height, width),
-    resized frame by frame. `threads` decode one film: 1 is right where several workers decode. Raises where the file
-    is cut short or no film, where no frame lies in the clip, and where frames take more than `max_bytes`.
+    resized frame by frame. `orientation="upright"` turns them as the camera says. `threads` decode one film: 1 is right
+    where several workers decode. Raises where the file is cut short or no film, where no frame lies in the clip, and
+    where frames take more than `max_bytes`.
     """
 
     clip_s: tuple[float, float | None] | None = None
     every: int = 1
     size: tuple[int, int] | None = None
     to: Literal["numpy", "torch"] = "numpy"
+    orientation: Literal["upright", "stored"] = "upright"
     threads: int = 1
     max_bytes: int = MAX_DECODED_BYTES
 
@@ -35,6 +37,7 @@ class Video:
         at_least("every", self.every, 1)
         height_and_width(self.size)
         one_of("to", self.to, ("numpy", "torch"))
+        one_of("orientation", self.orientation, ("upright", "stored"))
         at_least("threads", self.threads, 0)
         at_least("max_bytes", self.max_bytes, 1)
         _frames()  # an extra that is missing is said here, not amid an epoch
