@@ -15,8 +15,9 @@ or as many rounds of batches (one of each worker) as begin within `--most-s`. Th
 made, after the imports; the names are known to those that need them, litdata's index too.
 
 How to read a line: `samples_per_s` is all samples by all seconds, of each run, with the start of the workers;
-`after_first_per_s` leaves out the first batch with the seconds until then. `cpu_us_per_sample` is that of the loop
-with its workers, `server_cpu_us_per_sample` the emulator's, which works on the same cores. `peak_mb` sums over
+`later_per_s` leaves out the first batch of each worker with the seconds until then, which flatters who had read ahead
+by then unless many rounds follow. `cpu_us_per_sample` is that of the
+loop with its workers, `server_cpu_us_per_sample` the emulator's, which works on the same cores. `peak_mb` sums over
 processes, so what forked workers share counts several times. `exact` says that every hash was expected; an epoch
 holds each sample once, with `exactly_once`. `ours_by` tells how many times as many samples a second ours gave.
 """
@@ -260,7 +261,7 @@ def checked(answer: Mapping[str, Any], path: Path, prepared: Prepared) -> dict[s
     repeated = sum(strange[digest] for digest in strange if digest in prepared.digests)
     told: dict[str, Any] = {
         "exact": sum(strange.values()) == repeated,
-        "samples": answer["samples"],
+        "samples_checked": answer["samples"],
         "versions": answer["versions"],
     }
     if answer["is_whole"]:
@@ -278,7 +279,7 @@ def summary(runs: Runs) -> dict[str, Any]:
     return {
         "samples_per_s": [round(rate_of(answer), 1) for answer in answers],
         "median_per_s": round(median_rate(runs), 1),
-        "after_first_per_s": middle(answers, after_first),
+        "later_per_s": middle(answers, later_rate),
         "first_batch_s": middle(answers, lambda answer: answer["first_batch_s"], digits=3),
         "cpu_us_per_sample": middle(answers, lambda answer: answer["cpu_s"] / answer["samples"] * 1e6),
         "server_cpu_us_per_sample": middle(answers, lambda answer: answer["server_cpu_s"] / answer["samples"] * 1e6),
@@ -299,10 +300,10 @@ def rate_of(answer: Mapping[str, Any]) -> float:
     return float(answer["samples"] / answer["seconds"])
 
 
-def after_first(answer: Mapping[str, Any]) -> float:
-    """Give samples a second between the first batch and the last; 0 where one was all."""
-    seconds = answer["seconds"] - answer["first_batch_s"]
-    return (answer["samples"] - answer["first_samples"]) / seconds if answer["samples"] > answer["first_samples"] else 0
+def later_rate(answer: Mapping[str, Any]) -> float:
+    """Give samples a second after the first round of batches; 0 where that was all."""
+    samples, seconds = answer["samples"] - answer["round_samples"], answer["seconds"] - answer["round_s"]
+    return float(samples / seconds) if answer["round_samples"] and samples else 0.0
 
 
 def median_rate(runs: Runs) -> float:

@@ -77,14 +77,16 @@ def tell_epoch(task: StreamTask, batches: Callable[[], Iterable[Any]], distribut
     """
     tally = Tally(is_checking=task["is_checking"])
     began_s, began_cpu_s = time.perf_counter(), cpu_s()
-    first_s, first_samples = 0.0, 0
+    first_s = round_s = 0.0
+    round_samples = 0
     iterator = iter(batches())
     is_whole = True
     for number, batch in enumerate(iterator, 1):
         tally.add(batch)
         seconds = time.perf_counter() - began_s
-        if number == 1:
-            first_s, first_samples = seconds, tally.samples
+        first_s = first_s or seconds
+        if number == max(1, task["workers"]):
+            round_s, round_samples = seconds, tally.samples
         # Workers hand their batches over nearly together, so a count between two rounds would say little.
         if number == task["batches"] or (seconds >= task["most_s"] and number % max(1, task["workers"]) == 0):
             is_whole = False
@@ -96,7 +98,8 @@ def tell_epoch(task: StreamTask, batches: Callable[[], Iterable[Any]], distribut
     answer = {
         "seconds": seconds,
         "first_batch_s": first_s,
-        "first_samples": first_samples,
+        "round_s": round_s,
+        "round_samples": round_samples,
         "cpu_s": cpu_s() - began_cpu_s,
         "is_whole": is_whole,
         "versions": versions_of(distributions),

@@ -40,6 +40,10 @@ def main() -> None:
             shuffle=True,
             batch_size=task["batch_size"],
         )
+        # Reading the index has opened a connection, which all forked workers would go on to share: without TLS, which
+        # would notice, one takes the shards that another asked for.
+        for stream in dataset.streams:
+            stream._downloader.clean_up()  # noqa: SLF001
         return loader_of(task, dataset)
 
     tell_epoch(task, batches, ("torch", "mosaicml-streaming", "boto3"))
