@@ -27,7 +27,7 @@ _PASS = struct.Struct("<qqq")  # loader, number of its pass, epoch
 _PASSES_AT = 64
 _PASSES = 128  # remembered: more loaders do not take one dataset at the same time
 _HEADER_BYTES = 4096
-_WORKER = struct.Struct("<qqqq")  # epoch, samples given, whether it has ended, lane
+_WORKER = struct.Struct("<qqq")  # serial number of its pass, samples given, whether it has ended
 _RECORD = struct.Struct("<qq")  # rows done, samples given of the row after them
 _STATS = struct.Struct(f"<{len(fields(StreamStats))}d")
 _STATS_AT = 256
@@ -42,15 +42,15 @@ class Pass(NamedTuple):
     loader_key: int
     number: int  # of those that the loader has made with the same workers
     epoch: int
+    serial: int = 0  # among all passes
 
 
 class WorkerNote(NamedTuple):
     """What a worker says of itself."""
 
-    epoch: int
+    serial: int  # of its pass
     samples: int
     has_ended: bool
-    lane: int
 
 
 class Board:
@@ -106,27 +106,28 @@ class Board:
         own = (known for known in self._passes() if known.loader_key == loader_key)
         return max(own, key=lambda known: known.number, default=None)
 
-    def begin(self, loader_key: int, number: int, wanted_epoch: int | None = None) -> int:
-        """Return the epoch of a pass, the same to all workers: the next one, or that which the first of them wants."""
+    def begin(self, loader_key: int, number: int, wanted_epoch: int | None = None) -> Pass:
+        """Return a pass, the same to all workers: of the next epoch, or of that which the first of them wants."""
         with self._locked():
             for known in self._passes():
                 if (known.loader_key, known.number) == (loader_key, number):
-                    return known.epoch
+                    return known
             next_epoch, begun = _HEADER.unpack_from(self._memory)
             epoch = next_epoch if wanted_epoch is None else wanted_epoch
             _PASS.pack_into(self._memory, _pass_at(begun), loader_key, number, epoch)
             _HEADER.pack_into(self._memory, 0, epoch + 1, begun + 1)
-            return int(epoch)
+            return Pass(loader_key, number, epoch, begun + 1)
 
     def _passes(self) -> list[Pass]:
         _, begun = _HEADER.unpack_from(self._memory)
         first = max(0, begun - _PASSES)
-        return [Pass(*_PASS.unpack_from(self._memory, _pass_at(number))) for number in range(first, begun)]
+        told = (_PASS.unpack_from(self._memory, _pass_at(number)) for number in range(first, begun))
+        return [Pass(key, of_loader, epoch, serial) for serial, (key, of_loader, epoch) in enumerate(told, first + 1)]
 
-    def worker_begins(self, worker: int, epoch: int, lane: int) -> None:
+    def worker_begins(self, worker: int, serial: int) -> None:
         if worker >= MAX_WORKERS:
             raise InvalidArgument("num_workers", str(worker + 1), f"at most {MAX_WORKERS} loader workers")
-        _WORKER.pack_into(self._memory, _worker_at(worker), epoch, 0, 0, lane)
+        _WORKER.pack_into(self._memory, _worker_at(worker), serial, 0, 0)
 
     def tell(self, worker: int, samples: int, progress: Progress) -> None:
         """Note what is done when the worker's sample number `samples` is handed to the consumer."""
@@ -138,8 +139,8 @@ class Board:
         struct.pack_into("<q", self._memory, _worker_at(worker) + 16, 1)
 
     def note_of(self, worker: int) -> WorkerNote:
-        epoch, samples, has_ended, lane = _WORKER.unpack_from(self._memory, _worker_at(worker))
-        return WorkerNote(epoch, samples, bool(has_ended), lane)
+        serial, samples, has_ended = _WORKER.unpack_from(self._memory, _worker_at(worker))
+        return WorkerNote(serial, samples, bool(has_ended))
 
     def progress_at(self, worker: int, samples: int) -> Progress:
         """Return what is done when so many of the worker's samples were handed out; raises StateMismatch."""

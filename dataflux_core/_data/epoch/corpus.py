@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from hashlib import md5
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from dataflux_core._data.epoch.window import Window
 from dataflux_core._data.samples.maker import SampleMaker
-from dataflux_core._plan.order.orders import Order
+from dataflux_core._plan.order.state import Identity
 from dataflux_core._plan.remote import UNKNOWN_BYTES, RemoteObjects
 
 if TYPE_CHECKING:
@@ -19,11 +19,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataflux_core._data.epoch.binding import Binding
-    from dataflux_core._data.samples.maker import Recipe
-    from dataflux_core._plan.order.state import Identity
+    from dataflux_core._data.samples.recipe import Recipe
+    from dataflux_core._plan.order.deal import Deal
+    from dataflux_core._plan.order.orders import Order
 
-# (epoch, world) to order: that of node-affine shares depends on how many ranks there are.
-OrderOf: TypeAlias = Callable[[int, int], Order]
+
+class Ordering(Protocol):
+    """Gives the order of each epoch. With node-affine shares it depends on how positions are dealt."""
+
+    @property
+    def count(self) -> int:
+        """Tell how many samples an epoch has."""
+
+    def order(self, epoch: int, deal: Deal) -> Order: ...
+
+    def name(self, deal: Deal) -> str:
+        """Say what the orders depend on, for states: the same text, the same orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +53,7 @@ class Corpus:
     """All samples of a dataset: those of the second stream are numbered on from those of the first."""
 
     streams: Sequence[Stream]
-    order_of: OrderOf
-    identity: Identity
+    ordering: Ordering
 
     def __len__(self) -> int:
         return sum(len(stream) for stream in self.streams)
@@ -51,7 +61,17 @@ class Corpus:
     @property
     def positions(self) -> int:
         """Return how many samples an epoch has."""
-        return self.identity.count
+        return self.ordering.count
+
+    def identity(self, deal: Deal) -> Identity:
+        """Return what a state must agree in."""
+        fingerprints = [stream.binding.index.fingerprint for stream in self.streams]
+        index = (
+            fingerprints[0]
+            if len(fingerprints) == 1
+            else md5(" ".join(fingerprints).encode(), usedforsecurity=False).hexdigest()
+        )
+        return Identity(index, self.ordering.name(deal), self.positions)
 
     def makers(self) -> list[SampleMaker]:
         """Make what makes samples, anew for each process that iterates."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from operator import ge
@@ -17,6 +16,7 @@ from dataflux_core._data.epoch.loaders import Noticing, place
 from dataflux_core._data.epoch.options import ranks_of
 from dataflux_core._data.epoch.read_ahead import AheadBounds
 from dataflux_core._data.epoch.stats import StreamStats
+from dataflux_core._data.epoch.watching import timed
 from dataflux_core._plan.order.deal import Deal
 from dataflux_core._plan.order.state import (
     EVERY_RANK,
@@ -30,7 +30,7 @@ from dataflux_core._plan.order.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from dataflux_core._data.epoch.corpus import Corpus
     from dataflux_core._data.epoch.lane_run import Given
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dataflux_core._data.epoch.options import IterationOptions
     from dataflux_core._data.epoch.resources import Resources
     from dataflux_core._data.samples.encoded import Sample
-    from dataflux_core._plan.order.state import Start
+    from dataflux_core._plan.order.state import Identity, Start
 
 _NOTE_EVERY = 32  # samples, between two notes of a worker's statistics
 
@@ -62,8 +62,9 @@ class Feed:
         self.options = options
         self.resources = resources
         self.noticing = Noticing()
+        self.is_watched = False  # somebody else counts how long the consumer waits
         self._board = Board()
-        self._stats = StreamStats()
+        self.own_stats = StreamStats()
         self._resumed = EpochState()  # where the epoch of its number begins
         self._wanted_epoch: int | None = None  # by a worker whose loader keeps its state
         self._running: _Running | None = None  # the last iteration of this process itself
@@ -93,32 +94,35 @@ class Feed:
         if self._board.process_id != os.getpid():
             self._board = Board(self._board.next_epoch)  # a rank that was forked counts for itself
         key = secrets.randbits(62)
-        running = self._begin(self._board.begin(key, 0), workers=1, worker=0)
+        running = self._begin(self._board.begin(key, 0).epoch, workers=1, worker=0)
         self.noticing.last = None
-        for sample, _ in self._run(running):
-            yield sample
+        lane = self._run(running)
+        with closing(lane if self.is_watched else timed(lane, self)) as given:
+            for sample, _ in given:
+                yield sample
         running.is_over = True
 
     def _as_worker(self, here: Place) -> Iterator[Sample]:
-        epoch = self._board.begin(here.loader_key, self._passes, self._wanted_epoch)
+        begun = self._board.begin(here.loader_key, self._passes, self._wanted_epoch)
         self._passes += 1
         self._wanted_epoch = None
-        running = self._begin(epoch, here.workers, here.worker)
-        self._board.worker_begins(here.worker, epoch, running.share.lane)
+        running = self._begin(begun.epoch, here.workers, here.worker)
+        self._board.worker_begins(here.worker, begun.serial)
         for sample, progress in self._run(running):
             self._board.tell(here.worker, running.samples, progress)
             if running.samples % _NOTE_EVERY == 1:
-                self._board.put_stats(here.worker, self._stats)
+                self._board.put_stats(here.worker, self.own_stats)
             yield sample
         running.is_over = True
-        self._board.put_stats(here.worker, self._stats)
+        self._board.put_stats(here.worker, self.own_stats)
         self._board.worker_ends(here.worker)
 
     def _begin(self, epoch: int, workers: int, worker: int) -> _Running:
         start = self._start(epoch, workers)
         rank, world = ranks_of(self.options)
         lane = (worker + start.turn) % workers
-        share = Share(self.corpus.order_of(epoch, world), self._deal(world, workers), rank, lane, start)
+        deal = self._deal(world, workers)
+        share = Share(self.corpus.ordering.order(epoch, deal), deal, rank, lane, start)
         self._running = _Running(epoch, share, share.begins)
         return self._running
 
@@ -129,21 +133,19 @@ class Feed:
     def _base(self, epoch: int) -> EpochState:
         return self._resumed if self._resumed.epoch == epoch else EpochState(epoch)
 
-    def _run(self, running: _Running) -> Iterator[Given]:
+    def _run(self, running: _Running) -> Generator[Given, None, None]:
         tools = Tools(
             self.corpus,
             self.resources.reader(),
             self.corpus.makers(),
             AheadBounds(self.options.samples_ahead, self.options.prefetch_bytes),
-            self._stats,
+            self.own_stats,
         )
-        before_s, began_s = self._stats.elapsed_s, time.monotonic()
         with closing(run_lane(running.share, tools, evens_out=self.options.evens_out)) as lane:
             for given in lane:
                 running.samples += 1
                 running.progress = given.progress
-                self._stats.samples += 1
-                self._stats.elapsed_s = before_s + time.monotonic() - began_s
+                self.own_stats.samples += 1
                 yield given
 
     def _deal(self, world: int, workers: int) -> Deal:
@@ -156,8 +158,8 @@ class Feed:
 
     def load(self, told: object) -> None:
         """Go on from a state, those of all ranks, or that of a StatefulDataLoader; raises StateMismatch."""
-        states = [from_dict(state, self.corpus.identity) for state in states_within(told)]
-        state = joined(states)
+        identity = self._identity()
+        state = joined([from_dict(state, identity) for state in states_within(told)])
         here = place()
         if state.deal is not None and here is not None and len(state.lanes) == 1:
             (lane,) = state.lanes  # a worker's own: it goes on with it whichever worker it is now
@@ -171,7 +173,11 @@ class Feed:
 
     def told(self) -> dict[str, Any]:
         """Return how far the consumer has come, as what JSON can hold."""
-        return to_dict(self._state(), self.corpus.identity)
+        return to_dict(self._state(), self._identity())
+
+    def _identity(self) -> Identity:
+        _, world = ranks_of(self.options)
+        return self.corpus.identity(self._deal(world, 1))
 
     def _state(self) -> EpochState:
         loader = self.noticing.last
@@ -188,11 +194,15 @@ class Feed:
         return self._dealt(running.epoch, share.deal, share.start, {share.lane: running.progress}, is_even=is_even)
 
     def _state_of_loader(self, loader: LoaderIteration) -> EpochState:
+        next_epoch = self._board.next_epoch  # before workers are asked: they may begin it now
         begun = self._board.last_pass(loader.key)
         if begun is None:
-            return self._base(self._board.next_epoch)
+            return self._base(next_epoch)
         notes = [self._board.note_of(worker) for worker in range(loader.workers)]
-        ended = {worker: note.samples for worker, note in enumerate(notes) if note.has_ended}
+        # One that has not started yet may still be noted with an earlier pass.
+        ended = {
+            worker: note.samples for worker, note in enumerate(notes) if note == (begun.serial, note.samples, True)
+        }
         given = loader.batches_of_workers(ended)
         if len(ended) == loader.workers and all(map(ge, given, loader.batches_in(list(ended.values())))):
             return EpochState(begun.epoch + 1)
@@ -200,12 +210,13 @@ class Feed:
             return self._base(begun.epoch)
         start = self._start(begun.epoch, loader.workers)
         lanes, is_even = {}, True
-        for worker, note in enumerate(notes):
+        for worker in range(loader.workers):
             samples = given[worker] * loader.batch_size
-            samples = min(samples, note.samples) if note.has_ended else samples
-            begins = start.of(note.lane)
-            lanes[note.lane] = self._board.progress_at(worker, samples) if samples else begins
-            is_even = is_even and lanes[note.lane].rows - begins.rows == samples
+            samples = min(samples, ended.get(worker, samples))
+            lane = (worker + start.turn) % loader.workers
+            begins = start.of(lane)
+            lanes[lane] = self._board.progress_at(worker, samples) if samples else begins
+            is_even = is_even and lanes[lane].rows - begins.rows == samples
         _, world = ranks_of(self.options)
         turned = replace(start, turn=(start.turn + loader.handed_out) % loader.workers)
         return self._dealt(begun.epoch, self._deal(world, loader.workers), turned, lanes, is_even=is_even)
@@ -231,4 +242,4 @@ class Feed:
         """Return what was done in this process and by the workers of the last loader."""
         loader = self.noticing.last
         workers = range(loader.workers) if loader is not None else range(0)
-        return sum((self._board.stats_of(worker) for worker in workers), self._stats)
+        return sum((self._board.stats_of(worker) for worker in workers), self.own_stats)

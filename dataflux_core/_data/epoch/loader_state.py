@@ -12,7 +12,7 @@ _MOST_DEPTH = 12
 
 
 def states_within(told: object) -> list[Mapping[str, Any]]:
-    """Return the states: one, a list's, or those in a torchdata StatefulDataLoader's state, in which workers have one each.
+    """Return the states: one, a list's, or those of the workers in the state of torchdata's StatefulDataLoader.
 
     Raises StateMismatch where there is none.
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dataflux_core._plan.order.deal import Tail
 
 DEFAULT_REQUESTS = 256
-_PREFETCH_BYTES = 256 * 1024**2
+PREFETCH_BYTES = 256 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class IterationOptions:
     world: int | None = None
     max_requests: int = DEFAULT_REQUESTS
     prefetch_samples: int = 0  # 0: four times the requests
-    prefetch_bytes: int = _PREFETCH_BYTES
+    prefetch_bytes: int = PREFETCH_BYTES
     evens_out: bool = False  # bad samples that are left out are made up for by repeats
     is_one_to_one: bool = True  # each row gives one sample, so all ranks come as far
 
@@ -66,3 +66,9 @@ def checked_choice(argument: str, given: Any, choices: Any) -> Any:  # noqa: ANN
     if given not in get_args(choices):
         raise InvalidArgument(argument, repr(given), f"one of {', '.join(map(repr, get_args(choices)))}")
     return given
+
+
+def check_batch_size(batch_size: object) -> None:
+    """Raise InvalidArgument for what is no size of a batch."""
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise InvalidArgument("batch_size", repr(batch_size), "a whole number of at least 1")

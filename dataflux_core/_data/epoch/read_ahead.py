@@ -134,7 +134,7 @@ class ReadAhead:
                 yield
             finally:
                 self._is_awaited = False
-                self._stats.waiting_s += time.monotonic() - began_s
+                self._stats.fetching_s += time.monotonic() - began_s
 
     def _pause(self, stage: str) -> None:
         if self._process_id != os.getpid():

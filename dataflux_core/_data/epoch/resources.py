@@ -10,7 +10,7 @@ from dataflux_core._run.fetching.fetcher import Fetcher
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from dataflux_core._data.cache.node_cache import NodeCache
+    from dataflux_core._data.cache.node import NodeCache
     from dataflux_core._data.epoch.stats import StreamStats
     from dataflux_core._data.index.sample_index import ClientSource
     from dataflux_core._run.fetching.options import FetchOptions

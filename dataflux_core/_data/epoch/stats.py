@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class StreamStats:
-    """What one dataset did so far, in this process and its loader workers; all are sums.
+    """What one dataset did so far, in this process and in the workers of its last DataLoader; all are sums.
 
-    `waiting_s` is the time that the consumer was kept waiting for samples: where it is a good part of `elapsed_s`,
-    training waits for data. In loader workers it is the workers' own waiting for bytes; what the training loop waits
-    for is seen with `dataset.watch(loader)`.
+    `waiting_s` is the time that the training loop was kept waiting, of the `elapsed_s` that it has been at work: where
+    it is a good part, training waits for data. Loops over a DataLoader with workers are seen by `dataset.watch(loader)`
+    alone. What it waits for is told by `fetching_s`, in which bytes were waited for, and `decoding_s`, in which
+    decoders and transforms worked, both of all workers together.
     """
 
     samples: float = 0  # handed out, or by workers to their loader
@@ -31,13 +32,14 @@ class StreamStats:
     evictions: float = 0
     cache_bytes: float = 0  # read from the cache
     bad_samples: float = 0
+    fetching_s: float = 0.0
+    decoding_s: float = 0.0
     waiting_s: float = 0.0
-    decoding_s: float = 0.0  # decoders and transforms
-    elapsed_s: float = 0.0  # from the first sample asked for to the last handed out, each process its own
+    elapsed_s: float = 0.0
 
     @property
     def samples_per_s(self) -> float:
-        """Samples handed out a second, by one process after another where there are several."""
+        """Samples handed out in a second of the training loop."""
         return self.samples / self.elapsed_s if self.elapsed_s else 0.0
 
     @property

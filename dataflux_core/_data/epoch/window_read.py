@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from dataflux_core._data.cache.node_cache import Claim, NodeCache
+    from dataflux_core._data.cache.claim import Claim
+    from dataflux_core._data.cache.node import NodeCache
     from dataflux_core._plan.remote import RemoteObjects
     from dataflux_core._run.fetching.fetcher import Fetcher
     from dataflux_core.errors import DatafluxError
