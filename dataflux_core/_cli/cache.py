@@ -121,7 +121,13 @@ def _line_of(use: Use) -> str:
 
 
 def _print_flaws(verdict: Verdict) -> None:
-    for what, names in (("damaged", verdict.damaged), ("unknown", verdict.unknown), ("unfinished", verdict.stuck)):
+    kinds = {
+        "damaged": verdict.damaged,
+        "missing": verdict.missing,
+        "unknown": verdict.unknown,
+        "unfinished": verdict.stuck,
+    }
+    for what, names in kinds.items():
         for name in names[:_SHOWN_NAMES]:
             click.echo(shown(f"{what} {name}"))
         if len(names) > _SHOWN_NAMES:

@@ -57,6 +57,7 @@ class Verdict:
     checked: int
     bytes: int
     damaged: Sequence[str]  # not what the ledger says
+    missing: Sequence[str]  # not there; so it is where a process was killed as it evicted them
     unknown: Sequence[str]  # the ledger says nothing of them
     stuck: Sequence[str]  # reserved, and nobody fetches them
     miscounted_bytes: int  # by how much the ledger's total is above the sum of its entries
@@ -64,7 +65,7 @@ class Verdict:
     @property
     def flaws(self) -> int:
         """How many things are wrong."""
-        return len(self.damaged) + len(self.unknown) + len(self.stuck) + bool(self.miscounted_bytes)
+        return len(self.damaged) + len(self.missing) + len(self.unknown) + len(self.stuck) + bool(self.miscounted_bytes)
 
 
 class Audit:
@@ -99,14 +100,17 @@ class Audit:
             entries = list(self._ledger.all_entries())
         whole = [entry for entry in entries if entry.stored]
         suspects = [entry for entry in whole if not self._is_whole(entry)]
+        absent = {entry.file_name for entry in suspects if not self._files.is_there(entry.file_name)}
         suspects += [entry for entry in entries if not entry.stored]
-        damaged, stuck = self._settled(suspects, repair=repair)
+        bad, stuck = self._settled(suspects, repair=repair)
+        missing = [name for name in bad if name in absent]
+        damaged = [name for name in bad if name not in absent]
         unknown = (remove_orphans if repair else unknown_files)(self._ledger, self._files, self._root)
         with self._ledger.transaction():
             miscounted = self._ledger.miscounted()
             if repair:
                 self._ledger.recount()
-        return Verdict(len(whole), sum(entry.size for entry in whole), damaged, unknown, stuck, miscounted)
+        return Verdict(len(whole), sum(entry.size for entry in whole), damaged, missing, unknown, stuck, miscounted)
 
     def clear(self) -> int:
         """Remove every object; return how many there were. The ledger stays, so that those who use it go on."""
@@ -143,7 +147,7 @@ class Audit:
         return content is not None and google_crc32c.value(content) == entry.crc32c
 
     def _settled(self, suspects: list[Entry], *, repair: bool) -> tuple[list[str], list[str]]:
-        """Return those that are still there and still not whole: damaged ones, then those that nobody fetches."""
+        """Return those that are still in the ledger: not whole ones, then those that nobody fetches."""
         damaged, stuck = [], []
         for start in range(0, len(suspects), _BATCH):
             batch = suspects[start : start + _BATCH]

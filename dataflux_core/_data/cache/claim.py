@@ -9,6 +9,7 @@ import google_crc32c
 
 from dataflux_core._data.cache.admission import adopt
 from dataflux_core._data.cache.bell import Bell
+from dataflux_core._data.cache.ledger import LedgerUnwritten
 from dataflux_core._data.cache.members import is_alive
 from dataflux_core._data.cache.storing import Storing
 from dataflux_core._data.cache.sweeping import forget, undo_claim
@@ -135,7 +136,7 @@ class Claim:
         try:
             with session.transaction() as ledger:
                 bells = undo_claim(ledger, session.files, claim, [wanted.id for wanted in self._window])
-        except OSError as error:
+        except LedgerUnwritten as error:
             session.complain(error)
             session.owe(claim)
         else:
@@ -145,7 +146,7 @@ class Claim:
         while True:
             try:
                 entry = self._look(position)
-            except OSError as error:
+            except LedgerUnwritten as error:
                 self._session.complain(error)
                 return None
             if entry is None or entry.stored:
@@ -185,7 +186,7 @@ class Claim:
             with session.transaction() as ledger:
                 there = [found for found in ledger.entries([entry.id]).values() if found.file_name == entry.file_name]
                 bells = forget(ledger, session.files, there) | self._adopt(position)
-        except OSError as error:
+        except LedgerUnwritten as error:
             session.complain(error)
             self._past.append(position)
             return

@@ -41,6 +41,10 @@ _FULL = {
 }
 
 
+class LedgerUnwritten(OSError):
+    """The disk does not let a transaction end; nothing of it was done."""
+
+
 class Total(NamedTuple):
     """What the entries take together."""
 
@@ -76,7 +80,7 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the body as the only writer; raises StageStuck, CacheUnusable, or OSError where the disk is full."""
+        """Run the body as the only writer; raises StageStuck, CacheUnusable, or LedgerUnwritten."""
         try:
             with self._in_transaction():
                 yield
@@ -274,7 +278,7 @@ class Ledger:
             return StageStuck("the cache's ledger", BUSY_S, f"find the process that has {self._path} open, and end it")
         for words, number in _FULL.items():
             if words in text:
-                return OSError(number, text, str(self._path))
+                return LedgerUnwritten(number, text, str(self._path))
         return CacheUnusable(
             str(self._path.parent),
             f"its ledger cannot be read ({text})",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import struct
 import weakref
+from binascii import a2b_base64
 from typing import TYPE_CHECKING
 
 from dataflux_core._data.cache.admission import Admission, admit
 from dataflux_core._data.cache.claim import Claim
+from dataflux_core._data.cache.ledger import LedgerUnwritten
 from dataflux_core._data.cache.options import CacheOptions, CacheStats
 from dataflux_core._data.cache.session import Session, opening
 from dataflux_core._plan.remote import UNKNOWN_BYTES
 from dataflux_core._plan.retention import UNKNOWN_CRC32C, UNKNOWN_GENERATION, Wanted
-from dataflux_core._wire.objects import crc32c_number
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class NodeCache:
         window = wanted_of(objects)
         try:
             admission = admit(session, window)
-        except OSError as error:
+        except LedgerUnwritten as error:
             session.complain(error)
             admission = Admission(past=list(range(len(window))))
         session.ring(admission.bells)
@@ -102,9 +103,9 @@ def _crc32c(text: str) -> int:
     if not text:
         return UNKNOWN_CRC32C
     try:
-        number = crc32c_number(text)
+        checksum = a2b_base64(text)
     except ValueError:
-        number = -1
-    if not 0 <= number < 1 << 8 * _CRC32C_BYTES:
+        checksum = b""
+    if len(checksum) != _CRC32C_BYTES:
         raise InvalidArgument("crc32cs", repr(text), "the base64 of a checksum's four bytes, big-endian")
-    return number
+    return int.from_bytes(checksum, "big")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import google_crc32c
 
 from dataflux_core._data.cache.eviction import make_room
-from dataflux_core._data.cache.sweeping import forget
+from dataflux_core._data.cache.ledger import LedgerUnwritten
+from dataflux_core._data.cache.sweeping import forget, is_removed
 from dataflux_core._plan.retention import Entry, Wanted, agrees
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ class Storing:
                 unfinished = ledger.unfinished(self.claim, [entry.id for entry in self._given_up])
                 bells = forget(ledger, session.files, unfinished) | ledger.bells(entry.id for entry in self._whole)
                 for entry in lost:  # somebody has cleared the cache
-                    session.files.remove(entry.file_name)
-        except OSError as error:
+                    is_removed(session.files, entry.file_name)
+        except LedgerUnwritten as error:
             session.complain(error)
             return
         self._whole, self._given_up = [], []
@@ -107,7 +108,7 @@ class Storing:
                 fits = limit is None or ledger.total().bytes + size - entry.room <= limit
                 if fits:
                     ledger.enlarge(entry, size)
-        except OSError as error:
+        except LedgerUnwritten as error:
             session.complain(error)
             return False
         self.counts["evictions"] += evicted

@@ -40,12 +40,13 @@ def forget(ledger: Ledger, files: ObjectFiles, entries: Sequence[Entry]) -> set[
 
     A file that cannot be removed keeps its entry, which goes on being counted.
     """
-    gone = [entry for entry in entries if _is_removed(files, entry.file_name)]
+    gone = [entry for entry in entries if is_removed(files, entry.file_name)]
     ledger.drop(gone)
     return ledger.bells(entry.id for entry in gone) if gone else set()
 
 
-def _is_removed(files: ObjectFiles, name: str) -> bool:
+def is_removed(files: ObjectFiles, name: str) -> bool:
+    """Remove a file; tell whether it is gone."""
     try:
         files.remove(name)
     except OSError as error:
@@ -77,7 +78,7 @@ def remove_dead(ledger: Ledger, files: ObjectFiles, root: int, spared: str) -> N
 def remove_orphans(ledger: Ledger, files: ObjectFiles, root: int) -> list[str]:
     """Remove files of ours that the ledger does not know; return their names."""
     unknown = unknown_files(ledger, files, root)
-    return [name for name in unknown if _is_removed(files, name)]
+    return [name for name in unknown if is_removed(files, name)]
 
 
 def unknown_files(ledger: Ledger, files: ObjectFiles, root: int) -> list[str]:
