@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import av
 
 from dataflux_core._data.samples.declared import missing_bytes
+from dataflux_core._data.samples.kinds import beginning
 from dataflux_core._plan.text import counted
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _OPTIONS = {
     "format_whitelist": "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,wav,w64,flac,mp3,aac,aiff,au,caf",
     "protocol_whitelist": "",
 }
-_SHOWN_BYTES = 8
+# In WAV, FFmpeg looks through up to 2500 packets for surround sound that some discs hide there: 20 ms a file.
+_WAV_OPTIONS = {**_OPTIONS, "max_probe_packets": "1"}
 
 
 @contextmanager
@@ -31,14 +33,11 @@ def opened(content: bytes, what: str) -> Iterator[InputContainer]:
     lacking = missing_bytes(content)
     if lacking:
         raise ValueError(f"cut short: {counted(len(content), 'byte')} are there, {lacking:,} more should follow")
+    is_wav = content.startswith(b"RIFF") and content[8:12] == b"WAVE"
+    options = dict(_WAV_OPTIONS if is_wav else _OPTIONS)
     try:
-        container = av.open(io.BytesIO(content), "r", options=dict(_OPTIONS), metadata_errors="replace")
+        container = av.open(io.BytesIO(content), "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        begin = (
-            f"{counted(len(content), 'byte')} that begin with {content[:_SHOWN_BYTES]!r}"
-            if content
-            else "no bytes at all"
-        )
-        raise ValueError(f"no {what}: {begin}") from error
+        raise ValueError(f"no {what}: {beginning(content)}") from error
     with container:
         yield container

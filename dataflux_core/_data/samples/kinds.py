@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from dataflux_core._plan.text import counted
+
 Kind: TypeAlias = Literal["image", "video", "audio", "text", "json", "npy", "bytes"]
 
 _EXTENSIONS: dict[Kind, str] = {
@@ -31,6 +33,7 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
 _RIFF: dict[bytes, Kind] = {b"WEBP": "image", b"WAVE": "audio", b"AVI ": "video"}
 _BRANDS: dict[bytes, Kind] = {b"M4A ": "audio", b"M4B ": "audio", b"avif": "image", b"heic": "bytes", b"heix": "bytes"}
 _BMP_HEADER_BYTES = 26
+_SHOWN_BYTES = 8
 
 
 def extension_of(url: str) -> str:
@@ -61,3 +64,10 @@ def kind_of_content(content: bytes) -> Kind:
     if content.startswith(b"BM") and len(content) >= _BMP_HEADER_BYTES and named == len(content):
         return "image"
     return "bytes"
+
+
+def beginning(content: bytes) -> str:
+    """Say what there is in the place of what was expected."""
+    if not content:
+        return "no bytes at all"
+    return f"{counted(len(content), 'byte')} that begin with {content[:_SHOWN_BYTES]!r}"

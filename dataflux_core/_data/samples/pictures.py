@@ -6,6 +6,7 @@ import io
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from dataflux_core._data.samples.kinds import beginning
 from dataflux_core.errors import ExtraMissing
 
 try:
@@ -33,7 +34,6 @@ _TURNED = {5, 6, 7, 8}  # orientations that swap height and width
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 # Above this factor Pillow first averages whole blocks of pixels, which is quicker; 2 can hardly be told from exact.
 _REDUCING_GAP = 2.0
-_SHOWN_BYTES = 8
 
 
 def decode(content: bytes, options: Image) -> Any:  # noqa: ANN401 - of three kinds
@@ -41,8 +41,7 @@ def decode(content: bytes, options: Image) -> Any:  # noqa: ANN401 - of three ki
     try:
         opened = PIL.Image.open(io.BytesIO(content), formats=_formats())
     except UnidentifiedImageError:  # its message names an object in memory
-        begin = f"{len(content)} bytes that begin with {content[:_SHOWN_BYTES]!r}" if content else "no bytes at all"
-        raise ValueError(f"no picture: {begin}") from None
+        raise ValueError(f"no picture: {beginning(content)}") from None
     with opened:
         return _formed(_pixels(opened, options), options)
 
