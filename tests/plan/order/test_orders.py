@@ -132,6 +132,13 @@ def test_each_block_is_permuted_in_a_way_of_its_own() -> None:
     assert seen.max() < 9
 
 
+@pytest.mark.parametrize("ranks_per_node", [0, 2])
+@pytest.mark.parametrize("block_samples", [0, 1, 64, 1000, 99_999, 10**6])
+def test_a_long_request_has_every_sample_once(block_samples: int, ranks_per_node: int) -> None:
+    options = OrderOptions(100_003, 1, True, block_samples, ranks_per_node, Deal(world=8, chunk=32))
+    assert np.array_equal(np.sort(whole(order_of(options, 0))), np.arange(100_003))
+
+
 def test_a_billion_samples_in_blocks_are_told_apart_at_both_ends() -> None:
     order = order_of(OrderOptions(10**9 + 7, block_samples=1000), 3)
     positions = np.concatenate([np.arange(5000), np.arange(order.count - 5000, order.count)])
