@@ -19,6 +19,8 @@ from dataflux_core._data.index.parquet_index import ParquetIndex
 from tests.index.sources import Row, all_rows, opened, write_parquet
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from dataflux_core._data.index.sample_index import SampleIndex
 
 ROWS: list[Row] = [
@@ -80,7 +82,7 @@ def test_a_row_out_of_range_is_an_index_error(index: SampleIndex, rows: list[int
 
 
 @pytest.mark.parametrize("rows", [np.array([0.5]), np.array([[1]]), np.array(["1"])])
-def test_rows_are_whole_numbers_in_one_dimension(index: SampleIndex, rows: np.ndarray[tuple[int], np.dtype]) -> None:  # type: ignore[type-arg]
+def test_rows_are_whole_numbers_in_one_dimension(index: SampleIndex, rows: NDArray[np.int64]) -> None:
     with pytest.raises(TypeError, match="rows are taken by whole numbers"):
         index.take(rows)
 

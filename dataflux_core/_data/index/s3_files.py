@@ -14,12 +14,12 @@ from dataflux_core._plan.globs import choose
 from dataflux_core.errors import AccessDenied, ExtraMissing, ServiceRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _TIMEOUT = timedelta(seconds=30)
 _FOR_RETRIES = timedelta(seconds=120)
-_NOT_FOUND, _DENIED = 404, 403
+_OK, _NOT_FOUND, _DENIED = 200, 404, 403
 
 
 class S3Files:
@@ -65,11 +65,12 @@ class S3Files:
     def fetch(self, key: str, path: Path) -> None:
         """Write an object to a file, checked by its size; raises ServiceRefused."""
         url = f"s3://{self._bucket}/{key}"
-        with _blaming(url), written(path) as aside, aside.open("wb") as file:
+        with _blaming(url):
             answer = self._obstore.get(self._store, key)
-            received = sum(file.write(memoryview(chunk)) for chunk in answer)
+        with written(path) as aside, aside.open("wb") as file:
+            received = sum(file.write(memoryview(chunk)) for chunk in _blamed(answer, url))
             if received != answer.meta["size"]:
-                raise ServiceRefused(url, 200, f"{received} of {answer.meta['size']} bytes came; try again")
+                raise ServiceRefused(url, _OK, f"{received} of {answer.meta['size']} bytes came; try again")
 
     def _pages(self, prefix: str) -> Iterator[Any]:
         with _blaming(f"s3://{self._bucket}/{prefix}"):
@@ -82,11 +83,18 @@ def _blaming(url: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
+        if error.errno:
+            raise
         raise ServiceRefused(url, _NOT_FOUND, "no such object; correct its key") from error
     except Exception as error:
         if not type(error).__module__.startswith("obstore"):
             raise
         raise _error_of(url, error) from error
+
+
+def _blamed(answer: Iterable[Any], url: str) -> Iterator[Any]:
+    with _blaming(url):
+        yield from answer
 
 
 def _error_of(url: str, error: Exception) -> ServiceRefused:

@@ -1,0 +1,289 @@
+"""Index files of buckets and web servers are brought here whole, or not at all."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+
+from dataflux_core._data.index import web_files
+from dataflux_core._data.index.opening import open_index
+from dataflux_core.emulator import Emulator, Fault, Memory
+from dataflux_core.errors import (
+    AccessDenied,
+    ConnectionBroken,
+    DatafluxError,
+    EndpointUnreachable,
+    ExtraMissing,
+    IndexUnusable,
+    InvalidArgument,
+    ObjectNotFound,
+    ServiceRefused,
+)
+from tests.index.sources import Row, all_rows, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROWS: list[Row] = [{"id": f"i{number}", "width": number} for number in range(20)]
+
+
+def parquet_bytes(rows: list[Row]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows), sink, row_group_size=7)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+OBJECTS = {
+    "x/index.csv": b"id,width\n" + b"".join(f"i{n},{n}\n".encode() for n in range(20)),
+    "x/index.jsonl": "\n".join(map(json.dumps, ROWS)).encode(),
+    "x/index.parquet": parquet_bytes(ROWS),
+    "x/index.parquet.more": b"",
+    "x/deep/er/index.parquet": parquet_bytes(ROWS[:1]),
+    "x/empty.csv": b"",
+    "x/split_file_texts.txt": b"index.csv\ngs://b/x/deep/*/index.parquet\n",
+    "parts/1.csv": b"id,width\na,1\n",
+    "parts/2.csv": b"id,width\nb,2\n",
+}
+
+
+@pytest.fixture(scope="module")
+def gcs() -> Iterator[Emulator]:
+    with Emulator(buckets={"b": Memory(OBJECTS), "denied": Memory(OBJECTS, permissions=frozenset())}) as gcs:
+        yield gcs
+
+
+@pytest.fixture
+def service(gcs: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    for variable, value in gcs.environ.items():
+        monkeypatch.setenv(variable, value)
+    yield gcs
+    gcs.configure(faults=())
+
+
+@pytest.mark.parametrize("name", ["index.csv", "index.jsonl", "index.parquet"])
+@pytest.mark.usefixtures("service")
+def test_a_file_of_a_bucket_is_what_it_is_here(name: str, tmp_path: Path) -> None:
+    index = opened(f"gs://b/x/{name}")
+    (tmp_path / name).write_bytes(OBJECTS[f"x/{name}"])
+    here = opened(tmp_path / name)
+    assert all_rows(index) == ROWS
+    assert (index.fingerprint, index.base) == (here.fingerprint, "gs://b/x")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_wildcard_of_a_bucket_is_all_that_match() -> None:
+    index = opened("gs://b/parts/*.csv")
+    assert ([row["id"] for row in all_rows(index)], index.base) == (["a", "b"], "gs://b/parts")
+    assert len(opened("gs://b/x/**/index.parquet")) == 1
+    with pytest.raises(IndexUnusable, match="no file matches"):
+        opened("gs://b/parts/*.parquet")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_list_of_paths_of_a_bucket_is_relative_to_itself() -> None:
+    index = opened("gs://b/x/split_file_texts.txt")
+    assert (len(index), index.base) == (21, "gs://b/x")
+
+
+def test_a_client_of_the_callers_own_is_used(gcs: Emulator) -> None:
+    client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": gcs.endpoint})
+    assert len(open_index("gs://b/x/index.csv", None, client)) == 20
+    assert len(open_index("gs://b/x/index.csv", None, lambda: client)) == 20
+
+
+def test_a_client_that_is_no_plain_one_is_used_by_its_methods(gcs: Emulator) -> None:
+    class Own(storage.Client):
+        pass
+
+    client = Own("p", AnonymousCredentials(), client_options={"api_endpoint": gcs.endpoint})
+    assert all_rows(open_index("gs://b/x/index.parquet", None, client)) == ROWS
+
+
+@pytest.mark.usefixtures("service")
+def test_what_a_bucket_does_not_give_is_named() -> None:
+    with pytest.raises(ObjectNotFound, match="gs://b/x/none.csv"):
+        opened("gs://b/x/none.csv")
+    with pytest.raises(IndexUnusable, match="gs://b/x/empty.csv: it is empty"):
+        opened("gs://b/x/empty.csv")
+    with pytest.raises(AccessDenied):
+        opened("gs://denied/x/index.csv")
+
+
+def test_a_read_that_fails_is_tried_again(service: Emulator) -> None:
+    service.configure(faults=(Fault("read", "503", times=2),))
+    assert len(opened("gs://b/x/index.csv")) == 20
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    boto3 = pytest.importorskip("boto3")
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - slow to import
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        "AWS_ACCESS_KEY_ID": "k",
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+    }
+    client = boto3.client(
+        "s3", endpoint_url=environment["AWS_ENDPOINT_URL"], region_name="us-east-1", aws_access_key_id="k",
+        aws_secret_access_key="s",
+    )
+    client.create_bucket(Bucket="bucket")
+    for name, content in OBJECTS.items():
+        client.put_object(Bucket="bucket", Key=name, Body=content)
+    client.close()
+    yield environment
+    server.stop()
+
+
+@pytest.fixture
+def s3_service(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in s3.items():
+        monkeypatch.setenv(variable, value)
+
+
+@pytest.mark.usefixtures("s3_service")
+def test_s3_is_read_as_a_bucket_is() -> None:
+    assert all_rows(opened("s3://bucket/x/index.parquet")) == ROWS
+    assert [row["id"] for row in all_rows(opened("s3://bucket/parts/*.csv"))] == ["a", "b"]
+    directory = opened("s3://bucket/parts/")
+    assert all_rows(directory)[0] == {"id": "1", "csv": "s3://bucket/parts/1.csv", "csv.size": 13}
+    assert directory.base == "s3://bucket/parts"
+
+
+@pytest.mark.usefixtures("s3_service")
+def test_what_s3_does_not_give_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ServiceRefused, match="s3://bucket/none.csv: HTTP 404: no such object"):
+        opened("s3://bucket/none.csv")
+    with pytest.raises(ServiceRefused, match="s3://no-bucket/x/: HTTP 404: the bucket does not exist"):
+        opened("s3://no-bucket/x/")
+    monkeypatch.setitem(__import__("sys").modules, "obstore", None)
+    with pytest.raises(ExtraMissing, match=r"s3://bucket: pip install 'dataflux_core\[s3\]'"):
+        opened("s3://bucket/x/index.csv")
+
+
+class Web(BaseHTTPRequestHandler):
+    """A server that answers as the path says."""
+
+    asked: ClassVar[list[str]] = []
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        type(self).asked.append(path)
+        answer = getattr(self, "answer_" + path.strip("/").partition("/")[0].replace("-", "_"))
+        answer(path.rpartition("/")[2])
+
+    def give(self, status: int, content: bytes, location: str = "", promised: int | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content) if promised is None else promised))
+        if location:
+            self.send_header("Location", location)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def answer_whole(self, name: str) -> None:
+        self.give(200, OBJECTS[f"x/{name}"]) if f"x/{name}" in OBJECTS else self.give(404, b"")
+
+    def answer_short(self, name: str) -> None:
+        self.give(200, OBJECTS[f"x/{name}"][:-5], promised=len(OBJECTS[f"x/{name}"]))
+        self.close_connection = True
+
+    def answer_at_third(self, name: str) -> None:
+        if type(self).asked.count(self.path) < 3:
+            self.give(503, b"")
+        else:
+            self.answer_whole(name)
+
+    def answer_forbidden(self, _: str) -> None:
+        self.give(403, b"secret words")
+
+    def answer_away(self, name: str) -> None:
+        self.give(302, b"", location=f"/whole/{name}")
+
+    def answer_loop(self, _: str) -> None:
+        self.give(302, b"", location=self.path)
+
+    def answer_to_file(self, _: str) -> None:
+        self.give(302, b"", location="file:///etc/passwd")
+
+    def answer_broken(self, _: str) -> None:
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(web_files, "_PAUSE_S", 0.0)
+    Web.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Web) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("way", ["whole", "away", "at-third"])
+@pytest.mark.parametrize("name", ["index.csv", "index.parquet"])
+def test_a_file_of_the_web_is_what_it_is_here(way: str, name: str, web: str) -> None:
+    index = opened(f"{web}/{way}/{name}" + ("?signature=s.csv" if way == "whole" else ""))
+    assert (all_rows(index), index.base) == (ROWS, f"{web}/{way}")
+
+
+@pytest.mark.parametrize(
+    ("way", "kind", "said", "tries"),
+    [
+        ("short/index.csv", ConnectionBroken, "bytes came", 3),
+        ("broken/index.csv", ConnectionBroken, "retries were used up", 3),
+        ("whole/none.csv", ServiceRefused, "HTTP 404", 1),
+        ("forbidden/index.csv", ServiceRefused, "HTTP 403: Forbidden; correct the URL", 1),
+        ("loop/index.csv", ServiceRefused, "HTTP 302", 5),
+        ("to-file/index.csv", ServiceRefused, "Redirection to url 'file:///etc/passwd' is not allowed", 1),
+    ],
+)
+def test_a_web_server_that_gives_no_whole_file_is_named(
+    way: str, kind: type[DatafluxError], said: str, tries: int, web: str, tmp_path: Path
+) -> None:
+    with pytest.raises(kind) as caught:
+        opened(f"{web}/{way}?signature=secret", scratch=str(tmp_path))
+    assert said in str(caught.value)
+    assert f"{web}/{way}" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert len(Web.asked) == tries
+    assert not list(tmp_path.glob("**/*fetched*"))
+
+
+def test_a_web_server_has_limits(web: str, tmp_path: Path) -> None:
+    with pytest.raises(ServiceRefused, match="an index of more than 100 bytes"):
+        web_files.fetch(f"{web}/whole/index.csv", "it", tmp_path / "a", max_bytes=100)
+    with pytest.raises(ConnectionBroken, match="until the time limit"):
+        web_files.fetch(f"{web}/whole/index.csv", "it", tmp_path / "a", total_s=-1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_credentials_in_a_url_are_refused_without_being_repeated(web: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        opened(web.replace("http://", "http://me:secret@") + "/whole/index.csv")
+    assert "secret" not in str(caught.value)
+
+
+def test_nobody_there_is_an_error() -> None:
+    with pytest.raises(EndpointUnreachable, match="127.0.0.1:1/a.csv: cannot connect"):
+        opened("http://127.0.0.1:1/a.csv")
