@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from dataflux_core._data.epoch.keywords import IterationKeywords, StreamingKeywords, check_known
 from dataflux_core._data.epoch.loaders import declare_iterable, notice_forks
 from dataflux_core._data.epoch.making import feed_of
+from dataflux_core._data.epoch.mixing import MixKeywords, mixed_feed
 from dataflux_core._data.epoch.options import check_batch_size
 from dataflux_core._data.epoch.random_access import samples_of_rows
 from dataflux_core._data.epoch.stats import StreamStats
-from dataflux_core._data.epoch.watching import watched
 from dataflux_core._data.samples.collation import Batch, collate
 from dataflux_core._data.samples.encoded import Sample
 
@@ -120,7 +120,7 @@ class _Streaming:
 
         With `progress` a line on stderr says so as well.
         """
-        return watched(batches, self._feed, shows_bar=progress)
+        return self._feed.watched(batches, shows_bar=progress)
 
 
 class StreamingDataset(_Streaming):
@@ -134,6 +134,14 @@ class StreamingDataset(_Streaming):
     ) -> None:
         check_known(keywords, StreamingKeywords)
         super().__init__(feed_of(src, dst, keywords))
+
+
+class MixedDataset(_Streaming):
+    """..."""
+
+    def __init__(self, datasets: Sequence[StreamingDataset], **keywords: Unpack[MixKeywords]) -> None:
+        check_known(keywords, MixKeywords)
+        super().__init__(mixed_feed([dataset._feed for dataset in datasets], keywords))  # noqa: SLF001 - of this module
 
 
 class RowDataset:

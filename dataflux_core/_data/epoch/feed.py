@@ -7,7 +7,7 @@ import secrets
 from contextlib import closing
 from dataclasses import dataclass, replace
 from operator import ge
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataflux_core._data.epoch.board import Board
 from dataflux_core._data.epoch.lane_run import Share, Tools, run_lane
@@ -16,7 +16,7 @@ from dataflux_core._data.epoch.loaders import Noticing, place
 from dataflux_core._data.epoch.options import ranks_of
 from dataflux_core._data.epoch.read_ahead import AheadBounds
 from dataflux_core._data.epoch.stats import StreamStats
-from dataflux_core._data.epoch.watching import timed
+from dataflux_core._data.epoch.watching import timed, watched
 from dataflux_core._plan.order.deal import Deal
 from dataflux_core._plan.order.state import (
     EVERY_RANK,
@@ -30,7 +30,7 @@ from dataflux_core._plan.order.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from dataflux_core._data.epoch.corpus import Corpus
     from dataflux_core._data.epoch.lane_run import Given
@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from dataflux_core._data.epoch.options import IterationOptions
     from dataflux_core._data.epoch.resources import Resources
     from dataflux_core._data.samples.encoded import Sample
+    from dataflux_core._data.samples.maker import SampleMaker
     from dataflux_core._plan.order.state import Identity, Start
 
+T = TypeVar("T")
 _NOTE_EVERY = 32  # samples, between two notes of a worker's statistics
 
 
@@ -62,9 +64,10 @@ class Feed:
         self.options = options
         self.resources = resources
         self.noticing = Noticing()
-        self.is_watched = False  # somebody else counts how long the consumer waits
+        self._is_watched = False  # somebody else counts how long the consumer waits
         self._board = Board()
-        self.own_stats = StreamStats()
+        self._own_stats = StreamStats()
+        self._makers: list[SampleMaker] = []
         self._resumed = EpochState()  # where the epoch of its number begins
         self._wanted_epoch: int | None = None  # by a worker whose loader keeps its state
         self._running: _Running | None = None  # the last iteration of this process itself
@@ -97,7 +100,7 @@ class Feed:
         running = self._begin(self._board.begin(key, 0).epoch, workers=1, worker=0)
         self.noticing.last = None
         lane = self._run(running)
-        with closing(lane if self.is_watched else timed(lane, self)) as given:
+        with closing(lane if self._is_watched else timed(lane, self._own_stats)) as given:
             for sample, _ in given:
                 yield sample
         running.is_over = True
@@ -111,10 +114,10 @@ class Feed:
         for sample, progress in self._run(running):
             self._board.tell(here.worker, running.samples, progress)
             if running.samples % _NOTE_EVERY == 1:
-                self._board.put_stats(here.worker, self.own_stats)
+                self._board.put_stats(here.worker, self._stats_here())
             yield sample
         running.is_over = True
-        self._board.put_stats(here.worker, self.own_stats)
+        self._board.put_stats(here.worker, self._stats_here())
         self._board.worker_ends(here.worker)
 
     def _begin(self, epoch: int, workers: int, worker: int) -> _Running:
@@ -134,22 +137,28 @@ class Feed:
         return self._resumed if self._resumed.epoch == epoch else EpochState(epoch)
 
     def _run(self, running: _Running) -> Generator[Given, None, None]:
-        tools = Tools(
-            self.corpus,
-            self.resources.reader(),
-            self.corpus.makers(),
-            AheadBounds(self.options.samples_ahead, self.options.prefetch_bytes),
-            self.own_stats,
-        )
-        with closing(run_lane(running.share, tools, evens_out=self.options.evens_out)) as lane:
-            for given in lane:
-                running.samples += 1
-                running.progress = given.progress
-                self.own_stats.samples += 1
-                yield given
+        bounds = AheadBounds(self.options.samples_ahead, self.options.prefetch_bytes)
+        makers = self.corpus.makers()
+        self._makers += makers
+        reader = self.resources.new_reader()
+        tools = Tools(self.corpus, reader, makers, bounds, self._own_stats)
+        try:
+            with closing(run_lane(running.share, tools, evens_out=self.options.evens_out)) as lane:
+                for given in lane:
+                    running.samples += 1
+                    running.progress = given.progress
+                    self._own_stats.samples += 1
+                    yield given
+        finally:
+            self.resources.take_back(reader)
 
     def _deal(self, world: int, workers: int) -> Deal:
         return Deal(world, workers, self.options.chunk, self.options.tail)
+
+    def watched(self, batches: Iterable[T], *, shows_bar: bool) -> Iterator[T]:
+        """Yield what `batches` gives, count how long that is waited for."""
+        self._is_watched = True
+        return watched(batches, self._own_stats, self.stats, shows_bar=shows_bar)
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration be that of `epoch`, from its front."""
@@ -242,4 +251,8 @@ class Feed:
         """Return what was done in this process and by the workers of the last loader."""
         loader = self.noticing.last
         workers = range(loader.workers) if loader is not None else range(0)
-        return sum((self._board.stats_of(worker) for worker in workers), self.own_stats)
+        return sum((self._board.stats_of(worker) for worker in workers), self._stats_here())
+
+    def _stats_here(self) -> StreamStats:
+        bad = sum(maker.counts.bad for maker in self._makers)
+        return self._own_stats + self.resources.stats() + StreamStats(bad_samples=bad)

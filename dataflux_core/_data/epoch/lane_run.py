@@ -68,6 +68,11 @@ class Tools:
     bounds: AheadBounds
     stats: StreamStats
 
+    @property
+    def bad_rows(self) -> int:
+        """How many rows gave nothing, or not what was theirs."""
+        return sum(maker.counts.bad - maker.counts.filled for maker in self.makers)
+
 
 class Given(NamedTuple):
     """A sample with what is done once it is handed out."""
@@ -81,12 +86,12 @@ def run_lane(share: Share, tools: Tools, *, evens_out: bool) -> Generator[Given,
 
     Those that are missing then are made up for by repeats of the lane's own, so that no rank waits for another.
     """
-    first_bad = tools.stats.bad_samples
+    first_bad = tools.bad_rows
     given = 0
     for sample in _run(share, tools, share.begins, share.rows):
         given += 1
         yield sample
-    missing = int(tools.stats.bad_samples - first_bad) if evens_out else 0
+    missing = tools.bad_rows - first_bad if evens_out else 0
     if missing and given:
         at_end = Progress(share.rows)
         with closing(_run(share, tools, Progress(), share.rows)) as again:

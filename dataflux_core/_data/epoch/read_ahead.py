@@ -104,6 +104,7 @@ class ReadAhead:
         with self._mutex:
             self._is_closed = True
             self._room.notify_all()
+        self._reader.close()
         for thread in self._threads:
             thread.join(_JOIN_S)
 

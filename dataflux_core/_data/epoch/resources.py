@@ -1,17 +1,18 @@
-"""Hold what a dataset reads with, made anew in each process."""
+"""Hold what a dataset reads with, anew in each process."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
+from dataflux_core._data.epoch.stats import StreamStats
 from dataflux_core._data.epoch.window_read import WindowReader
 from dataflux_core._run.fetching.fetcher import Fetcher
+from dataflux_core._run.fetching.stats import FetchStats
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from dataflux_core._data.cache.node import NodeCache
-    from dataflux_core._data.epoch.stats import StreamStats
     from dataflux_core._data.index.sample_index import ClientSource
     from dataflux_core._run.fetching.options import FetchOptions
 
@@ -20,33 +21,67 @@ class Resources:
     """The way to objects, and the cache beside it."""
 
     def __init__(self, options: FetchOptions, client: ClientSource, cache: NodeCache | None) -> None:
-        self._options = options
-        self._client = client
+        self.client = client
         self.cache = cache
-        self._fetcher: Fetcher | None = None
-        self._process_id = 0
+        self._options = options
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._process_id = os.getpid()
+        self._readers: list[WindowReader] = []
+        self._fetched = FetchStats()  # by readers that are closed
+        self._for_rows: WindowReader | None = None
 
     def __getstate__(self) -> tuple[Any, ...]:
-        if self._client is not None and not callable(self._client):
+        if self.client is not None and not callable(self.client):
             raise InvalidArgument(
                 "storage_client",
-                repr(self._client),
+                repr(self.client),
                 "a function that makes one, or None: a client cannot be sent to another process",
             )
-        return self._options, self._client, self.cache
+        return self._options, self.client, self.cache
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.__init__(*state)  # type: ignore[misc] # pickle made the empty object that this fills
 
-    @property
-    def fetcher(self) -> Fetcher:
-        if self._fetcher is None or self._process_id != os.getpid():
-            self._fetcher = Fetcher(self._options, self._client)
-            self._process_id = os.getpid()
-        return self._fetcher
+    def is_like(self, other: Resources) -> bool:
+        """Tell whether both read through the same client and cache."""
+        mine, theirs = self.cache, other.cache
+        return self.client is other.client and (mine and mine.options) == (theirs and theirs.options)
 
-    def reader(self) -> WindowReader:
-        return WindowReader(self.fetcher, self.cache)
+    def new_reader(self) -> WindowReader:
+        """Make a reader for one iteration, to be given back when that is over."""
+        if self._process_id != os.getpid():
+            self._start_over()  # what a fork inherits is its parent's
+        reader = WindowReader(Fetcher(self._options, self.client), self.cache)
+        self._readers.append(reader)
+        return reader
 
-    def count(self, stats: StreamStats) -> None:
-        """Add up what was fetched and found in the cache so far."""
+    def take_back(self, reader: WindowReader) -> None:
+        """End a reader's reads."""
+        reader.close()
+        if reader in self._readers:
+            self._readers.remove(reader)
+            self._fetched += reader.fetched
+
+    def reader_for_rows(self) -> WindowReader:
+        """Return the reader for rows that are asked for one by one, kept for the next."""
+        if self._for_rows is None or self._process_id != os.getpid():
+            self._for_rows = self.new_reader()
+        return self._for_rows
+
+    def stats(self) -> StreamStats:
+        """Return what this process has read."""
+        is_own = self._process_id == os.getpid()
+        fetched = sum((reader.fetched for reader in self._readers), self._fetched) if is_own else FetchStats()
+        told = StreamStats(
+            objects=fetched.objects,
+            bytes_read=fetched.received_bytes,
+            requests=fetched.requests,
+            retries=fetched.retries,
+        )
+        if self.cache is not None and is_own:
+            kept = self.cache.stats
+            told.hits, told.misses, told.evictions = kept.hits, kept.misses, kept.evictions
+            told.cache_bytes = kept.bytes_read
+        return told

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dataflux_core._data.cache.node import NodeCache
     from dataflux_core._plan.remote import RemoteObjects
     from dataflux_core._run.fetching.fetcher import Fetcher
+    from dataflux_core._run.fetching.stats import FetchStats
     from dataflux_core.errors import DatafluxError
 
     Arrived = Generator[tuple[int, bytes | DatafluxError], None, None]
@@ -25,6 +26,15 @@ class WindowReader:
     def __init__(self, fetcher: Fetcher, cache: NodeCache | None) -> None:
         self._fetcher = fetcher
         self._cache = cache
+
+    @property
+    def fetched(self) -> FetchStats:
+        """What did not come from the cache."""
+        return self._fetcher.stats
+
+    def close(self) -> None:
+        """End reads that are under way in other threads."""
+        self._fetcher.close()
 
     def read(self, objects: RemoteObjects, wanted: Sequence[int]) -> Arrived:
         """Yield (position, bytes or the error about it) of the wanted ones, each once, as they come."""
