@@ -122,14 +122,14 @@ def test_torch_gets_a_tensor() -> None:
 def test_a_recording_cut_short_is_an_error_wherever_it_is_cut(codec: str, container: str) -> None:
     content = sound(codec, container, chirp(1), RATE)
     for kept in [*range(0, len(content), len(content) // 60), len(content) - 1]:
-        with pytest.raises(ValueError, match="cut short|no recording|no sound|Invalid data"):
+        with pytest.raises(ValueError, match="cut short|no recording|no sound|a damaged"):
             Audio()(encoded(content[:kept]))
 
 
 def test_an_mp3_cut_short_is_an_error_where_it_says_how_long_it_is() -> None:
     content = sound("libmp3lame", "mp3", chirp(1, 16000), 16000)
     for kept in range(0, len(content) - 128, len(content) // 60):
-        with pytest.raises(ValueError, match="cut short|no recording|no sound|Invalid data"):
+        with pytest.raises(ValueError, match="cut short|no recording|no sound|a damaged"):
             Audio()(encoded(content[:kept]))
 
 

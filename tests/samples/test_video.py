@@ -119,7 +119,7 @@ def test_torch_gets_channels_before_height(short_film: bytes) -> None:
 def test_a_film_cut_short_is_an_error_wherever_it_is_cut(codec: str, container: str) -> None:
     content = film(codec, container)
     for kept in [*range(0, len(content), 97), len(content) - 1]:
-        with pytest.raises(ValueError, match="cut short|no film|no frame|Invalid data"):
+        with pytest.raises(ValueError, match="cut short|no film|no frame|a damaged"):
             Video()(encoded(content[:kept]))
 
 
@@ -139,6 +139,20 @@ def test_what_is_no_film_says_so(content: bytes, said: str) -> None:
 def test_a_recording_is_no_film() -> None:
     with pytest.raises(ValueError, match="no stream of pictures"):
         Video()(encoded(wav(np.zeros((1, 800), np.int16), 8000)))
+
+
+def test_a_codec_that_nobody_knows_is_told() -> None:
+    content = film("libx264", "matroska").replace(b"V_MPEG4/ISO/AVC", b"V_UNHEARD/OF/AT")
+    with pytest.raises(ValueError, match="no film: FFmpeg has no decoder for its pictures"):
+        Video()(encoded(content))
+
+
+def test_damage_that_ffmpeg_finds_is_called_so() -> None:
+    content = bytearray(film("libvpx", "webm"))
+    at = content.index(b"\x9d\x01\x2a")  # begins a key frame
+    content[at : at + 3] = b"\0\0\0"
+    with pytest.raises(ValueError, match="a damaged film: "):
+        Video()(encoded(bytes(content)))
 
 
 def test_a_clip_beyond_the_end_says_how_long_the_film_is(short_film: bytes) -> None:

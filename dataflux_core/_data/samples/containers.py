@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import av
 
@@ -13,9 +13,11 @@ from dataflux_core._data.samples.kinds import beginning
 from dataflux_core._plan.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from av.container import InputContainer
+
+S = TypeVar("S")
 
 # A playlist, a list of files to join, a file of subtitles: FFmpeg would go and read what such a file names, from this
 # machine or from the network. So only formats that hold their own sound and pictures are opened, and nothing else is.
@@ -29,7 +31,7 @@ _WAV_OPTIONS = {**_OPTIONS, "max_probe_packets": "1"}
 
 @contextmanager
 def opened(content: bytes, what: str) -> Iterator[InputContainer]:
-    """Open `content`; raises ValueError where it is no `what` or is shorter than it says itself."""
+    """Open `content`; raises ValueError where it is no `what`, is shorter than it says itself, or damaged."""
     lacking = missing_bytes(content)
     if lacking:
         raise ValueError(f"cut short: {counted(len(content), 'byte')} are there, {lacking:,} more should follow")
@@ -40,4 +42,16 @@ def opened(content: bytes, what: str) -> Iterator[InputContainer]:
     except (av.FFmpegError, ValueError) as error:
         raise ValueError(f"no {what}: {beginning(content)}") from error
     with container:
-        yield container
+        try:
+            yield container
+        except av.FFmpegError as error:  # some of them are OSErrors by class, "Operation not permitted" among them
+            raise ValueError(f"a damaged {what}: {error.strerror}") from error
+
+
+def decodable(streams: Sequence[S], what: str, of: str) -> S:
+    """Return the first stream; raises ValueError where there is none, or none that FFmpeg has a decoder for."""
+    if not streams:
+        raise ValueError(f"no {what}: there is no stream of {of} in it")
+    if getattr(streams[0], "codec_context", None) is None:  # its type says that this cannot be
+        raise ValueError(f"no {what}: FFmpeg has no decoder for its {of}")
+    return streams[0]

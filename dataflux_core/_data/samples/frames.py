@@ -12,7 +12,7 @@ from dataflux_core.errors import ExtraMissing
 try:
     import numpy as np
 
-    from dataflux_core._data.samples.containers import opened
+    from dataflux_core._data.samples.containers import decodable, opened
 except ImportError as error:
     raise ExtraMissing("films", "video") from error
 
@@ -50,9 +50,7 @@ def decode(content: bytes, options: Video) -> Any:  # noqa: ANN401 - `to` says w
 def _pictures_of(content: bytes, options: Video, *, seek_s: float) -> list[NDArray[np.uint8]] | None:
     """Return the pictures, decoded from the key frame before `seek_s`; None where the file does not lead there."""
     with opened(content, "film") as container:
-        if not container.streams.video:
-            raise ValueError("no film: there is no stream of pictures in it")
-        stream = container.streams.video[0]
+        stream = decodable(container.streams.video, "film", "pictures")
         stream.codec_context.thread_count = options.threads
         stream.codec_context.options = {"max_pixels": str(_MAX_FRAME_PIXELS)}
         frames = _timed(container, stream, seek_s)

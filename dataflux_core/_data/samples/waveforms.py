@@ -11,7 +11,7 @@ try:
     import av
     import numpy as np
 
-    from dataflux_core._data.samples.containers import opened
+    from dataflux_core._data.samples.containers import decodable, opened
 except ImportError as error:
     raise ExtraMissing("recordings", "audio") from error
 
@@ -32,9 +32,7 @@ _SAMPLE_BYTES = 4
 def decode(content: bytes, options: Audio) -> tuple[Any, int]:
     """Return samples, as an array or a tensor, with their rate."""
     with opened(content, "recording") as container:
-        if not container.streams.audio:
-            raise ValueError("no recording: there is no stream of sound in it")
-        stream = container.streams.audio[0]
+        stream = decodable(container.streams.audio, "recording", "sound")
         stored_rate = stream.rate or 0
         if stored_rate <= 0:
             raise ValueError("no recording: its sound has no rate")
