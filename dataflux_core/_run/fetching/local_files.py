@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dataflux_core._run.reading.direct import Part
 
 _KINDS = (
-    (stat.S_ISDIR, "it is a directory"),
     (stat.S_ISFIFO, "it is a pipe"),
     (stat.S_ISSOCK, "it is a socket"),
 )
@@ -27,10 +26,8 @@ _AHEAD = 1  # byte more than there should be, to notice a file that grows
 def read_file(path: str, *, size: int, crc32c: str, max_bytes: int) -> Part:
     """Return the bytes of a regular file, or the error about it; `size` where known, `max_bytes` where not."""
     try:
-        # What is no file must not keep its reader waiting: a pipe without a writer would.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
-            status = os.fstat(descriptor)
+        with open(path, "rb", opener=_opened) as file:
+            status = os.fstat(file.fileno())
             problem = _problem(path, status, size, max_bytes)
             content = b"" if problem else file.read(status.st_size + _AHEAD)
     except OSError as error:
@@ -38,6 +35,11 @@ def read_file(path: str, *, size: int, crc32c: str, max_bytes: int) -> Part:
     except ValueError as error:  # a name that no file can have
         return FileNotRead(_shown(path), str(error))
     return problem or _changed(path, content, status.st_size, crc32c) or content
+
+
+def _opened(path: str, flags: int) -> int:
+    # What is no file must not keep its reader waiting: a pipe without a writer would.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _problem(path: str, status: os.stat_result, size: int, max_bytes: int) -> DatafluxError | None:
