@@ -163,3 +163,10 @@ def test_relative_urls_begin_at_the_directory_of_the_index(way: str, tmp_path: P
 
 def test_paths_in_memory_become_texts() -> None:
     assert all_rows(opened([{"url": Path("/a/b")}, {"url": "/c"}])) == [{"url": "/a/b"}, {"url": "/c"}]
+
+
+def test_what_is_a_number_in_one_csv_alone_is_a_text_in_all(tmp_path: Path) -> None:
+    written(tmp_path / "1.csv", "id,n,flag\n1.50,1,true\n")
+    written(tmp_path / "2.csv", "id,n,flag\nx,2.5,7\n")
+    rows = [{"id": "1.50", "n": 1.0, "flag": "true"}, {"id": "x", "n": 2.5, "flag": "7"}]
+    assert all_rows(opened(tmp_path / "*.csv")) == rows

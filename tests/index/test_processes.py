@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,6 @@ from tests.index.sources import opened, write_parquet
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from pathlib import Path
 
     from dataflux_core._data.index.sample_index import SampleIndex
 
@@ -108,6 +108,7 @@ def test_threads_take_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert all(threads.map(right, range(24)))
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_fork_while_another_thread_decodes_is_not_stuck(tmp_path: Path) -> None:
     index = lazy(tmp_path)
     index.take(np.array([0]))
@@ -157,6 +158,11 @@ def test_copies_go_when_their_maker_ends_or_when_the_next_one_needs_some(end: st
     assert index.fingerprint == other.fingerprint
 
 
+def open_files() -> int:
+    listed = Path("/proc/self/fd")  # of Linux
+    return len(list(listed.iterdir())) if listed.is_dir() else 0
+
+
 def test_opening_and_dropping_leaves_no_file_open(tmp_path: Path) -> None:
     def once() -> None:
         write_parquet([{"a": number} for number in range(100)], tmp_path / "a.parquet")
@@ -165,8 +171,8 @@ def test_opening_and_dropping_leaves_no_file_open(tmp_path: Path) -> None:
 
     once()
     gc.collect()
-    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    before = open_files()
     for _ in range(5):
         once()
     gc.collect()
-    assert (len(os.listdir("/proc/self/fd")) if before else 0) <= before
+    assert open_files() <= before

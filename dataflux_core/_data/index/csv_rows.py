@@ -14,7 +14,7 @@ from dataflux_core._data.index.rows import BATCH_ROWS, Rows, plain_schema
 from dataflux_core.errors import IndexUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 _BLOCK_BYTES = 16 * 1024**2  # no row may be longer
@@ -33,7 +33,10 @@ def csv_rows(path: Path, source: str) -> Rows:
     """Take a file with a header; what stands unquoted as nothing is null; raises IndexUnusable."""
     delimiter = "\t" if ".tsv" in source.lower().rpartition("/")[2] else ","
     file = _CsvFile(path, source, delimiter)
-    schema = file.schema()
+    return _rows(file, file.schema(), source)
+
+
+def _rows(file: _CsvFile, schema: pa.Schema, source: str) -> Rows:
 
     def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         wanted = pa.schema([schema.field(name) for name in columns])
@@ -42,7 +45,11 @@ def csv_rows(path: Path, source: str) -> Rows:
             batch = pa.RecordBatch.from_arrays(cast, schema=wanted)
             yield from (batch.slice(start, BATCH_ROWS) for start in range(0, batch.num_rows, BATCH_ROWS))
 
-    return Rows(source, schema, read)
+    def as_texts(columns: Collection[str]) -> Rows:
+        kinds = [(field.name, pa.string() if field.name in columns else field.type) for field in schema]
+        return _rows(file, pa.schema(kinds), source)
+
+    return Rows(source, schema, read, as_texts=as_texts)
 
 
 class _CsvFile:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dataflux_core.errors import IndexUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     import pyarrow.compute as pc
 
@@ -29,6 +29,7 @@ class Rows:
     schema: pa.Schema
     read: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]  # these columns, of at most BATCH_ROWS rows
     places: Mapping[str, int] = field(default_factory=dict)  # see Content
+    as_texts: Callable[[Collection[str]], Rows] | None = None  # with some columns as they are written
 
 
 def plain(kind: pa.DataType) -> pa.DataType:
@@ -69,6 +70,8 @@ def together(parts: Sequence[Rows], source: str) -> Rows:
     """Join files one after the other, columns by name, types so that all values fit; raises IndexUnusable."""
     if len(parts) == 1:
         return parts[0]
+    written = _texts_among(parts)
+    parts = [part if part.as_texts is None else part.as_texts(written) for part in parts]
     schema = common_schema([(part.source, part.schema) for part in parts], source)
 
     def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -78,6 +81,16 @@ def together(parts: Sequence[Rows], source: str) -> Rows:
                 yield as_plain(batch, wanted, part.source)
 
     return Rows(source, schema, read)
+
+
+def _texts_among(parts: Sequence[Rows]) -> set[str]:
+    """Return the columns that are numbers or flags in some files only by chance: in others they are something else."""
+    kinds: dict[str, set[str]] = {}
+    for part in parts:
+        for column in part.schema:
+            is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+            kinds.setdefault(column.name, set()).add("number" if is_number else str(column.type))
+    return {name for name, found in kinds.items() if len(found) > 1}
 
 
 def common_schema(
