@@ -14,6 +14,7 @@ from dataflux_core._data.epoch.random_access import samples_of_rows
 from dataflux_core._data.epoch.stats import StreamStats
 from dataflux_core._data.samples.collation import Batch, collate
 from dataflux_core._data.samples.encoded import Sample
+from dataflux_core._data.samples.pipeline import Translation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +27,19 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["Batch", "IterationKeywords", "RowDataset", "Sample", "StreamStats", "StreamingDataset", "StreamingKeywords"]
+__all__ = [
+    "Batch",
+    "IterationKeywords",
+    "MixKeywords",
+    "MixedDataset",
+    "RowDataset",
+    "Sample",
+    "StreamStats",
+    "StreamingDataset",
+    "StreamingKeywords",
+    "Translation",
+    "collate",
+]
 
 
 class _Streaming:
@@ -111,6 +124,10 @@ class _Streaming:
         """
         self._feed.load(state_dict)
 
+    def close(self) -> None:
+        """Let go of connections and of the cache; whoever goes on using the dataset opens them again."""
+        self._feed.resources.close()
+
     def stats(self) -> StreamStats:
         """Return what was done so far, by this process and the workers of the last DataLoader."""
         return self._feed.stats()
@@ -134,6 +151,10 @@ class StreamingDataset(_Streaming):
     ) -> None:
         check_known(keywords, StreamingKeywords)
         super().__init__(feed_of(src, dst, keywords))
+
+    def backward(self, sample: Sample) -> Sample:
+        """Undo the transforms on a sample, or on what a model makes of one; raises InvalidArgument unless all can be."""
+        return self._feed.corpus.streams[0].recipe.pipeline.backward(sample)
 
 
 class MixedDataset(_Streaming):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from contextlib import closing
@@ -14,7 +15,6 @@ from dataflux_core._data.epoch.lane_run import Share, Tools, run_lane
 from dataflux_core._data.epoch.loader_state import states_within
 from dataflux_core._data.epoch.loaders import Noticing, place
 from dataflux_core._data.epoch.options import ranks_of
-from dataflux_core._data.epoch.read_ahead import AheadBounds
 from dataflux_core._data.epoch.stats import StreamStats
 from dataflux_core._data.epoch.watching import timed, watched
 from dataflux_core._plan.order.deal import Deal
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dataflux_core._data.samples.maker import SampleMaker
     from dataflux_core._plan.order.state import Identity, Start
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 _NOTE_EVERY = 32  # samples, between two notes of a worker's statistics
 
@@ -137,10 +138,11 @@ class Feed:
         return self._resumed if self._resumed.epoch == epoch else EpochState(epoch)
 
     def _run(self, running: _Running) -> Generator[Given, None, None]:
-        bounds = AheadBounds(self.options.samples_ahead, self.options.prefetch_bytes)
+        bounds = self.options.bounds(running.share.deal.workers)
         makers = self.corpus.makers()
         self._makers += makers
-        reader = self.resources.new_reader()
+        log.info("epoch.begin epoch=%d lane=%d rows=%d", running.epoch, running.share.lane, running.share.rows)
+        reader = self.resources.new_reader(bounds)
         tools = Tools(self.corpus, reader, makers, bounds, self._own_stats)
         try:
             with closing(run_lane(running.share, tools, evens_out=self.options.evens_out)) as lane:
@@ -151,6 +153,7 @@ class Feed:
                     yield given
         finally:
             self.resources.take_back(reader)
+            log.info("epoch.end epoch=%d samples=%d %s", running.epoch, running.samples, self._stats_here())
 
     def _deal(self, world: int, workers: int) -> Deal:
         return Deal(world, workers, self.options.chunk, self.options.tail)

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 from dataflux_core._data.cache.node import NodeCache
 from dataflux_core._data.cache.options import CacheOptions, Retention
 from dataflux_core._data.epoch.options import (
-    DEFAULT_REQUESTS,
-    PREFETCH_BYTES,
     IterationOptions,
     check_ranks,
     checked_choice,
@@ -102,9 +100,9 @@ def iteration_options(keywords: IterationKeywords, recipes: Sequence[Recipe]) ->
         chunk=1 if batch_size is None else _whole("batch_size", batch_size, 1),
         rank=rank,
         world=world,
-        max_requests=DEFAULT_REQUESTS if requests is None else _whole("num_downloading_workers", requests, 1),
-        prefetch_samples=0 if samples is None else _whole("prefetch_samples", samples, 1),
-        prefetch_bytes=checked_bytes("prefetch_bytes", keywords.get("prefetch_bytes")) or PREFETCH_BYTES,
+        max_requests=None if requests is None else _whole("num_downloading_workers", requests, 1),
+        prefetch_samples=None if samples is None else _whole("prefetch_samples", samples, 1),
+        prefetch_bytes=checked_bytes("prefetch_bytes", keywords.get("prefetch_bytes")),
         evens_out=leaves_out and tail != "uneven" and not several,
         is_one_to_one=not (several or leaves_out),
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataflux_core._data.epoch.corpus import Corpus
-    from dataflux_core._data.epoch.read_ahead import AheadBounds
+    from dataflux_core._data.epoch.options import AheadBounds
     from dataflux_core._data.epoch.stats import StreamStats
     from dataflux_core._data.epoch.window import Window
     from dataflux_core._data.epoch.window_read import WindowReader

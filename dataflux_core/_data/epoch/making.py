@@ -21,7 +21,6 @@ from dataflux_core._data.samples.pipeline import pipeline_of
 from dataflux_core._data.samples.recipe import Recipe
 from dataflux_core._plan.order.deal import Deal
 from dataflux_core._plan.order.orders import OrderOptions, order_of
-from dataflux_core._run.fetching.options import FetchOptions
 from dataflux_core.errors import IndexUnusable
 
 if TYPE_CHECKING:
@@ -71,14 +70,13 @@ def feed_of(
         _, world = ranks_of(options)
         OrderOptions(len(stream), ranks_per_node=options.ranks_per_node, deal=Deal(world))  # or raise at once
     corpus = Corpus([stream], IndexOrdering(len(stream), options))
-    return Feed(corpus, options, resources_of(dst, keywords, options))
+    return Feed(corpus, options, resources_of(dst, keywords))
 
 
-def resources_of(dst: str | Path | None, keywords: StreamingKeywords, options: IterationOptions) -> Resources:
+def resources_of(dst: str | Path | None, keywords: StreamingKeywords) -> Resources:
     """Make the way to the objects and the cache."""
     cache = cache_of(dst, keywords.get("cache_limit"), keywords.get("retention", "keep"))
-    fetching = FetchOptions(max_requests=options.max_requests, max_held_bytes=options.prefetch_bytes)
-    return Resources(fetching, keywords.get("storage_client"), cache)
+    return Resources(keywords.get("storage_client"), cache)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from dataflux_core.errors import InvalidArgument
 if TYPE_CHECKING:
     from dataflux_core._plan.order.deal import Tail
 
-DEFAULT_REQUESTS = 256
-PREFETCH_BYTES = 256 * 1024**2
+# Of all loader workers of a rank together: at 60 ms a read so many keep one core at work.
+_REQUESTS, _LEAST_REQUESTS = 1024, 64
+_HELD_BYTES, _LEAST_HELD_BYTES = 512 * 1024**2, 32 * 1024**2
+_AHEAD = 4  # times the requests: samples to be read ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +30,26 @@ class IterationOptions:
     chunk: int = 1  # samples dealt to one worker at a time
     rank: int | None = None  # None: as torch.distributed or the launcher's environment say
     world: int | None = None
-    max_requests: int = DEFAULT_REQUESTS
-    prefetch_samples: int = 0  # 0: four times the requests
-    prefetch_bytes: int = PREFETCH_BYTES
+    max_requests: int | None = None  # of one process; None: its part of what a rank may have
+    prefetch_samples: int | None = None  # of one process; None: four times the requests
+    prefetch_bytes: int | None = None  # of one process; None: its part of what a rank may hold
     evens_out: bool = False  # bad samples that are left out are made up for by repeats
     is_one_to_one: bool = True  # each row gives one sample, so all ranks come as far
 
-    @property
-    def samples_ahead(self) -> int:
-        return self.prefetch_samples or 4 * self.max_requests
+    def bounds(self, workers: int) -> AheadBounds:
+        """Return how far one of so many loader workers reads ahead."""
+        requests = self.max_requests or max(_LEAST_REQUESTS, _REQUESTS // workers)
+        held_bytes = self.prefetch_bytes or max(_LEAST_HELD_BYTES, _HELD_BYTES // workers)
+        return AheadBounds(requests, self.prefetch_samples or _AHEAD * requests, held_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class AheadBounds:
+    """How far one process reads ahead of its consumer; one window is always read."""
+
+    max_requests: int  # under way at once
+    max_samples: int
+    max_bytes: int
 
 
 def ranks_of(options: IterationOptions) -> tuple[int, int]:

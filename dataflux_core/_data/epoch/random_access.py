@@ -31,7 +31,9 @@ def samples_of_rows(feed: Feed, rows: Sequence[int]) -> list[Sample]:
     window = feed.corpus.window(np.array(checked, np.int64))
     contents: list[bytes | DatafluxError | None] = [None] * len(window.objects)
     wanted = [place for place in range(len(contents)) if place not in window.unreadable]
-    with closing(feed.resources.reader_for_rows().read(window.objects, wanted)) as arrived:
+    with closing(
+        feed.resources.reader_for_rows(feed.options.bounds(workers=1)).read(window.objects, wanted)
+    ) as arrived:
         for place, content in arrived:
             contents[place] = content
     makers = feed.corpus.makers()

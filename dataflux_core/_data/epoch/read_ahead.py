@@ -8,7 +8,6 @@ import threading
 import time
 import weakref
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dataflux_core.errors import StageStuck
@@ -16,6 +15,7 @@ from dataflux_core.errors import StageStuck
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dataflux_core._data.epoch.options import AheadBounds
     from dataflux_core._data.epoch.stats import StreamStats
     from dataflux_core._data.epoch.window import Window
     from dataflux_core._data.epoch.window_read import WindowReader
@@ -25,14 +25,6 @@ THREADS = 3  # windows under way at once, so that the end of one does not leave 
 _JOIN_S = 2.5
 _LOOK_S = 5.0  # between two looks whether anything moves at all
 _PATIENCE_S = 900.0  # without a byte for anybody: more than all retries of one object take
-
-
-@dataclass(frozen=True, slots=True)
-class AheadBounds:
-    """How far to read ahead of the consumer; one window is always read."""
-
-    max_samples: int
-    max_bytes: int
 
 
 class Slot:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from dataflux_core._data.epoch.read_ahead import THREADS
 from dataflux_core._data.epoch.stats import StreamStats
 from dataflux_core._data.epoch.window_read import WindowReader
 from dataflux_core._run.fetching.fetcher import Fetcher
+from dataflux_core._run.fetching.options import FetchOptions
 from dataflux_core._run.fetching.stats import FetchStats
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from dataflux_core._data.cache.node import NodeCache
+    from dataflux_core._data.epoch.options import AheadBounds
     from dataflux_core._data.index.sample_index import ClientSource
-    from dataflux_core._run.fetching.options import FetchOptions
+
+_LEAST_HELD_BYTES = 1024**2
 
 
 class Resources:
     """The way to objects, and the cache beside it."""
 
-    def __init__(self, options: FetchOptions, client: ClientSource, cache: NodeCache | None) -> None:
+    def __init__(self, client: ClientSource, cache: NodeCache | None) -> None:
         self.client = client
         self.cache = cache
-        self._options = options
         self._start_over()
 
     def _start_over(self) -> None:
@@ -39,7 +42,7 @@ class Resources:
                 repr(self.client),
                 "a function that makes one, or None: a client cannot be sent to another process",
             )
-        return self._options, self.client, self.cache
+        return self.client, self.cache
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.__init__(*state)  # type: ignore[misc] # pickle made the empty object that this fills
@@ -49,11 +52,14 @@ class Resources:
         mine, theirs = self.cache, other.cache
         return self.client is other.client and (mine and mine.options) == (theirs and theirs.options)
 
-    def new_reader(self) -> WindowReader:
-        """Make a reader for one iteration, to be given back when that is over."""
+    def new_reader(self, bounds: AheadBounds) -> WindowReader:
+        """Make a reader for one iteration, to be taken back when that is over."""
         if self._process_id != os.getpid():
             self._start_over()  # what a fork inherits is its parent's
-        reader = WindowReader(Fetcher(self._options, self.client), self.cache)
+        options = FetchOptions(
+            max_requests=bounds.max_requests, max_held_bytes=max(bounds.max_bytes, _LEAST_HELD_BYTES), max_reads=THREADS
+        )
+        reader = WindowReader(Fetcher(options, self.client), self.cache)
         self._readers.append(reader)
         return reader
 
@@ -64,11 +70,19 @@ class Resources:
             self._readers.remove(reader)
             self._fetched += reader.fetched
 
-    def reader_for_rows(self) -> WindowReader:
+    def reader_for_rows(self, bounds: AheadBounds) -> WindowReader:
         """Return the reader for rows that are asked for one by one, kept for the next."""
         if self._for_rows is None or self._process_id != os.getpid():
-            self._for_rows = self.new_reader()
+            self._for_rows = self.new_reader(bounds)
         return self._for_rows
+
+    def close(self) -> None:
+        """Let go of what no iteration needs now."""
+        if self._for_rows is not None and self._process_id == os.getpid():
+            self.take_back(self._for_rows)
+        self._for_rows = None
+        if self.cache is not None:
+            self.cache.close()
 
     def stats(self) -> StreamStats:
         """Return what this process has read."""
