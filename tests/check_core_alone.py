@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXTRAS = ("pyarrow", "click", "uvloop", "numpy", "matplotlib", "torch", "gcsfs", "pytest")
+EXTRAS = ("pyarrow", "click", "uvloop", "numpy", "matplotlib", "torch", "PIL", "av", "obstore", "gcsfs", "pytest")
 
 
 def main() -> None:
@@ -50,6 +50,8 @@ def use_the_core() -> None:
     says_which_extra_it_needs(lambda: listing.to_parquet("never.parquet"), "arrow")
     controller = import_module("dataflux_core.fast_list").ListingController
     says_which_extra_it_needs(lambda: controller(4, "p", "demo", trace="never.png"), "trace")
+    says_which_extra_it_needs(lambda: import_module("dataflux_core.streaming"), "streaming")
+    says_which_extra_it_needs(import_module("dataflux_core.decoders").Image, "image")
     says_which_extra_it_needs(import_module("dataflux_core.cli").main, "cli")
     says_which_extra_it_needs(import_module("dataflux_core.emulator").Emulator(buckets={}).start, "emulator")
     sys.stdout.write(f"the core alone listed and downloaded {len(listing)} objects\n")
