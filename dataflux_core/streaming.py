@@ -153,7 +153,7 @@ class StreamingDataset(_Streaming):
         super().__init__(feed_of(src, dst, keywords))
 
     def backward(self, sample: Sample) -> Sample:
-        """Undo the transforms on a sample, or on what a model made of it; raises InvalidArgument where one cannot be."""
+        """Undo the transforms on a sample, or on what a model made of it; InvalidArgument where one cannot be."""
         return self._feed.corpus.streams[0].recipe.pipeline.backward(sample)
 
 
