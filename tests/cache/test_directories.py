@@ -266,6 +266,10 @@ def test_a_disk_that_is_really_full_gives_what_it_holds(tmp_path: Path) -> None:
                 for position in claim.held:
                     assert claim.read(position) == content_of(position)
                 assert not any(claim.store(position, content_of(position)) for position in claim.ours)
+            with cache_at(path) as late, late.claim(remote(range(100))) as claim:  # opened only now
+                assert len(claim.held) + len(claim.past) + len(claim.ours) == 100
+                assert {claim.read(position) == content_of(position) for position in claim.held} <= {True}
+                assert not any(claim.store(position, content_of(position)) for position in claim.ours)
             ballast.unlink()
             fill(cache, [1])
         with cache_at(path, 100 * SIZE) as cache:

@@ -7,6 +7,8 @@ import os
 import random
 import select
 import signal
+import threading
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,7 @@ from tests.cache.caching import (
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
+    from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
     from dataflux_core._data.cache.options import Retention
@@ -71,6 +74,51 @@ def test_each_object_is_fetched_once_by_all_processes_together(tmp_path: Path, m
     assert sum(counts["fetched"] for counts, _ in answers) == OBJECTS
     assert sum(counts["hit"] for counts, _ in answers) == 3 * OBJECTS
     assert sum(stats.stored for _, stats in answers) == OBJECTS
+    assert verdict_of(tmp_path).flaws == 0
+
+
+def open_together(options: CacheOptions, gate: Barrier) -> None:
+    gate.wait()
+    with NodeCache(options) as cache:
+        cache.claim(remote([1])).release()
+
+
+def test_a_cache_may_be_made_by_eight_processes_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for number in range(5):
+        gate = context.Barrier(8, timeout=PATIENCE_S)
+        options = CacheOptions(tmp_path / str(number))
+        processes = [context.Process(target=open_together, args=(options, gate)) for _ in range(8)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(PATIENCE_S)
+        assert [process.exitcode for process in processes] == [0] * 8
+
+
+def test_a_process_may_fork_while_its_threads_are_at_work(tmp_path: Path) -> None:
+    """A child finds no lock held for ever, no connection that is its parent's."""
+    with cache_at(tmp_path) as cache:
+        threads = [threading.Thread(target=work, args=(cache, OBJECTS, seed, 3)) for seed in range(3)]
+        for thread in threads:
+            thread.start()
+        codes = []
+        for seed in range(5):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of the fork, from Python 3.12 on: the point here
+                pid = os.fork()
+            if not pid:
+                code = 1
+                with suppress(BaseException):
+                    work(cache, 20, seed)
+                    cache.close()
+                    code = 0
+                os._exit(code)
+            codes.append(os.waitpid(pid, 0)[1])
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        assert codes == [0] * 5
+        assert cache.stats.hits + cache.stats.misses == 9 * OBJECTS
     assert verdict_of(tmp_path).flaws == 0
 
 

@@ -31,21 +31,15 @@ class Claim:
     """A window of objects, in use by one thread until it is released; nothing of it is evicted meanwhile.
 
     `held`, `ours`, `theirs`, `past` are positions in the window. One that is not in the cache after all, so that
-    `read` or `wait` gave None, is added to `ours` or to `past`; it stays among the others too.
+    `read` or `wait` gave None, is added to `ours` or to `past`; it stays among the others too. This class is what
+    there is where the disk does not let a cache do anything: all is past it.
     """
 
-    def __init__(self, session: Session, window: Sequence[Wanted], admission: Admission) -> None:
-        self._session, self._window = session, window
-        self._entries = admission.held
-        self._storing = Storing(session, admission.claim, admission.ours)
-        self._waitable = frozenset(admission.theirs)
-        self._bell: Bell | None = None
-        self._released = False
-        self._counts = self._storing.counts
-        self._counts.update(misses=len(admission.ours) + len(admission.past), evictions=admission.evicted)
-        self.held: Sequence[int] = list(admission.held)
-        self.theirs: Sequence[int] = list(admission.theirs)
-        self._ours, self._past = list(admission.ours), list(admission.past)
+    def __init__(self, past: Sequence[int]) -> None:
+        self.held: Sequence[int] = ()
+        self.theirs: Sequence[int] = ()
+        self._ours: list[int] = []
+        self._past = list(past)
 
     @property
     def ours(self) -> Sequence[int]:
@@ -59,6 +53,62 @@ class Claim:
 
     def read(self, position: int) -> bytes | None:
         """Return the bytes of one that is held; None where its file is damaged: then it is to be fetched."""
+        del position
+        return None
+
+    def store(self, position: int, content: bytes) -> bool:
+        """Keep the bytes of one that is ours; tell whether they are kept.
+
+        They are not where the disk does not allow it, or where they are not what the index says.
+        """
+        del position, content
+        return False
+
+    def give_up(self, position: int) -> None:
+        """Leave one that is ours to others now, not at the release."""
+
+    def flush(self) -> None:
+        """Have others see what was stored so far; it is called after some objects or milliseconds of itself."""
+
+    def wait(self, position: int, timeout_s: float) -> bytes | None:
+        """Return the bytes of one of theirs when they are stored.
+
+        None where whoever fetched it gave up or died, or after the time: then it is to be fetched.
+        """
+        del position, timeout_s
+        return None
+
+    def release(self) -> None:
+        """Unpin everything; give up what was not stored."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del kind, error, trace
+        self.release()
+
+
+class SharedClaim(Claim):
+    """A claim that stands in the ledger."""
+
+    def __init__(self, session: Session, window: Sequence[Wanted], admission: Admission) -> None:
+        super().__init__(admission.past)
+        self._session, self._window = session, window
+        self._entries = admission.held
+        self._storing = Storing(session, admission.claim, admission.ours)
+        self._waitable = frozenset(admission.theirs)
+        self._bell: Bell | None = None
+        self._released = False
+        self._counts = self._storing.counts
+        self._counts.update(misses=len(admission.ours) + len(admission.past), evictions=admission.evicted)
+        self.held = list(admission.held)
+        self.theirs = list(admission.theirs)
+        self._ours = list(admission.ours)
+
+    def read(self, position: int) -> bytes | None:
         entry = self._entries.get(position)
         if entry is None or self._session.left:
             return None
@@ -71,27 +121,17 @@ class Claim:
         return content
 
     def store(self, position: int, content: bytes) -> bool:
-        """Keep the bytes of one that is ours; tell whether they are kept.
-
-        They are not where the disk does not allow it, or where they are not what the index says.
-        """
         return self._usable and self._storing.store(position, self._window[position], content)
 
     def give_up(self, position: int) -> None:
-        """Leave one that is ours to others now, not at the release."""
         if self._usable:
             self._storing.give_up(position)
 
     def flush(self) -> None:
-        """Have others see what was stored so far; it is called after some objects or milliseconds of itself."""
         if self._usable:
             self._storing.flush()
 
     def wait(self, position: int, timeout_s: float) -> bytes | None:
-        """Return the bytes of one of theirs when they are stored.
-
-        None where whoever fetched it gave up or died, or after the time: then it is to be fetched.
-        """
         if position not in self._waitable or not self._usable:
             return None
         self._counts["waits"] += 1
@@ -104,7 +144,6 @@ class Claim:
         return self.read(position)
 
     def release(self) -> None:
-        """Unpin everything; give up what was not stored."""
         if not self._usable:
             return
         session, claim = self._session, self._storing.claim
@@ -116,15 +155,6 @@ class Claim:
         if self._bell is not None:
             self._bell.close()
         session.count(**self._counts)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        del kind, error, trace
-        self.release()
 
     @property
     def _usable(self) -> bool:

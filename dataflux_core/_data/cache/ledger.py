@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import random
 import sqlite3
+import time
 from array import array
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,10 +15,11 @@ from dataflux_core._plan.retention import Entry
 from dataflux_core.errors import CacheUnusable, StageStuck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 BUSY_S = 60.0  # for a lock that others hold for milliseconds
+_PAUSE_S, _MOST_PAUSE_S = 0.0002, 0.003  # between looks at it
 _CHUNK = 256  # ids of one statement; every version of SQLite takes 999
 _IN_CHUNK = ",".join("?" * _CHUNK)
 _COLUMNS = "id, mark, size, crc32c, generation, room, used, claim, stored"
@@ -62,6 +65,25 @@ class Member(NamedTuple):
     token: str
     pid: int
     limit_bytes: int | None
+
+
+def _patiently(action: Callable[[], object]) -> None:
+    """Do what another process may have locked, again and again if need be.
+
+    SQLite itself looks again after up to 100 ms, where the lock is held for one; who switches a new file to WAL while
+    another does is refused at once.
+    """
+    deadline_s, pause_s = time.monotonic() + BUSY_S, _PAUSE_S
+    while True:
+        try:
+            action()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline_s:
+                raise
+        else:
+            return
+        time.sleep(pause_s * (0.5 + random.random()))  # noqa: S311 - so that two who wait do not do so in step
+        pause_s = min(2 * pause_s, _MOST_PAUSE_S)
 
 
 def _is_fetching(entry: Entry, there: Entry | None) -> bool:
@@ -231,7 +253,7 @@ class Ledger:
     @contextmanager
     def _in_transaction(self) -> Iterator[None]:
         connection = self._opened()
-        connection.execute("BEGIN IMMEDIATE")
+        _patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
         try:
             yield
             connection.execute("COMMIT")
@@ -246,31 +268,33 @@ class Ledger:
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
-        # No lock of Python's: a session gives one thread at a time its ledger.
-        connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        # No lock of Python's: a session gives one thread at a time its ledger. Nor one of SQLite's: see _patiently.
+        connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            self._share(connection)
-            connection.execute("PRAGMA synchronous = NORMAL")  # no wait for the disk in a commit
-            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'total'").fetchone():
-                self._create(connection)
+            _patiently(lambda: self._prepare(connection))
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _share(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             folder = str(self._path.parent)
             raise CacheUnusable(folder, "its file system shares no memory", "choose a directory on a local disk")
-
-    @staticmethod
-    def _create(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA synchronous = NORMAL")  # no wait for the disk in a commit
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'total'").fetchone():
+            return
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        connection.execute("INSERT INTO total SELECT 0, 0, 0, NULL, '' WHERE NOT EXISTS (SELECT 1 FROM total)")
-        connection.execute("COMMIT")
+        try:
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.execute("INSERT INTO total SELECT 0, 0, 0, NULL, '' WHERE NOT EXISTS (SELECT 1 FROM total)")
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
 
     def _meaning(self, error: sqlite3.Error) -> Exception:
         text = str(error)

@@ -8,11 +8,11 @@ import weakref
 from binascii import a2b_base64
 from typing import TYPE_CHECKING
 
-from dataflux_core._data.cache.admission import Admission, admit
-from dataflux_core._data.cache.claim import Claim
+from dataflux_core._data.cache.admission import admit
+from dataflux_core._data.cache.claim import Claim, SharedClaim
 from dataflux_core._data.cache.ledger import LedgerUnwritten
 from dataflux_core._data.cache.options import CacheOptions, CacheStats
-from dataflux_core._data.cache.session import Session, opening
+from dataflux_core._data.cache.session import Complaints, Session, opening
 from dataflux_core._plan.remote import UNKNOWN_BYTES
 from dataflux_core._plan.retention import UNKNOWN_CRC32C, UNKNOWN_GENERATION, Wanted
 from dataflux_core.errors import InvalidArgument
@@ -38,21 +38,22 @@ class NodeCache:
     def __init__(self, options: CacheOptions) -> None:
         self.options = options
         self._session: Session | None = None
+        self._complaints = Complaints(options.directory)
 
     def claim(self, objects: RemoteObjects) -> Claim:
         """Reserve a window of objects, some hundreds at once; raises CacheUnusable, StageStuck.
 
         Where the disk is full, so that not even this can be written down, all are past the cache.
         """
-        session = self._opened()
         window = wanted_of(objects)
         try:
+            session = self._opened()
             admission = admit(session, window)
         except LedgerUnwritten as error:
-            session.complain(error)
-            admission = Admission(past=list(range(len(window))))
+            self._complaints.complain(error)
+            return Claim(range(len(window)))
         session.ring(admission.bells)
-        return Claim(session, window, admission)
+        return SharedClaim(session, window, admission)
 
     @property
     def stats(self) -> CacheStats:
@@ -81,7 +82,7 @@ class NodeCache:
         if session is None or session.left:
             with opening():
                 if self._session is None or self._session.left:  # another thread may have been quicker
-                    self._session = Session(self.options)
+                    self._session = Session(self.options, self._complaints)
                     weakref.finalize(self, self._session.close)
                 session = self._session
         return session

@@ -16,7 +16,7 @@ from dataflux_core._data.cache import members
 from dataflux_core._data.cache.bell import ring
 from dataflux_core._data.cache.eviction import make_room
 from dataflux_core._data.cache.files import ObjectFiles
-from dataflux_core._data.cache.ledger import Ledger
+from dataflux_core._data.cache.ledger import Ledger, LedgerUnwritten
 from dataflux_core._data.cache.options import CacheStats
 from dataflux_core._data.cache.place import FOLDER, LEDGER, open_place
 from dataflux_core._data.cache.sweeping import remove_dead, remove_orphans, undo_claim
@@ -39,10 +39,22 @@ _open_ones: weakref.WeakSet[Session] = weakref.WeakSet()
 _hooks = 0
 
 
+class Complaints:
+    """Says once that a disk does not take what is to be stored, then only to those who ask for every detail."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._level = logging.WARNING
+
+    def complain(self, error: OSError) -> None:
+        log.log(self._level, "cache.not_written directory=%s reason=%s", self._directory, error.strerror or error)
+        self._level = logging.DEBUG
+
+
 class Session:
     """What one process needs to use a cache: a member of it until it is closed, or until the process ends."""
 
-    def __init__(self, options: CacheOptions) -> None:
+    def __init__(self, options: CacheOptions, complaints: Complaints) -> None:
         """Open the cache, remove what dead processes have left; raises CacheUnusable."""
         _hang_hooks()
         self.options = options
@@ -51,17 +63,13 @@ class Session:
         self.lock = threading.RLock()
         self.stats = CacheStats()
         self.member = 0  # its number in the ledger
-        self._complained = False
+        self.complain = complaints.complain
         self._debts: list[int] = []  # claims that could not be released, the disk being full
         self._swept_s = time.monotonic()
         self.root = open_place(options.directory)
         self.files = ObjectFiles(self.root)
         self.ledger = Ledger(self.folder / LEDGER)
-        try:
-            self.token, self._descriptor = members.join(self.root, self.folder)
-        except BaseException:
-            os.close(self.root)
-            raise
+        self.token, self._descriptor = self._join()
         _open_ones.add(self)
         try:
             self._enter()
@@ -104,12 +112,6 @@ class Session:
             before = asdict(self.stats)
             self.stats = CacheStats(**{name: value + more.get(name, 0) for name, value in before.items()})
 
-    def complain(self, error: OSError) -> None:
-        """Say once that nothing more is stored, then only for those who ask for every detail."""
-        level = logging.DEBUG if self._complained else logging.WARNING
-        self._complained = True
-        log.log(level, "cache.not_written directory=%s reason=%s", self.options.directory, error.strerror or error)
-
     def close(self) -> None:
         """Leave the cache; what it holds stays."""
         with self.lock:
@@ -129,6 +131,16 @@ class Session:
         self.lock = threading.RLock()
         os.close(self._descriptor)
         os.close(self.root)
+
+    def _join(self) -> tuple[str, int]:
+        try:
+            return members.join(self.root, self.folder)
+        except OSError as error:
+            os.close(self.root)
+            raise LedgerUnwritten(error.errno, error.strerror, str(self.folder)) from error
+        except BaseException:
+            os.close(self.root)
+            raise
 
     def _exit(self) -> set[str]:
         bells: set[str] = set()
