@@ -12,7 +12,7 @@ import google_crc32c
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._wire.message import Request
 from dataflux_core._wire.objects import crc32c_header, crc32c_number, crc32c_text
-from dataflux_core._wire.urls import origin_of, redirected
+from dataflux_core._wire.urls import origin_of, redirected, shown_url
 from dataflux_core.errors import (
     AccessDenied,
     ChecksumMismatch,
@@ -54,13 +54,18 @@ class Span(NamedTuple):
 class Wanted:
     """What is to be read of one URL."""
 
-    subject: str  # as messages call it: nothing secret
+    source: str  # the URL as the caller gave it
     url: str  # as it is sent
     size: int = UNKNOWN_SIZE
     crc32c: str = ""  # of all its bytes; "": not known
     span: Span | None = None  # None: all of it
     version: str = ""  # of which a range must be; "": of any
     max_bytes: int = DEFAULT_MAX_BYTES  # that are received where the size is not known
+
+    @property
+    def subject(self) -> str:
+        """What messages call it: nothing secret."""
+        return shown_url(self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Content:
 
     content: bytes
     total: int = UNKNOWN_SIZE  # bytes of the whole, where that was said
-    version: str = ""  # a strong entity tag, "" where there is none
+    version: str = ""  # of a range: a strong entity tag, "" where there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +127,9 @@ def _failure(wanted: Wanted, url: str, answer: Answer) -> Failure | None:
         return Failure(kind(wanted.subject, answer.status, _reason(answer)), "rule")
     if answer.announced_bytes:
         return Failure(_too_much(wanted, answer))
-    encoding = answer.header(b"content-encoding").lower()
-    if encoding not in {"", "identity"} and (wanted.span or wanted.size < 0):
+    # Of all of it the index may know better: the size says which bytes are meant.
+    encoding = answer.header(b"content-encoding").lower() if wanted.span or wanted.size < 0 else ""
+    if encoding not in {"", "identity"}:
         message = f"sent as {encoding}, which was not asked for; give its stored size, or serve it as it is"
         return Failure(ServiceRefused(wanted.subject, answer.status, message))
     return None
@@ -159,7 +165,7 @@ def _whole(wanted: Wanted, answer: Answer) -> Content | Failure:
     if wanted.size >= 0 and len(body) != wanted.size:
         return Failure(ObjectChanged(wanted.subject, wanted.size, len(body)))
     damage = _damage(wanted, answer, body)
-    return damage or Content(body, len(body), version_of(answer))
+    return damage or Content(body, len(body))
 
 
 def _damage(wanted: Wanted, answer: Answer, body: bytes) -> Failure | None:

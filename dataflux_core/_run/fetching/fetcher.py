@@ -24,7 +24,7 @@ from dataflux_core._run.fetching.web_origin import Ways
 from dataflux_core._run.fetching.web_reading import WebTools
 from dataflux_core._run.fetching.web_source import WebSource
 from dataflux_core._run.reading.memory import held_bytes
-from dataflux_core._wire.urls import shown_url, web_url
+from dataflux_core._wire.urls import web_url
 from dataflux_core._wire.web import Span, Wanted
 from dataflux_core.errors import InvalidArgument
 
@@ -110,7 +110,7 @@ class Fetcher:
         """
         if not 0 <= start < stop:
             raise InvalidArgument("start, stop", f"{start}, {stop}", "a range of at least one byte")
-        wanted = Wanted(shown_url(url), web_url(url), size, "", Span(start, stop), version, UNRANGED_BYTES)
+        wanted = Wanted(url, web_url(url), size, "", Span(start, stop), version, UNRANGED_BYTES)
         with self._reading() as signal:
             return self._process.web.read_range(wanted, signal)
 

@@ -224,7 +224,7 @@ class WebReading:
             origin.retries.count += 1
             self._queue(attempt)
         elif found.cure == "rule" and origin.retries.again(attempt, answer):
-            log.debug("fetch.again subject=%s tries=%d reason=%s", errand.wanted.subject, attempt.count, found.error)
+            log.debug("fetch.again tries=%d reason=%s", attempt.count, found.error)
             lane.pausing.add(origin)
         else:
             self._ready.append((errand.position, found.error))

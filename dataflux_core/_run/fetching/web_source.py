@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from dataflux_core._run.fetching.s3_signing import S3Signing
 from dataflux_core._run.fetching.sorting import crc32c_of, size_of
 from dataflux_core._run.fetching.web_reading import WebReading
-from dataflux_core._wire.urls import shown_url
 from dataflux_core._wire.web import Content, Wanted
 from dataflux_core.errors import AccessDenied, S3CredentialsMissing, ServiceRefused
 
@@ -85,7 +84,7 @@ class WebSource:
 
     def _wanted(self, objects: RemoteObjects, position: int, url: str) -> Wanted:
         return Wanted(
-            shown_url(objects.urls[position]),
+            objects.urls[position],
             url,
             size_of(objects, position),
             crc32c_of(objects, position),
