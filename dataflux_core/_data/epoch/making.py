@@ -33,10 +33,13 @@ if TYPE_CHECKING:
 _LOOKED_AT = 32  # rows, whose URLs say which decoders will be needed
 
 
-def stream_of(source: Any, keywords: StreamingKeywords) -> Stream:  # noqa: ANN401 - whatever a caller gives
+def stream_of(source: Any, keywords: StreamingKeywords, scratch: str = "") -> Stream:  # noqa: ANN401 - whatever a caller gives
     """Open an index, choose how its samples are made; raises IndexUnusable, InvalidArgument, ExtraMissing."""
     options = IndexOptions(
-        filter=keywords.get("filter"), max_samples=keywords.get("max_samples"), base=keywords.get("root", "")
+        filter=keywords.get("filter"),
+        max_samples=keywords.get("max_samples"),
+        base=keywords.get("root", ""),
+        scratch=scratch,
     )
     index = open_index(source, options, keywords.get("storage_client"))
     name = (
@@ -64,7 +67,7 @@ def feed_of(
     keywords: StreamingKeywords,
 ) -> Feed:
     """Make the feed of one index."""
-    stream = stream_of(source, keywords)
+    stream = stream_of(source, keywords, "" if dst is None else str(dst))
     options = iteration_options(keywords, [stream.recipe])
     if options.ranks_per_node:
         _, world = ranks_of(options)
