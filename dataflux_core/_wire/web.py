@@ -34,7 +34,7 @@ DEFAULT_MAX_BYTES = 4 * 1024**3
 _LEAST_LIMIT_BYTES = 512 * 1024 - 1
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WHOLE = frozenset({200, 203})  # 203: a proxy has changed a header
-_OK, _PARTIAL, _UNSATISFIABLE = 200, 206, 416
+_OK, _PARTIAL, _BAD_REQUEST, _UNSATISFIABLE = 200, 206, 400, 416
 _DENIED = frozenset({401, 403})
 # A compressed body has another number of bytes than what it stands for: neither size nor checksum could be verified.
 _IDENTITY = ("Accept-Encoding: identity",)
@@ -144,8 +144,7 @@ def version_of(answer: Answer) -> str:
 def _redirect(wanted: Wanted, url: str, redirects: int, answer: Answer) -> Redirect | Failure:
     location = answer.header(b"location")
     if not location:
-        region = answer.header(b"x-amz-bucket-region")
-        message = f"the bucket is in {region}: set AWS_REGION={region}" if region else "a redirect that leads nowhere"
+        message = _region(answer) or "a redirect that leads nowhere"
         return Failure(ServiceRefused(wanted.subject, answer.status, message))
     if redirects >= MAX_REDIRECTS:
         message = f"redirected more than {MAX_REDIRECTS} times; give the URL to which it leads"
@@ -240,4 +239,10 @@ def _reason(answer: Answer) -> str:
             reason = "no reason given"
     if answer.status == _UNSATISFIABLE:
         reason += f" ({answer.header(b'content-range') or 'no size given'})"
-    return reason
+    return f"{reason}; {_region(answer)}" if answer.status == _BAD_REQUEST and _region(answer) else reason
+
+
+def _region(answer: Answer) -> str:
+    """Say where the bucket is, of which S3 says that it is not here."""
+    region = answer.header(b"x-amz-bucket-region")
+    return f"the bucket is in {region}: set AWS_REGION={region}" if region else ""

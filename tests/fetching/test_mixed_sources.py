@@ -121,6 +121,14 @@ def test_a_checksum_that_is_none_is_an_error_in_its_place(tmp_path: Path) -> Non
     assert isinstance(error, errors.InvalidArgument)
 
 
+@pytest.mark.parametrize(
+    "options", [{"max_requests": 0}, {"max_held_bytes": 10}, {"max_reads": 0}, {"stall_timeout_s": 0}], ids=str
+)
+def test_limits_that_cannot_be_kept_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(errors.InvalidArgument, match="a whole number of at least"):
+        FetchOptions(**options)  # type: ignore[arg-type]
+
+
 def test_closing_the_generator_ends_what_is_under_way() -> None:
     behaviours = {"/silent": never_answers, "/x": gives(b"x")}
     with Hostile(behaviours) as server, fetcher() as reader:

@@ -110,8 +110,9 @@ def test_a_bucket_that_refuses_everything_is_raised_one_object_is_not(monkeypatc
     assert [type(part) for part in parts] == [errors.AccessDenied, bytes, errors.AccessDenied]
 
 
-def test_a_bucket_elsewhere_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Hostile({"/bucket/x": gives(b"", 301, x_amz_bucket_region="eu-west-1")}) as server:
+@pytest.mark.parametrize("status", [301, 400])
+def test_a_bucket_elsewhere_says_where(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Hostile({"/bucket/x": gives(b"", status, x_amz_bucket_region="eu-west-1")}) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         with fetcher(rule=IMPATIENT) as reader:
             assert "set AWS_REGION=eu-west-1" in str(one(reader, "s3://bucket/x"))

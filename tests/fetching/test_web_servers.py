@@ -270,8 +270,9 @@ def test_many_servers_take_turns(server: Hostile) -> None:
 def test_a_proxy_is_used_where_the_environment_names_one(server: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
     proxied = "http://one.invalid/x"
     with Hostile({proxied: gives(b"by proxy")}) as proxy:
-        server.behaviours["/x"] = gives(b"directly")
+        server.behaviours |= {"/x": gives(b"directly"), "/y": leads_to(proxied)}
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         with fetcher() as reader:
-            assert fetched(reader, RemoteObjects([proxied, f"{server.url}/x"])) == [b"by proxy", b"directly"]
+            urls = [proxied, f"{server.url}/x", f"{server.url}/y"]
+            assert fetched(reader, RemoteObjects(urls)) == [b"by proxy", b"directly", b"by proxy"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataflux_core._plan.pacing import Pace
 from dataflux_core._run.access import USER_AGENT, Anonymous, way_out
@@ -56,6 +56,7 @@ class Ways:
     def __init__(self, options: FetchOptions) -> None:
         self._options = options
         self._known: dict[str, Endpoint] = {}
+        self._session: Any = None  # reads the environment; to make one takes longer than that
 
     def to(self, origin: str) -> Endpoint:
         """Return an endpoint without a base, for requests whose targets are whole URLs: one serves many servers."""
@@ -67,9 +68,11 @@ class Ways:
         return endpoint
 
     def _endpoint(self, origin: str) -> Endpoint:
-        from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 - slow import
+        from requests import Session  # noqa: PLC0415 - slow import
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415
 
-        proxy, verify = way_out(None, origin)
+        self._session = self._session or Session()
+        proxy, verify = way_out(self._session, origin)
         return Endpoint(
             "",
             (f"User-Agent: {USER_AGENT}",),
