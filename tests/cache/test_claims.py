@@ -307,6 +307,7 @@ def test_a_closed_cache_opens_again(cache: NodeCache) -> None:
     cache.close()
     cache.close()
     assert held(cache, [1]) == [1]
+    assert (cache.stats.stored, cache.stats.hits) == (1, 1), "it goes on counting"
 
 
 def test_threads_share_one_cache(cache: NodeCache, caplog: pytest.LogCaptureFixture) -> None:

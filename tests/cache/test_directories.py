@@ -38,8 +38,7 @@ def test_only_its_owner_may_look(tmp_path: Path) -> None:
         fill(cache, [1, 2])
         for entry in (tmp_path / FOLDER).rglob("*"):
             allowed = 0o700 if entry.is_dir() else 0o600
-            if not entry.name.startswith("ledger"):
-                assert stat.S_IMODE(entry.stat().st_mode) == allowed, entry
+            assert stat.S_IMODE(entry.stat().st_mode) == allowed, entry
         assert stat.S_IMODE((tmp_path / FOLDER).stat().st_mode) == 0o700
 
 
@@ -96,6 +95,19 @@ def test_a_directory_of_another_version_is_refused_and_left_alone(tmp_path: Path
         cache.claim(remote([1]))
     assert tree_of(tmp_path) == before
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ledger.sqlite3", "objects", "live"])
+def test_what_is_a_link_in_a_cache_is_not_followed(tmp_path: Path, name: str) -> None:
+    with cache_at(tmp_path) as cache:
+        fill(cache, [1])
+    theirs = tmp_path / "theirs"
+    (tmp_path / FOLDER / name).rename(theirs)
+    (tmp_path / FOLDER / name).symlink_to(theirs)
+    before = tree_of(tmp_path)
+    with pytest.raises(CacheUnusable, match=f"{name} in it is no"):
+        cache.claim(remote([2]))
+    assert tree_of(tmp_path) == before
 
 
 @pytest.mark.parametrize("foreign", ["a file in it", "a file in its place", "a link in its place"])

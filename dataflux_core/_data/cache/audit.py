@@ -114,8 +114,10 @@ class Audit:
 
     def clear(self) -> int:
         """Remove every object; return how many there were. The ledger stays, so that those who use it go on."""
+        with self._ledger.transaction():
+            there = self._ledger.total().entries
         removed = 0
-        while True:
+        while removed < there:  # or it would never end beside those who go on storing
             with self._ledger.transaction():
                 entries = [entry for entry, _ in zip(self._ledger.all_entries(), range(_BATCH), strict=False)]
                 before = self._ledger.total().entries

@@ -20,7 +20,8 @@ class ObjectFiles:
     def write(self, name: str, content: bytes) -> None:
         """Write a file that is not there yet; raises OSError, with nothing left of it.
 
-        No other name takes its place first: only the ledger says which files are whole.
+        It needs no other name first: only the ledger says which files are whole. Nor is it forced to disk: what a
+        power failure spoils does not have its checksum.
         """
         descriptor = self._new(name)
         try:

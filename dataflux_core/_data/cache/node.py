@@ -58,7 +58,7 @@ class NodeCache:
     @property
     def stats(self) -> CacheStats:
         """What this process has had of the cache with the claims that it has released."""
-        return CacheStats() if self._session is None or self._session.left else self._session.stats
+        return CacheStats() if self._session is None else self._session.stats
 
     def close(self) -> None:
         """Leave the cache; the next claim opens it again."""
@@ -82,7 +82,7 @@ class NodeCache:
         if session is None or session.left:
             with opening():
                 if self._session is None or self._session.left:  # another thread may have been quicker
-                    self._session = Session(self.options, self._complaints)
+                    self._session = Session(self.options, self._complaints, self.stats)
                     weakref.finalize(self, self._session.close)
                 session = self._session
         return session

@@ -100,6 +100,15 @@ def _check_folders(root: int, folder: Path) -> None:
             os.mkdir(name, 0o700, dir_fd=root)
         if not stat.S_ISDIR(os.lstat(name, dir_fd=root).st_mode):
             raise CacheUnusable(str(folder), f"{name} in it is no directory", "choose another directory")
+    try:
+        mode = os.lstat(LEDGER, dir_fd=root).st_mode
+    except FileNotFoundError:
+        with suppress(FileExistsError):  # SQLite would let everybody read it, and makes its other files as this one is
+            os.close(os.open(LEDGER, _FILE | os.O_EXCL, 0o600, dir_fd=root))
+        return
+    # No more than a look: a process that closes the file loses SQLite's locks, https://sqlite.org/howtocorrupt.html
+    if not stat.S_ISREG(mode):
+        raise CacheUnusable(str(folder), f"{LEDGER} in it is no file", "choose another directory")
 
 
 def lock_file(descriptor: int, folder: Path, how: int) -> None:

@@ -54,14 +54,14 @@ class Complaints:
 class Session:
     """What one process needs to use a cache: a member of it until it is closed, or until the process ends."""
 
-    def __init__(self, options: CacheOptions, complaints: Complaints) -> None:
-        """Open the cache, remove what dead processes have left; raises CacheUnusable."""
+    def __init__(self, options: CacheOptions, complaints: Complaints, stats: CacheStats) -> None:
+        """Open the cache, remove what dead processes have left; raises CacheUnusable, StageStuck, LedgerUnwritten."""
         _hang_hooks()
         self.options = options
         self.folder = options.directory.absolute() / FOLDER
         self.left = False  # closed, or of the process that this one was forked from
         self.lock = threading.RLock()
-        self.stats = CacheStats()
+        self.stats = stats
         self.member = 0  # its number in the ledger
         self.complain = complaints.complain
         self._debts: list[int] = []  # claims that could not be released, the disk being full
@@ -129,6 +129,7 @@ class Session:
         """Let go, in a forked child, of what is its parent's."""
         self.left = True
         self.lock = threading.RLock()
+        self.stats = CacheStats()
         os.close(self._descriptor)
         os.close(self.root)
 
