@@ -103,7 +103,9 @@ def get_request(wanted: Wanted, url: str) -> Request:
         return Request("GET", url, headers=_IDENTITY, max_bytes=max(limit, _LEAST_LIMIT_BYTES))
     condition = (f"If-Range: {wanted.version}",) if wanted.version else ()
     headers = (*_IDENTITY, f"Range: bytes={span.start}-{span.stop - 1}", *condition)
-    return Request("GET", url, headers=headers, max_bytes=max(span.stop, wanted.max_bytes, _LEAST_LIMIT_BYTES))
+    return Request(
+        "GET", url, headers=headers, max_bytes=max(span.stop - span.start, wanted.max_bytes, _LEAST_LIMIT_BYTES)
+    )
 
 
 def verdict(wanted: Wanted, url: str, redirects: int, answer: Answer) -> Verdict:

@@ -86,6 +86,23 @@ def test_an_object_replaced_since_it_was_listed_is_an_error_in_its_place(stocked
     assert parts[1].quantity == "generation"
 
 
+@pytest.mark.parametrize(
+    ("known", "composes"),
+    [
+        pytest.param(100, 4, id="of all the size is known"),
+        pytest.param(64, 2, id="of some it is not: these go alone"),
+        pytest.param(0, 0, id="of none it is known"),
+    ],
+)
+def test_small_objects_travel_together_where_that_is_wanted(known: int, composes: int, stocked: Stock) -> None:
+    bucket = stocked([100] * 100)
+    sizes = [100 if number < known else -1 for number in range(100)]
+    with fetcher(bucket.client(), strategy="compose") as reader:
+        assert fetched(reader, RemoteObjects(columns(bucket).urls, sizes)) == bucket.expected
+    assert bucket.gcs.requests()["compose"] == composes
+    assert bucket.temporaries() == []
+
+
 def changed(bucket: Stocked, **listed: Any) -> Part:
     bucket.put("o", b"bytes")
     with fetcher(bucket.client()) as reader:

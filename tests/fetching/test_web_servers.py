@@ -9,6 +9,7 @@ import pytest
 from dataflux_core import errors
 from dataflux_core._plan.remote import RemoteObjects
 from dataflux_core._plan.retry import RetryPolicy
+from dataflux_core._run.fetching import fetcher as fetcher_module
 from dataflux_core._run.fetching import web_origin
 from dataflux_core._run.retries import RetryRule
 from tests.certificates import certificate
@@ -238,6 +239,15 @@ def test_a_server_without_ranges_is_read_whole(server: Hostile) -> None:
     server.behaviours["/x"] = gives(CONTENT, ETag='"1"')
     with fetcher() as reader:
         assert reader.read_range(f"{server.url}/x", 10, 20, version='"1"').content == CONTENT[10:20]
+
+
+def test_of_a_server_without_ranges_no_more_is_received_than_is_worth_it(
+    server: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher_module, "UNRANGED_BYTES", 550_000)
+    server.behaviours["/x"] = gives(bytes(600_000))
+    with fetcher() as reader, pytest.raises(errors.ServiceRefused, match="at most 550000 are received; it does not"):
+        reader.read_range(f"{server.url}/x", 590_000, 600_000)
 
 
 def test_a_range_of_another_version_is_refused(server: Hostile) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.fetching.quota import SharedPace
 from dataflux_core._run.fetching.stats import FetchStats
@@ -34,6 +35,19 @@ ClientSource: TypeAlias = "storage.Client | Callable[[], storage.Client] | None"
 
 _CLIENT_THREADS = 32  # with a client that is used through its methods, one request each
 
+_USUAL_BYTES = 256 * 1024  # of an object whose size is not known, before any has come
+_LEAST_UNKNOWN = 8  # of these are read at once
+_WEIGHT = 0.1  # of the newest size
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one reading is asked for."""
+
+    bucket: str
+    objects: ObjectColumns
+    options: ReadOptions
+
 
 class BucketSource:
     """Buckets as one process reads them: with one client, made when the first object is asked for."""
@@ -45,6 +59,7 @@ class BucketSource:
         self._source = source
         self._quota = quota
         self._tally = tally
+        self._usual_bytes = float(_USUAL_BYTES)
         self._lock = threading.Lock()
         self._client: Client | None = None
         self._read_options = ReadOptions(
@@ -59,15 +74,36 @@ class BucketSource:
 
     def read(self, bucket: str, objects: ObjectColumns, signal: StopSignal) -> Generator[tuple[int, Part], None, None]:
         """Yield every position of `objects` with its bytes or its error, as they arrive."""
+        unknown = [position for position, size in enumerate(objects.sizes) if size == UNKNOWN_SIZE]
+        if not unknown:
+            yield from self._parts(Asked(bucket, objects, self._read_options), signal)
+            return
+        known = [position for position, size in enumerate(objects.sizes) if size != UNKNOWN_SIZE]
+        for positions, options in ((known, self._read_options), (unknown, self._options_alone())):
+            if not positions:
+                continue
+            with closing(self._parts(Asked(bucket, objects.picked(positions), options), signal)) as parts:
+                for at, part in parts:
+                    if positions is unknown and isinstance(part, bytes):
+                        self._usual_bytes += _WEIGHT * (len(part) - self._usual_bytes)
+                    yield positions[at], part
+
+    def _options_alone(self) -> ReadOptions:
+        """Say how to read what nobody knows the size of: a composite of it, or many at once, might hold too much."""
+        most = (self._read_options.max_held_bytes or 0) // int(self._usual_bytes + 1)
+        max_groups = max(_LEAST_UNKNOWN, min(self._options.max_requests, most))
+        return replace(self._read_options, max_composite_bytes=0, max_groups=max_groups)
+
+    def _parts(self, asked: Asked, signal: StopSignal) -> Generator[tuple[int, Part], None, None]:
         client = self._opened()
         stats = DownloadStats()
         try:
             if client.access is None:
                 threads = min(_CLIENT_THREADS, self._options.max_requests)
-                reader = ClientReader(client.client, bucket, client.retry, self._read_options, stats)
-                groups = reader.read(objects, threads=threads)
+                reader = ClientReader(client.client, asked.bucket, client.retry, asked.options, stats)
+                groups = reader.read(asked.objects, threads=threads)
             else:
-                groups = self._groups(client.access, bucket, objects, signal, stats)
+                groups = self._groups(client.access, asked, signal, stats)
             with closing(groups):
                 for group, parts in groups:
                     yield from enumerate(parts, group.start)
@@ -76,13 +112,13 @@ class BucketSource:
             self._tally.add(FetchStats(0, 0, requests, stats.retries, stats.received_bytes))
 
     def _groups(
-        self, access: Access, bucket: str, objects: ObjectColumns, signal: StopSignal, stats: DownloadStats
+        self, access: Access, asked: Asked, signal: StopSignal, stats: DownloadStats
     ) -> Generator[GroupBytes, None, None]:
         most = self._options.max_requests
         with self._quota.lend(access.endpoint) as share:
             pace = SharedPace(share, ceiling=most, start=min(FIRST_REQUESTS, most))
             lent = Lent(access, share.transport, pace)
-            reading = Reading(lent, bucket, objects, self._read_options, signal.bell)
+            reading = Reading(lent, asked.bucket, asked.objects, asked.options, signal.bell)
             signal.tell(reading.stop)
             try:
                 with closing(reading.run()) as finished:
