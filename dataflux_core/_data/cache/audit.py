@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dataflux_core._plan.retention import Entry
 
 _BATCH = 1000  # entries of one transaction: others wait for so long
+_FIRST = -(1 << 63)  # of the ids that SQLite can hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +82,12 @@ class Audit:
 
     def survey(self) -> Survey:
         """Say what there is."""
-        with self._ledger.transaction():
+        with self._ledger.snapshot():
             total, limit, members = self._ledger.total(), self._ledger.limit(), self._ledger.members()
-            claims, entries = self._ledger.claims(), list(self._ledger.all_entries())
-        whole = [entry for entry in entries if entry.stored]
-        unfinished = [entry for entry in entries if not entry.stored]
-        uses = [self._use(member, claims, unfinished) for member in members]
-        known = total.limit_bytes if limit is None else limit
-        return Survey(len(whole), sum(entry.size for entry in whole), total.bytes, known, uses)
+            claims, reserved = self._ledger.claims(), self._ledger.reserved()
+            objects, size = self._ledger.whole()
+        uses = [self._use(member, claims, reserved) for member in members]
+        return Survey(objects, size, total.bytes, total.limit_bytes if limit is None else limit, uses)
 
     def living(self) -> list[Use]:
         """Return those who use it now."""
@@ -96,21 +95,24 @@ class Audit:
 
     def verify(self, *, repair: bool) -> Verdict:
         """Read every file; with `repair`, remove what is not as the ledger says."""
-        with self._ledger.transaction():
-            entries = list(self._ledger.all_entries())
-        whole = [entry for entry in entries if entry.stored]
-        suspects = [entry for entry in whole if not self._is_whole(entry)]
+        checked = size = 0
+        suspects: list[Entry] = []
+        for entry in self._entries():
+            checked += entry.stored
+            size += entry.size * entry.stored
+            if not (entry.stored and self._is_whole(entry)):
+                suspects.append(entry)
         absent = {entry.file_name for entry in suspects if not self._files.is_there(entry.file_name)}
-        suspects += [entry for entry in entries if not entry.stored]
         bad, stuck = self._settled(suspects, repair=repair)
         missing = [name for name in bad if name in absent]
         damaged = [name for name in bad if name not in absent]
         unknown = (remove_orphans if repair else unknown_files)(self._ledger, self._files, self._root)
-        with self._ledger.transaction():
+        with self._ledger.snapshot():
             miscounted = self._ledger.miscounted()
-            if repair:
+        if miscounted and repair:
+            with self._ledger.transaction():
                 self._ledger.recount()
-        return Verdict(len(whole), sum(entry.size for entry in whole), damaged, missing, unknown, stuck, miscounted)
+        return Verdict(checked, size, damaged, missing, unknown, stuck, miscounted)
 
     def clear(self) -> int:
         """Remove every object; return how many there were. The ledger stays, so that those who use it go on."""
@@ -119,7 +121,7 @@ class Audit:
         removed = 0
         while removed < there:  # or it would never end beside those who go on storing
             with self._ledger.transaction():
-                entries = [entry for entry, _ in zip(self._ledger.all_entries(), range(_BATCH), strict=False)]
+                entries = self._ledger.entries_from(_FIRST, _BATCH)
                 before = self._ledger.total().entries
                 bells = forget(self._ledger, self._files, entries)
                 gone = before - self._ledger.total().entries
@@ -131,9 +133,20 @@ class Audit:
         remove_orphans(self._ledger, self._files, self._root)
         return removed
 
-    def _use(self, member: Member, claims: dict[int, tuple[int, list[int]]], unfinished: list[Entry]) -> Use:
+    def _entries(self) -> Iterator[Entry]:
+        """Yield every entry: some at a time, so that neither memory nor others' writes suffer."""
+        first = _FIRST
+        while True:
+            with self._ledger.snapshot():
+                batch = self._ledger.entries_from(first, _BATCH)
+            yield from batch
+            if len(batch) < _BATCH:
+                return
+            first = batch[-1].id + 1
+
+    def _use(self, member: Member, claims: dict[int, tuple[int, list[int]]], unfinished: list[tuple[int, int]]) -> Use:
         own = {claim: pinned for claim, (owner, pinned) in claims.items() if owner == member.id}
-        reserved = [entry.room for entry in unfinished if entry.claim in own]
+        reserved = [room for claim, room in unfinished if claim in own]
         return Use(
             member.pid,
             is_alive(self._root, member.token),

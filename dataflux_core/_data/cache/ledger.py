@@ -93,7 +93,7 @@ def _is_fetching(entry: Entry, there: Entry | None) -> bool:
 class Ledger:
     """The tables, in SQLite's WAL mode: a process that dies in a transaction leaves what was before it.
 
-    Every method but `transaction` and `close` wants to be called within a transaction.
+    Every method but `transaction`, `snapshot`, `close` wants to be called within one of the first two.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,6 +105,15 @@ class Ledger:
         """Run the body as the only writer; raises StageStuck, CacheUnusable, or LedgerUnwritten."""
         try:
             with self._in_transaction():
+                yield
+        except sqlite3.Error as error:
+            raise self._meaning(error) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Run the body on what there is now, while others go on writing; it may not write."""
+        try:
+            with self._in_transaction("BEGIN"):
                 yield
         except sqlite3.Error as error:
             raise self._meaning(error) from error
@@ -126,9 +135,21 @@ class Ledger:
             found.update((row[0], Entry._make(row)) for row in rows)
         return found
 
-    def all_entries(self) -> Iterator[Entry]:
-        """Yield every entry."""
-        return map(Entry._make, self._run(f"SELECT {_COLUMNS} FROM entries"))  # noqa: S608
+    def entries_from(self, first: int, count: int) -> list[Entry]:
+        """Return so many entries in the order of their ids."""
+        query = f"SELECT {_COLUMNS} FROM entries WHERE id >= ? ORDER BY id LIMIT ?"  # noqa: S608
+        return [Entry._make(row) for row in self._run(query, (first, count))]
+
+    def whole(self) -> tuple[int, int]:
+        """Return how many entries are stored, with their bytes."""
+        ((count, size),) = self._run("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM entries WHERE stored = 1").fetchall()
+        return int(count), int(size)
+
+    def reserved(self) -> list[tuple[int, int]]:
+        """Return claim and bytes of each entry that is being fetched."""
+        return [
+            (int(claim), int(room)) for claim, room in self._run("SELECT claim, room FROM entries WHERE stored = 0")
+        ]
 
     def oldest(self, used_before: int) -> Iterator[Entry]:
         """Yield stored entries last asked for before a time, those of longest ago first."""
@@ -251,9 +272,9 @@ class Ledger:
             self._opened().executemany(statement, rows)
 
     @contextmanager
-    def _in_transaction(self) -> Iterator[None]:
+    def _in_transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
         connection = self._opened()
-        _patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+        _patiently(lambda: connection.execute(begin))
         try:
             yield
             connection.execute("COMMIT")

@@ -88,7 +88,7 @@ def unknown_files(ledger: Ledger, files: ObjectFiles, root: int) -> list[str]:
     """
     unknown: list[str] = []
     for found in _batches(root):
-        with ledger.transaction():
+        with ledger.snapshot():
             entries = ledger.entries([number for number, _ in found])
         known = {entry.file_name for entry in entries.values()}
         unknown += [name for _, name in found if name not in known and files.is_there(name)]
