@@ -24,6 +24,7 @@ COMMANDS = {
     "download": ("dataflux_core._cli.download:download", "Download objects to files."),
     "doctor": ("dataflux_core._cli.doctor:doctor", "Say what reading a bucket would take, composed or not."),
     "index": ("dataflux_core._cli.index:index", "Write down which samples there are."),
+    "bench": ("dataflux_core._cli.bench:bench", "Measure how fast samples come, say what limits that."),
     "unpack": ("dataflux_core._cli.unpack:unpack", "Download the samples of an index to files."),
     "clean": ("dataflux_core._cli.clean:clean", "Remove temporaries that interrupted downloads left."),
     "cache": ("dataflux_core._cli.cache:cache", "Show, verify or clear the cache of a dataset."),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dataflux_core._cli.arguments import DirectoryType
 from dataflux_core._cli.command import CommonOptions, Failure, TextType, say, shows_progress
+from dataflux_core._cli.lazy_client import client_source
 from dataflux_core._cli.sample_columns import ColumnsCommand, loading
 from dataflux_core._cli.text import counted, human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from typing_extensions import Unpack
@@ -78,7 +79,6 @@ def unpack(**options: Unpack[Options]) -> None:
     All names are looked at before the first file is written: an id that leads outside DST, or to another's file, is an
     error that names its row.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
-    import dataflux_core._data.index  # noqa: F401, PLC0415 - says which extra is missing
     from dataflux_core._data.epoch.unpacking import Unpacked, UnpackOptions, unpack  # noqa: PLC0415 - slow import
 
     how = UnpackOptions(
@@ -93,18 +93,6 @@ def unpack(**options: Unpack[Options]) -> None:
     with _told_if_interrupted(done, quiet=options["quiet"]), _worded():
         unpack(options["src"], options["directory"], how, client=client_source(options), done=done)
     _report(done, options)
-
-
-def client_source(options: CommonOptions) -> Callable[[], Any]:
-    """Give what makes the client once an object of a bucket is asked for: other sources need no credentials."""
-    project, billing_project, quiet = options["project"], options["billing_project"], options["quiet"]
-
-    def made() -> Any:  # noqa: ANN401 - google ships no types
-        from dataflux_core._cli.service import open_client  # noqa: PLC0415 - slow import
-
-        return open_client({"project": project, "billing_project": billing_project, "quiet": quiet}).client
-
-    return made
 
 
 @contextmanager
