@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from dataflux_core._data.index import csv_rows
+from dataflux_core._data.index import csv_rows, json_rows
 from dataflux_core._data.index.checks import check_ids
 from dataflux_core.errors import ExtraMissing, FileNotWritten, IndexUnusable, InvalidArgument
 from tests.index.sources import opened, write_csv, write_parquet, written
@@ -44,6 +44,11 @@ if TYPE_CHECKING:
         pytest.param("a.jsonl", '{"a": 1}\n{"a": {"b": 1}}\n', "line 2, column 'a'", id="a number, then an object"),
         pytest.param("a.jsonl", b'{"a": "x"}\n{"a": "\xff"}\n', "line 2 is not UTF-8", id="JSON in another encoding"),
         pytest.param("a.jsonl", '{"a": ' + "[" * 10_000 + "\n", "line 1 is damaged", id="lists without an end"),
+        pytest.param(
+            "a.jsonl", '{"a": 1}\n{"a": ' + "[" * 100 + "]" * 100 + "}\n", "line 2 nests lists", id="lists in lists"
+        ),
+        pytest.param("a.jsonl", '{"a": ' * 500 + "1" + "}" * 500, "line 1 nests lists", id="objects in objects"),
+        pytest.param("a.json", '[{"a": ' + "[" * 200_000 + "]" * 200_000 + "}]", "is damaged", id="a bomb of lists"),
         pytest.param("a.parquet", "", "it is no whole Parquet file", id="an empty Parquet"),
         pytest.param("a.parquet", "PAR1" + "x" * 100 + "PAR1", "Parquet", id="a Parquet of rubbish"),
         pytest.param("a.txt", "a", "an index that ends in '.txt' is unknown", id="an unknown extension"),
@@ -157,6 +162,13 @@ def test_a_row_longer_than_a_block_is_an_error_not_a_loop(tmp_path: Path, monkey
     monkeypatch.setattr(csv_rows, "_BLOCK_BYTES", 64)
     with pytest.raises(IndexUnusable, match="it is damaged"):
         opened(written(tmp_path / "a.csv", "a,b\n1,2\n" + f"{'x' * 500},2\n" * 3))
+
+
+def test_a_line_without_an_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(json_rows, "_MAX_LINE_BYTES", 1000)
+    with pytest.raises(IndexUnusable, match="line 2 has more than 1,000 bytes"):
+        opened(written(tmp_path / "a.jsonl", '{"a": 1}\n{"a": "' + "x" * 5000))
 
 
 def test_a_file_that_was_written_anew_since_it_was_opened_is_noticed(tmp_path: Path) -> None:

@@ -161,6 +161,16 @@ def test_relative_urls_begin_at_the_directory_of_the_index(way: str, tmp_path: P
     assert opened(ROWS).base == ""
 
 
+def test_lists_in_lists_are_values_too(tmp_path: Path) -> None:
+    rows = [{"polygons": [[1, 2]] * 100, "text": "[" * 99}] * 3
+    assert all_rows(opened(written(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows))))) == rows
+
+
+def test_the_named_index_of_a_frame_is_a_column() -> None:
+    frame = pd.DataFrame({"n": [1, 2]}, index=pd.Index(["a", "b"], name="id"))
+    assert all_rows(opened(frame)) == [{"n": 1, "id": "a"}, {"n": 2, "id": "b"}]
+
+
 def test_paths_in_memory_become_texts() -> None:
     assert all_rows(opened([{"url": Path("/a/b")}, {"url": "/c"}])) == [{"url": "/a/b"}, {"url": "/c"}]
 

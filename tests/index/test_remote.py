@@ -51,6 +51,7 @@ OBJECTS = {
     "x/deep/er/index.parquet": parquet_bytes(ROWS[:1]),
     "x/empty.csv": b"",
     "x/split_file_texts.txt": b"index.csv\ngs://b/x/deep/*/index.parquet\n",
+    "evil/split_file_texts.txt": b"../x/index.csv\n/etc/passwd.csv\n",
     "parts/1.csv": b"id,width\na,1\n",
     "parts/2.csv": b"id,width\nb,2\n",
 }
@@ -93,6 +94,12 @@ def test_a_wildcard_of_a_bucket_is_all_that_match() -> None:
 def test_a_list_of_paths_of_a_bucket_is_relative_to_itself() -> None:
     index = opened("gs://b/x/split_file_texts.txt")
     assert (len(index), index.base) == (21, "gs://b/x")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_list_of_paths_that_lies_elsewhere_names_no_file_of_this_machine() -> None:
+    with pytest.raises(IndexUnusable, match="path 2 is /etc/passwd.csv, a file of this machine"):
+        opened("gs://b/evil/split_file_texts.txt")
 
 
 def test_a_client_of_the_callers_own_is_used(gcs: Emulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflux_core._data.index import mapped, row_groups
+from dataflux_core._data.index import mapped, parquet_index, row_groups
 from dataflux_core._data.index.parquet_index import ParquetIndex
 from tests.index.sources import Row, all_rows, opened, write_parquet
 
@@ -118,20 +119,32 @@ def test_any_rows_of_any_files_are_those_of_one_table(files: list[int], picks: l
 
 
 def test_random_rows_are_taken_from_a_copy_once_it_pays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_index, "MIN_COPY_BYTES", 1)
     monkeypatch.setattr(row_groups.RowGroups.__init__, "__defaults__", (1,))
     index = opened(write_parquet(ROWS, tmp_path / "a.parquet", group=5))
     assert isinstance(index, ParquetIndex)
     other = pickle.loads(pickle.dumps(index))
     copy = index._footers.copies / "decoded.arrow"
-    index.take(np.arange(50))
+    for start in range(0, 50, 10):
+        index.take(np.arange(start, start + 10))
     assert not copy.exists()  # in order each row group is decoded once
     order = np.random.default_rng(0).permutation(50)
-    for _ in range(4):
-        assert index.take(order).column("n").to_pylist() == order.tolist()
+    assert index.take(order).to_pylist() == [ROWS[row] for row in order]
     assert copy.exists()
-    other.take(order)
-    for path in tmp_path.glob("*.parquet"):
-        path.unlink()
-    other.take(np.array([0, 6])) if other._decoding._copy else None
+    index.take(np.array([0]))
+    other.take(np.array([0]))  # finds the copy, which is as good as the file
+    (tmp_path / "a.parquet").unlink()
+    assert other.take(order).to_pylist() == [ROWS[row] for row in order]
     del index
+    gc.collect()
     assert not copy.exists()
+
+
+def test_without_room_for_a_copy_rows_are_taken_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_index, "MIN_COPY_BYTES", 1)
+    monkeypatch.setattr(parquet_index, "MAX_COPY_BYTES", 1)
+    index = opened(write_parquet(ROWS, tmp_path / "a.parquet", group=5), scratch=str(tmp_path))
+    order = np.random.default_rng(0).permutation(50)
+    for _ in range(3):
+        assert index.take(order).to_pylist() == [ROWS[row] for row in order]
+    assert not list(tmp_path.glob("**/*.arrow"))

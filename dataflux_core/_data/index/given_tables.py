@@ -39,7 +39,8 @@ def _table(source: Any, library: str, name: str) -> pa.Table:  # noqa: ANN401 - 
     if isinstance(source, pa.Table):
         return source
     if library == "pandas" and hasattr(source, "columns"):
-        return pa.Table.from_pandas(source, preserve_index=False).replace_schema_metadata(None)
+        has_names = any(name is not None for name in source.index.names)  # else they are but numbers of rows
+        return pa.Table.from_pandas(source, preserve_index=has_names).replace_schema_metadata(None)
     if library == "polars" and hasattr(source, "collect"):
         source = source.collect()  # a lazy one
     if hasattr(source, "__arrow_c_stream__"):

@@ -22,6 +22,9 @@ _MARK = b"\xef\xbb\xbf"  # of UTF-8, which some editors write
 _BLOCK_BYTES = 8 * 1024**2
 _MAX_ARRAY_BYTES = 4 * 1024**3  # such a file is held in memory
 _ADVICE = "write an array of objects, or one object a line"
+_MAX_LINE_BYTES = 64 * 1024**2
+_MAX_DEPTH = 64  # of lists in lists: Arrow takes minutes for a thousand, and dies of more
+_NO_OPENINGS = bytes(set(range(256)) - set(b"[{\n"))
 _LONG_NUMBER = re.compile(rb"[\s:,\[]-?[0-9]{19}")  # Arrow would round it
 
 
@@ -95,6 +98,9 @@ class _JsonFile:
             if end:
                 yield _Block(line, self._checked(content[:end]))
             line, rest = line + content.count(b"\n"), content[end:]
+            if len(rest) > _MAX_LINE_BYTES:
+                problem = f"line {line} has more than {_MAX_LINE_BYTES:,} bytes"
+                raise IndexUnusable(self._source, problem, _ADVICE)
         if rest.strip():
             yield _Block(line, self._checked(rest))
 
@@ -118,7 +124,7 @@ class _JsonFile:
 
     def _table(self, block: _Block, schema: pa.Schema | None) -> pa.Table:
         """Parse a block: at Arrow's pace where it is plain, else object by object, which also finds what is wrong."""
-        if not _LONG_NUMBER.search(block.content):
+        if not _LONG_NUMBER.search(block.content) and _is_flat(block.content):
             known = None if schema is None else pa.schema([f for f in schema if f.name.encode() in block.content])
             options = pa_json.ParseOptions(explicit_schema=known, unexpected_field_behavior="infer")
             reading = pa_json.ReadOptions(use_threads=False, block_size=2 * len(block.content))
@@ -139,8 +145,25 @@ class _JsonFile:
                 raise IndexUnusable(self._source, f"{self._unit} {number} is damaged ({error})", _ADVICE) from error
             if not isinstance(row, dict):
                 raise IndexUnusable(self._source, f"{self._unit} {number} is no object", _ADVICE)
+            if not _is_flat(line) and _depth(row) > _MAX_DEPTH:
+                problem = f"{self._unit} {number} nests lists or objects more than {_MAX_DEPTH} deep"
+                raise IndexUnusable(self._source, problem, _ADVICE)
             rows.append(row)
         return columns_of_rows(rows, self._source, unit=self._unit, first=block.first)
+
+
+def _is_flat(content: bytes) -> bool:
+    """Tell whether no line can nest deep; it may open as many brackets one after the other, or in a text."""
+    return max(map(len, content.translate(None, _NO_OPENINGS).split(b"\n"))) <= _MAX_DEPTH
+
+
+def _depth(value: object) -> int:
+    """Return how deep lists or objects are nested."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, (dict, list))]:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _without_times(schema: pa.Schema) -> pa.Schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import getincrementaldecoder
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -61,20 +62,13 @@ def unreadable(
 
 def _line_of_other_encoding(path: Path, source: str) -> int:
     """Return the number of the first line that is not UTF-8, 0 where all are."""
+    decoder, line = getincrementaldecoder("utf-8")(), 1
     with opened(path, source) as file:
-        line, rest = 1, b""
-        while block := file.read(1024**2):
-            content = rest + block
-            end = content.rfind(b"\n") + 1
-            if found := _bad_line(content[:end]):
-                return line + found - 1
-            line, rest = line + content.count(b"\n"), content[end:]
-        return line if _bad_line(rest) else 0
-
-
-def _bad_line(content: bytes) -> int:
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        return content.count(b"\n", 0, error.start) + 1
+        try:
+            while block := file.read(1024**2):
+                decoder.decode(block)
+                line += block.count(b"\n")
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            return line + error.object.count(b"\n", 0, error.start)
     return 0

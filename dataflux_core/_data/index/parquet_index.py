@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from dataflux_core._data.index.scratch import Scratch
 
 # A file whose row groups are decoded time and again, as in random order, is decoded once more, into a copy that is
-# mapped, as soon as what was decoded in vain comes to as much: never more than twice the work of having known.
+# mapped, as soon as what was decoded in vain, with what is about to be, comes to half of it: rows in random order tell
+# at once, rows in order when they begin again, unless the row groups are few.
+MIN_COPY_BYTES = 4 * 1024**2  # less is soon decoded, then held
 MAX_COPY_BYTES = 16 * 1024**3
 _SPARE_SHARE = 2  # of the space that is free, at most one part for the copy
+_WAIT_S = 60.0  # for another process to make it; then row groups will do
 _COPY = "decoded.arrow"
 
 
@@ -117,36 +120,38 @@ class _Decoding:
         self._may_copy = True
 
     def take(self, rows: NDArray[np.int64]) -> pa.Table:
-        if self._copy is None and self._groups.again_bytes:
-            self._look_for_copy()
+        if self._copy is None and self._may_copy:
+            self._look_for_copy(rows)
         return picked(self._groups, self._footers.ends, rows) if self._copy is None else self._copy.take(rows)
 
-    def _look_for_copy(self) -> None:
+    def _look_for_copy(self, rows: NDArray[np.int64]) -> None:
         """Use the copy that another process has made, or make one where that pays."""
+        cost = self._groups.cost(np.unique(np.searchsorted(self._footers.ends, rows, side="right")).tolist())
+        if not cost:
+            return
         with self._lock:
-            if self._copy is not None or not self._may_copy:
+            if self._copy is not None or not (self._path.exists() or self._is_worth_it(cost)):
                 return
-            if not self._path.exists() and not self._is_worth_it():
-                return
-            if not self._path.exists():
-                self._may_copy = self._made()
+            self._may_copy = self._path.exists() or self._made()
             if self._path.exists():
                 self._copy = MappedIndex(self._path, self._footers.fingerprint)
+                self._groups.drop()
 
-    def _is_worth_it(self) -> bool:
-        return self._groups.again_bytes >= self._copy_bytes()
+    def _is_worth_it(self, cost: int) -> bool:
+        size = self._copy_bytes()
+        return size >= MIN_COPY_BYTES and self._groups.again_bytes + cost >= size // 2
 
     def _copy_bytes(self) -> int:
-        return int(self._groups.row_bytes * self._footers.ends[-1])
+        return int(self._groups.row_bytes * int(self._footers.ends[-1]))
 
     def _made(self) -> bool:
-        """Make the copy, unless another process is about to; tell whether to ask again."""
+        """Make the copy, or wait for the process that does; tell whether to look for it again."""
         try:
             if self._copy_bytes() > min(MAX_COPY_BYTES, shutil.disk_usage(self._path.parent).free // _SPARE_SHARE):
                 return False
             lock = self._path.with_name(f"{_COPY}.lock")
             lock.touch()
-            with locked(lock) as is_ours:
+            with locked(lock, wait_s=_WAIT_S) as is_ours:
                 if is_ours and not self._path.exists():
                     write_file(_all_rows(self._footers, self._footers.schema.names), self._footers.schema, self._path)
         except (OSError, FileNotWritten):  # no directory any more, or no space: it is only a copy

@@ -60,6 +60,20 @@ class RowGroups:
             self._hold(number, table)
             return _few_or_shared(table, rows)
 
+    def cost(self, numbers: Sequence[int]) -> int:
+        """Return how many bytes are to be decoded for some row groups: of those that are held, none."""
+        with self._files.lock:
+            left = [self._place(number) for number in numbers if number not in self._held]
+            rows = sum(int(self._parts[at].group_rows[group]) for at, group in left if at < len(self._parts))
+            return int(self.row_bytes * rows) if rows else 0
+
+    def drop(self) -> None:
+        """Hold nothing any more, with what Arrow keeps for later."""
+        with self._files.lock:
+            self._held.clear()
+            self._held_bytes = 0
+        pa.default_memory_pool().release_unused()
+
     @property
     def row_bytes(self) -> float:
         """How many bytes a decoded row takes, as the first ones tell: a footer knows only of encoded ones."""

@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 import weakref
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "dataflux-index-"
 _LOCK = "lock"
+_LOOK_S = 0.05
 
 
 class Scratch:
@@ -43,11 +45,12 @@ class Scratch:
             parent = Path(self._parent or tempfile.gettempdir()).absolute()
             parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(parent)
-            path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            made = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=parent))
+            descriptor = os.open(made / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # let go when the last process that inherits it ends
+            path = made.rename(parent / made.name[1:])  # once it is locked: else it would look abandoned
         except OSError as error:
             raise FileNotWritten("the index", self._parent or "a temporary directory", str(error)) from error
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # let go when the last process that inherits it ends
         weakref.finalize(self, _remove, path, descriptor, os.getpid())
         return path
 
@@ -67,18 +70,24 @@ def _remove_abandoned(parent: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Tell whether nobody else has this file locked, which is locked then until the context is left."""
+def locked(path: Path, *, wait_s: float = 0.0) -> Iterator[bool]:
+    """Tell whether nobody else has this file locked any more, which is locked then until the context is left."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        deadline_s = time.monotonic() + wait_s
+        while not (is_ours := _lock(descriptor)) and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_S)  # flock itself knows no time limit
+        yield is_ours
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

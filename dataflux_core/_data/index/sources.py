@@ -104,4 +104,7 @@ class Sources:
             if each.is_paths or each.is_directory:
                 problem = f"path {number} is {each.shown}, which is no index file"
                 raise IndexUnusable(place.shown, problem, "name CSV, JSON or Parquet files")
+            if each.scheme == "file" and place.scheme != "file":
+                problem = f"path {number} is {each.shown}, a file of this machine, not one of the list's"
+                raise IndexUnusable(place.shown, problem, "name files beside the list, or by their URLs")
         return [found for each in named for found in (self._matches(each) if each.is_wildcard else [each])]
