@@ -6,6 +6,8 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -90,6 +92,11 @@ def test_a_bad_file_is_named_with_what_is_wrong(name: str, content: str | bytes,
         pytest.param([{"a": "x"}, {"a": 5}], "row 1, column 'a': 5 is no string", id="two types"),
         pytest.param([{"a": "x"}, {"a": float("nan")}], "row 1, column 'a': nan is no string", id="NaN for a URL"),
         pytest.param([{"a": object()}], "row 0, column 'a'", id="what no column holds"),
+        pytest.param("x" * 5000 + ".csv", "there is no such file", id="a name that no file system holds"),
+        pytest.param("x" * 5000 + "/", "there is no such directory", id="a directory that none holds"),
+        pytest.param(pd.DataFrame({"a": [1, "x"]}), "it is no table", id="a frame with two types in a column"),
+        pytest.param(pd.Series([1, 2], name="a"), "it is no table", id="one column alone"),
+        pytest.param(pl.Series("a", [1, 2]), "it is no table", id="one column of polars"),
         pytest.param(pa.table({"a": [None]}).slice(1), "there is no sample in it", id="an empty table"),
         pytest.param(pa.table([[1], [2]], ["a", "a"]), "it has 2 columns 'a'", id="a table with one name twice"),
     ],

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dataflux_core._data.index.rows import BATCH_ROWS, Rows, as_plain, plain_schema
 from dataflux_core._data.index.values import columns_of_lists, columns_of_rows
-from dataflux_core.errors import InvalidArgument
+from dataflux_core.errors import IndexUnusable, InvalidArgument
 
 _WANTED = "a path, a URL, a Listing, a list of dicts, a dict of lists, or a table of pyarrow, pandas or polars"
 _MAX_BATCH_BYTES = 1024**3  # of texts that 32 bits are to count
@@ -36,6 +36,14 @@ def rows_of_table(table: pa.Table, name: str) -> Rows:
 
 
 def _table(source: Any, library: str, name: str) -> pa.Table:  # noqa: ANN401 - whatever a caller gives
+    try:
+        return _taken(source, library, name)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        problem = f"it is no table of columns with one type each ({'; '.join(map(str, error.args))})"
+        raise IndexUnusable(name, problem, "give each column values of one type") from error
+
+
+def _taken(source: Any, library: str, name: str) -> pa.Table:  # noqa: ANN401 - whatever a caller gives
     if isinstance(source, pa.Table):
         return source
     if library == "pandas" and hasattr(source, "columns"):

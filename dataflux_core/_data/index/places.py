@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -53,14 +52,15 @@ class Place:
     @property
     def is_directory(self) -> bool:
         if self.scheme == "file":
-            return self.path.endswith("/") or Path(self.path).is_dir()
+            return self.path.endswith("/") or os.path.isdir(self.path)  # noqa: PTH112 - a Path raises for what is too long
         return not self.is_web and (not self.path or self.path.endswith("/"))
 
     @property
     def is_wildcard(self) -> bool:
         if self.is_web or not _WILDCARD.search(self.path):
             return False
-        return self.scheme != "file" or not Path(self.path).exists()  # a name may hold such characters
+        is_name = self.scheme == "file" and os.path.exists(self.path)  # noqa: PTH110 - as above
+        return not is_name  # it may hold such characters
 
     @property
     def fixed(self) -> str:

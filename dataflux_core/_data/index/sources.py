@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ class Sources:
         """Return the files of a directory, their names below it, with what stands before these names."""
         if place.scheme == "file":
             root = place.path.rstrip("/") or "/"
-            if not Path(root).is_dir():
+            if not os.path.isdir(root):  # noqa: PTH112 - a Path raises for what is too long
                 raise IndexUnusable(root, "there is no such directory", "correct the path")
             return files_below(root), root.rstrip("/") + "/"
         path = place.path and place.path.rstrip("/") + "/"
@@ -54,8 +55,8 @@ class Sources:
         """Return the path of a file, or of a copy of it; raises IndexUnusable or another DatafluxError."""
         if place.scheme == "file":
             path = Path(place.path)
-            if not path.is_file():
-                is_there = path.exists()
+            if not os.path.isfile(path):  # noqa: PTH113 - a Path raises for what is too long
+                is_there = os.path.exists(path)  # noqa: PTH110
                 problem = "it is no file" if is_there else "there is no such file"
                 raise IndexUnusable(
                     str(path), problem, "correct the path; a relative one begins where the program runs"
