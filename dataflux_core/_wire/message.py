@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import msgspec
@@ -65,9 +66,19 @@ def error_message(answer: Answer) -> str:
 
 
 def retry_after_s(answer: Answer) -> float:
-    """Return the seconds that Retry-After asks for, 0 where it is absent or a date.
+    """Return the seconds that Retry-After asks for, 0 where it is absent or cannot be read.
 
-    Source: RFC 9110, 10.2.3; GCS sends seconds.
+    A date counts from the date that the answer itself carries: clocks differ. Source: RFC 9110, 10.2.3; GCS sends
+    seconds.
     """
     value = answer.header(b"retry-after")
-    return float(value) if value.isascii() and value.isdecimal() else 0.0
+    if value.isascii() and value.isdecimal():
+        return float(value)
+    return _seconds_between(answer.header(b"date"), value) if value else 0.0
+
+
+def _seconds_between(now: str, then: str) -> float:
+    try:
+        return max(0.0, (parsedate_to_datetime(then) - parsedate_to_datetime(now)).total_seconds())
+    except (TypeError, ValueError):
+        return 0.0

@@ -32,7 +32,18 @@ def test_what_a_failure_says(given: Answer, said: str) -> None:
     [
         pytest.param((b"Retry-After: 7\r\n",), 7.0, id="seconds"),
         pytest.param((b"retry-after:12\r\n",), 12.0, id="any case"),
-        pytest.param((b"Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n",), 0.0, id="a date is not obeyed"),
+        pytest.param((b"Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n",), 0.0, id="a date, by nobody's clock"),
+        pytest.param(
+            (b"Date: Wed, 21 Oct 2026 07:27:10 GMT\r\n", b"Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n"),
+            50.0,
+            id="a date, by the server's clock",
+        ),
+        pytest.param(
+            (b"Date: Wed, 21 Oct 2026 07:28:10 GMT\r\n", b"Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n"),
+            0.0,
+            id="a date that has passed",
+        ),
+        pytest.param((b"Date: today\r\n", b"Retry-After: tomorrow\r\n"), 0.0, id="words"),
         pytest.param((b"Retry-After: \xb2\r\n",), 0.0, id="digits that are no number"),
         pytest.param((), 0.0, id="none"),
     ],
