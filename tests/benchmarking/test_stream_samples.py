@@ -16,7 +16,7 @@ from benchmarking.stream_samples import Prepared, Runs, checked, ours_by
 
 ROOT = Path(__file__).resolve().parents[2]
 # The others have an environment of their own, which `make .venv-streaming/.installed` makes.
-PEERS = "ours,blob,gcsfs,obstore"
+PEERS = "ours,blob,gcsfs"
 
 
 def digest(sample: bytes) -> bytes:
