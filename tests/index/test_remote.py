@@ -181,6 +181,20 @@ def test_what_s3_does_not_give_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         opened("s3://bucket/x/index.csv")
 
 
+def test_s3_without_credentials_or_a_server_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    nobody = "http://127.0.0.1:1"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", nobody)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", nobody)  # where a machine of AWS would ask
+    with pytest.raises(AccessDenied, match="s3://b/x.csv: HTTP 403: no credentials were found; set AWS_ACCESS_KEY_ID"):
+        opened("s3://b/x.csv")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    with pytest.raises(ConnectionBroken, match="check AWS_ENDPOINT_URL"):
+        opened("s3://b/x.csv")
+
+
 class Web(BaseHTTPRequestHandler):
     """A server that answers as the path says."""
 

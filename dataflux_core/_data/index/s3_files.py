@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dataflux_core._data.index.scratch import written
 from dataflux_core._plan.globs import choose
-from dataflux_core.errors import AccessDenied, ExtraMissing, ServiceRefused
+from dataflux_core.errors import AccessDenied, ConnectionBroken, DatafluxError, ExtraMissing, ServiceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,9 +97,9 @@ def _blamed(answer: Iterable[Any], url: str) -> Iterator[Any]:
         yield from answer
 
 
-def _error_of(url: str, error: Exception) -> ServiceRefused:
+def _error_of(url: str, error: Exception) -> DatafluxError:
     text = str(error)
-    if "169.254.169.254" in text or "169.254.170.2" in text:  # where machines of AWS ask for credentials
+    if "/latest/api/token" in text or "/latest/meta-data" in text:  # where machines of AWS ask for credentials
         reason = "no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         return AccessDenied(url, _DENIED, reason)
     if "NoSuchBucket" in text or " 404 " in text:
@@ -107,4 +107,4 @@ def _error_of(url: str, error: Exception) -> ServiceRefused:
     first = text.partition("\n")[0][:300]
     if " 403 " in text or " 401 " in text:
         return AccessDenied(url, _DENIED, f"the credentials in AWS_… were refused ({first})")
-    return ServiceRefused(url, 0, f"{first}; check AWS_ENDPOINT_URL and the network")
+    return ConnectionBroken(url, f"{first}; check AWS_ENDPOINT_URL and the network")
