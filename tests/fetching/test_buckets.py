@@ -204,4 +204,4 @@ def test_the_reads_of_a_process_keep_to_its_number_of_requests(gcs: Emulator) ->
         for thread in threads:
             thread.join()
     assert [results[first] for first in (0, 200, 400)] == [[b"x"] * 200] * 3
-    assert gcs.requests().peak <= 22  # a read that begins may send one beside what others have under way
+    assert gcs.requests().peak <= 24  # a read that begins may send one beside what others have under way

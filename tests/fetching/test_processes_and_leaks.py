@@ -89,6 +89,25 @@ def test_a_fork_while_other_threads_read_is_not_kept_waiting(gcs: Emulator, tmp_
     assert statuses == [0] * 5
 
 
+def test_a_fork_drops_its_copy_of_a_read_whatever_its_parents_threads_held(gcs: Emulator, tmp_path: Path) -> None:
+    objects, expected = mixed(gcs, tmp_path)
+    with fetcher(client_of(gcs)) as reader:
+        arriving = [reader.read(objects) for _ in range(2)] + [reader.read(RemoteObjects(["gs://first/1"] * 9))]
+        for one_of_them in arriving:
+            next(one_of_them)
+        process = reader._process
+
+        def check() -> bool:
+            arriving.clear()
+            gc.collect()
+            return fetched(reader, objects) == expected
+
+        with process.lock, process.tools.quota._lock, process.tally._lock:
+            assert in_a_fork(check) == 0
+        for one_of_them in arriving:
+            one_of_them.close()
+
+
 def test_s3_is_read_in_the_forks_of_a_process_that_has_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("obstore")
     from tests.fetching.hostile import Hostile, gives  # noqa: PLC0415 - of this test alone

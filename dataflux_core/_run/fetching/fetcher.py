@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from dataflux_core._run.fetching.sorting import Sorted
     from dataflux_core._run.reading.direct import Part
     from dataflux_core._wire.web import Content
+
+log = logging.getLogger(__name__)
 
 UNRANGED_BYTES = 64 * 1024**2  # received from a server that sends all where a range was asked for, or up to its end
 
@@ -101,6 +104,7 @@ class Fetcher:
                 arriving = sources[0](signal) if sources else _nothing()
             with closing(arriving):
                 yield from _counted(arriving, tally)
+            log.debug("fetch.done objects=%d sources=%d wrong=%d", len(objects), len(sources), len(found.wrong))
 
     def read_range(self, url: str, start: int, stop: int, *, version: str = "", size: int = UNKNOWN_SIZE) -> Content:
         """Return bytes [start, stop) of a web URL, fewer where it ends before, with its version and its whole size.

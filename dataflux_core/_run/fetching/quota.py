@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ class Quota:
         self._max_requests = max_requests
         self._granted = max_requests
         self._lock = threading.Lock()
+        self._process_id = os.getpid()
         self._grant = ExitStack()
         self._shares: tuple[Share, ...] = ()  # replaced, never changed: others look at it without the lock
 
@@ -58,6 +60,8 @@ class Quota:
             self._shares = (*self._shares, share)
 
     def _leave(self, share: Share) -> None:
+        if os.getpid() != self._process_id:
+            return  # a forked child drops its copy of a read: the lock may be held there for ever
         with self._lock:
             self._shares = tuple(other for other in self._shares if other is not share)
             if not self._shares:
