@@ -82,7 +82,10 @@ def show(**options: Unpack[ShowOptions]) -> None:
 @_DIRECTORY
 @click.option("--repair", is_flag=True, help="Remove what is damaged or unknown; datasets fetch it again.")
 def verify(**options: Unpack[VerifyOptions]) -> None:
-    """Compare every file with its checksum; the exit code is 1 where one is damaged, repaired or not."""
+    """Compare every file with its checksum.
+
+    The exit code is 1 where something is wrong, whether it was repaired or not.
+    """
     from dataflux_core._data.cache.audit import audited  # noqa: PLC0415 - slow imports
 
     with audited(options["directory"]) as audit:
@@ -100,7 +103,10 @@ def verify(**options: Unpack[VerifyOptions]) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Even while processes use it: what they lose they fetch again.")
 def clear(**options: Unpack[ClearOptions]) -> None:
-    """Remove the objects of a cache, nothing that it has not written."""
+    """Remove the objects of a cache.
+
+    Nothing else goes: no file that the cache has not written, nor its ledger.
+    """
     from dataflux_core._data.cache.audit import audited  # noqa: PLC0415 - slow imports
 
     with audited(options["directory"]) as audit:

@@ -12,6 +12,7 @@ import pytest
 
 from dataflux_core._data.cache.node import NodeCache
 from dataflux_core._data.cache.options import CacheOptions
+from dataflux_core._data.cache.place import FOLDER
 from dataflux_core._plan.remote import RemoteObjects
 from dataflux_core.errors import InvalidArgument
 from tests.cache.caching import (
@@ -308,6 +309,16 @@ def test_a_closed_cache_opens_again(cache: NodeCache) -> None:
     cache.close()
     assert held(cache, [1]) == [1]
     assert (cache.stats.stored, cache.stats.hits) == (1, 1), "it goes on counting"
+
+
+def test_a_claim_keeps_its_cache_open(tmp_path: Path) -> None:
+    fill(cache_at(tmp_path), [1])
+    claim = cache_at(tmp_path).claim(remote([1, 2]))
+    assert claim.read(0) == content_of(1)
+    assert claim.store(1, content_of(2))
+    claim.release()
+    del claim
+    assert not list((tmp_path / FOLDER / "live").iterdir()), "whoever nobody holds has left"
 
 
 def test_threads_share_one_cache(cache: NodeCache, caplog: pytest.LogCaptureFixture) -> None:

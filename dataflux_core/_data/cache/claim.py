@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from dataflux_core._data.cache.admission import Admission
+    from dataflux_core._data.cache.node import NodeCache
     from dataflux_core._data.cache.session import Session
 
 _LOOK_S = 0.5  # between looks whether a process that is waited for is alive; if it is, it rings
@@ -94,8 +95,9 @@ class Claim:
 class SharedClaim(Claim):
     """A claim that stands in the ledger."""
 
-    def __init__(self, session: Session, window: Sequence[Wanted], admission: Admission) -> None:
+    def __init__(self, cache: NodeCache, session: Session, window: Sequence[Wanted], admission: Admission) -> None:
         super().__init__(admission.past)
+        self._cache = cache  # which leaves once nobody holds it
         self._session, self._window = session, window
         self._entries = admission.held
         self._storing = Storing(session, admission.claim, admission.ours)

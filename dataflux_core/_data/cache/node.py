@@ -53,7 +53,7 @@ class NodeCache:
             self._complaints.complain(error)
             return Claim(range(len(window)))
         session.ring(admission.bells)
-        return SharedClaim(session, window, admission)
+        return SharedClaim(self, session, window, admission)
 
     @property
     def stats(self) -> CacheStats:
@@ -83,7 +83,7 @@ class NodeCache:
             with opening():
                 if self._session is None or self._session.left:  # another thread may have been quicker
                     self._session = Session(self.options, self._complaints, self.stats)
-                    weakref.finalize(self, self._session.close)
+                    weakref.finalize(self, self._session.close_if_idle)
                 session = self._session
         return session
 

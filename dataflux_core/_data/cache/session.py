@@ -125,6 +125,14 @@ class Session:
             members.leave(self.root, self.token, self._descriptor)
             os.close(self.root)
 
+    def close_if_idle(self) -> None:
+        """Leave the cache unless a thread is at work or forks: whom the garbage collector interrupts may hold locks."""
+        if self.lock.acquire(blocking=False):
+            try:
+                self.close()
+            finally:
+                self.lock.release()
+
     def abandon(self) -> None:
         """Let go, in a forked child, of what is its parent's."""
         self.left = True
