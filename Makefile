@@ -83,7 +83,7 @@ lint: $(STAMP) ## Check format and lint rules
 types: $(STAMP) ## Check types
 	$(BIN)/mypy
 
-bench: $(STAMP) $(VENV)-upstream/.installed ## Ask every question about speed, beside the peers (40 minutes)
+bench: $(STAMP) $(VENV)-upstream/.installed $(VENV)-streaming/.installed ## Ask every question about speed, beside the peers (80 minutes)
 	$(BIN)/python -m benchmarking
 
 bench-18m: $(STAMP) ## List eighteen million objects, as columns, then as a Parquet file (3 minutes)

@@ -33,6 +33,13 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("download_large", ("--to", "files")),
     ("download_large", ("--tls",)),
     ("download_large", ("--count", "1", "--object-bytes", "1073741824", "--part-bytes", "16777216")),
+    ("order_quality", ()),
+    ("cache_cost", ()),
+    ("stream_index", ()),
+    ("stream_samples", ()),
+    ("stream_samples", ("--object-bytes", "100000", "--count", "10240")),
+    ("stream_samples", ("--kind", "jpeg", "--count", "4096")),
+    ("stream_samples", ("--count", "1000000", "--object-bytes", "1000", "--batches", "1")),
 )
 
 
