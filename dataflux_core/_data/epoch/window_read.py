@@ -51,16 +51,17 @@ class WindowReader:
                 yield remote[at], content
 
     def _claimed(self, claim: Claim, objects: RemoteObjects) -> Arrived:
-        missing = [*claim.past]
-        for position in claim.held:
+        damaged = []
+        for position in tuple(claim.held):
             content = claim.read(position)
-            if content is None:  # damaged on disk
-                missing.append(position)
+            if content is None:
+                damaged.append(position)
             else:
                 yield position, content
-        yield from self._fetched_and_stored(claim, objects, sorted([*claim.ours, *missing]))
+        missing = sorted({*claim.ours, *claim.past, *damaged})
+        yield from self._fetched_and_stored(claim, objects, missing)
         given_up = []
-        for position in claim.theirs:
+        for position in tuple(claim.theirs):
             content = claim.wait(position, _OTHERS_S)
             if content is None:
                 given_up.append(position)
