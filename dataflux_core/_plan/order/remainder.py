@@ -108,7 +108,10 @@ def _left_by(done: Done, length: int) -> _Left:
     per_round = deal.world * deal.chunk
     spans = [_rounds_of(deal, worker, _rank_of(done, lane), count, rows) for lane, (worker, rows) in _lanes(done)]
     first, last = min(span[0] for span in spans), max(span[1] for span in spans)
-    low, high = min(count, first * per_round), min(count, last * per_round)
+    low = min(count, first * per_round)
+    high = max(
+        low, min(count, last * per_round)
+    )  # where all is done, what was dropped is too, though nobody touched it
     is_done = np.zeros(high - low, np.bool_)
     for lane, (worker, rows) in _lanes(done):
         rank = _rank_of(done, lane)
