@@ -15,6 +15,7 @@ from dataflux_core.errors import StateMismatch
 
 VERSION = 1
 EVERY_RANK = -1
+_MOST_LANES = 1_000_000  # a state that tells of more is none; each takes memory
 _ADVICE = "load a state that this version's state_dict() gave"
 
 
@@ -30,6 +31,7 @@ class Progress(NamedTuple):
 
     rows: int = 0
     outputs: int = 0  # samples that the next row gives too, handed out already
+    missing: int = 0  # bad rows among those done, to be made up for at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def start_of(state: EpochState, count: int, deal: Deal, rank: int) -> Start:
     if state.deal is None:
         return Start(remainder, begun, 0, {})
     if state.deal == deal:
-        known = {lane.worker: done for lane, done in state.lanes.items() if lane.rank in {EVERY_RANK, rank}}
+        own = {worker: _progress_of(state, rank, worker) for worker in range(deal.workers)}
+        known = {worker: progress for worker, progress in own.items() if progress is not None}
         if known:
             return Start(remainder, begun, state.turn, known)
     done, midway = _merged(state, state.deal, remainder)
@@ -90,7 +93,7 @@ def _merged(state: EpochState, deal: Deal, remainder: Remainder) -> tuple[Done, 
     midway: dict[int, int] = {}
     for worker in range(deal.workers):
         for rank in range(deal.world):
-            done = state.lanes.get(Lane(EVERY_RANK, worker)) or state.lanes.get(Lane(rank, worker))
+            done = _progress_of(state, rank, worker)
             if done is None:
                 raise StateMismatch(
                     f"it tells nothing of worker {worker} of rank {rank}",
@@ -103,6 +106,11 @@ def _merged(state: EpochState, deal: Deal, remainder: Remainder) -> tuple[Done, 
     return Done(0, deal, tuple(rows)), midway
 
 
+def _progress_of(state: EpochState, rank: int, worker: int) -> Progress | None:
+    """Return what is said of this lane itself, else of those of all ranks."""
+    return state.lanes.get(Lane(rank, worker)) or state.lanes.get(Lane(EVERY_RANK, worker))
+
+
 def joined(states: Sequence[EpochState]) -> EpochState:
     """Make one state of those of several ranks or workers; raises StateMismatch where they are not of one moment."""
     first = states[0]
@@ -110,7 +118,11 @@ def joined(states: Sequence[EpochState]) -> EpochState:
     for state in states[1:]:
         if replace(state, lanes=first.lanes, turn=first.turn) != first:
             raise StateMismatch("the states are of different epochs or runs", "give states that were taken together")
-        lanes.update(state.lanes)
+        for lane, done in state.lanes.items():
+            if lanes.setdefault(lane, done) != done:
+                whose = "every rank" if lane.rank == EVERY_RANK else f"rank {lane.rank}"
+                told = f"worker {lane.worker} of {whose} is at row {lanes[lane].rows}, and at row {done.rows}"
+                raise StateMismatch(told, "give states that all ranks took after as many batches")
     return replace(first, lanes=lanes)
 
 
@@ -177,6 +189,8 @@ def _deal_of(told: Sequence[Any]) -> Deal:
     world, workers, chunk, tail = told
     if tail not in get_args(Tail) or min(_natural(world), _natural(workers), _natural(chunk)) < 1:
         raise ValueError("deal")
+    if world * workers > _MOST_LANES:
+        raise ValueError(f"deal of {world} ranks of {workers} workers")
     return Deal(world, workers, chunk, tail)
 
 
@@ -199,23 +213,23 @@ def _done_of(told: Sequence[Any]) -> Done:
 
 
 def _lanes_to_list(lanes: Mapping[Lane, Progress]) -> list[list[int]]:
-    """Return [rank, first worker, workers, rows, outputs] of neighbours that have come as far."""
+    """Return [rank, first worker, workers, rows, outputs, missing] of neighbours that have come as far."""
     runs: list[list[int]] = []
-    for (rank, worker), (rows, outputs) in sorted(lanes.items()):
+    for (rank, worker), progress in sorted(lanes.items()):
         last = runs[-1] if runs else None
-        if last is not None and last[0] == rank and last[1] + last[2] == worker and last[3:] == [rows, outputs]:
+        if last is not None and last[0] == rank and last[1] + last[2] == worker and last[3:] == [*progress]:
             last[2] += 1
         else:
-            runs.append([rank, worker, 1, rows, outputs])
+            runs.append([rank, worker, 1, *progress])
     return runs
 
 
 def _lane_runs(told: Sequence[Any]) -> list[tuple[Lane, Progress]]:
     lanes: list[tuple[Lane, Progress]] = []
-    for rank, worker, times, rows, outputs in told:
+    for rank, worker, times, rows, outputs, missing in told:
         if not isinstance(rank, int) or rank < EVERY_RANK or _natural(times) > 100_000:  # noqa: PLR2004 - no list of that size is a state
             raise ValueError("lanes")
-        done = Progress(_natural(rows), _natural(outputs))
+        done = Progress(_natural(rows), _natural(outputs), _natural(missing))
         lanes += [(Lane(rank, _natural(worker) + step), done) for step in range(times)]
     return lanes
 
