@@ -192,7 +192,7 @@ def _line(what: str, phase: Phase, found: Measured) -> str:
     rate = phase.samples_per_s
     return (
         f"{what:<12}{rate:>12,.0f} samples/s  {human_bytes(rate * found.sample_bytes) + '/s':>12}  "
-        f"first batch {phase.first_s:.2f} s  {phase.cores:.1f} of {counted(found.setting.cores, 'core')}"
+        f"first batch {phase.first_batch_s:.2f} s  {phase.cores:.1f} of {counted(found.setting.cores, 'core')}"
     )
 
 
@@ -219,7 +219,7 @@ def _values_of(phase: Phase, found: Measured) -> dict[str, Any]:
         "elapsed_s": round(phase.elapsed_s, 4),
         "samples_per_s": round(phase.samples_per_s, 1),
         "bytes_per_s": round(phase.samples_per_s * found.sample_bytes),
-        "first_batch_s": round(phase.first_s, 4),
+        "first_batch_s": round(phase.first_batch_s, 4),
         "waiting_share": round(phase.waiting_share, 4),
         "decoding_share": round(phase.decoding_share, 4),
         "other_share": round(phase.other_share, 4),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _LOOKED_UP = 1024  # rows at once, as datasets do
 _INDEX_PART, _FETCHED_PART = 0.05, 0.4  # of the time; the rest is for whole samples
 _MOST_INDEX_S = 1.0
+_LEAST_STEADY = 0.25  # of a measurement's time: after the first batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +74,20 @@ class SizedAuto:
 
 def measured(source: str, measuring: Measuring) -> Measured:
     """Read a source in three ways, one after the other; raises what a dataset raises, ExtraMissing without torch."""
-    loaders = _loader_of(measuring)  # an extra that is missing is said at once
+    loaders = _loader_of(measuring)  # an extra that is missing is said at once, as is what else cannot be
     began_s = time.perf_counter()
-    undecoded = _dataset(source, measuring, "bytes")
+    decoded = _dataset(source, measuring, _data_type(measuring))
     open_s = time.perf_counter() - began_s
+    decodes = measuring.data_type != "bytes"
+    undecoded = _dataset(source, measuring, "bytes") if decodes else decoded
     binding = undecoded._feed.corpus.streams[0].binding  # noqa: SLF001 - of this package
     index = _look_up(undecoded, min(_MOST_INDEX_S, _INDEX_PART * measuring.seconds), measuring)
-    decodes = measuring.data_type != "bytes"
     fetched_s = measuring.seconds * (_FETCHED_PART if decodes else 1 - _INDEX_PART)
     sizes = _Sizes(binding.loaded)
-    fetched = _run(undecoded, loaders, fetched_s, measuring, sizes.add)
-    whole = fetched
+    fetched = whole = _run(undecoded, loaders, fetched_s, measuring, sizes.add)
     if decodes:
-        dataset = _dataset(source, measuring, _data_type(measuring))
         left_s = measuring.seconds * (1 - _INDEX_PART - _FETCHED_PART)
-        whole = _run(dataset, loaders, left_s, measuring, lambda _: None)
+        whole = _run(decoded, loaders, left_s, measuring, lambda _: None)
     setting = Setting(
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         requests=measuring.keywords.get("num_downloading_workers") or 0,
@@ -173,16 +173,21 @@ def _run(
             if elapsed_s >= seconds:
                 break
     stats = dataset.stats()
+    if elapsed_s - first_s < _LEAST_STEADY * elapsed_s:  # too little came after the first batch to tell anything
+        first_samples, begin_s, first_stats = 0, 0.0, StreamStats()
+    else:
+        begin_s = first_s
     return Phase(
         samples,
         elapsed_s or time.perf_counter() - began_s,
         first_samples,
-        first_s,
+        begin_s,
         stats.fetching_s - first_stats.fetching_s,
         stats.decoding_s - first_stats.decoding_s,
         _cpu_s() - began_cpu_s,  # of workers as well, which have ended
         max(1, measuring.workers),
         int(stats.bad_samples),
+        first_s,
     )
 
 

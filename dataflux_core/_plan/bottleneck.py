@@ -23,18 +23,19 @@ class Phase:
 
     samples: int
     elapsed_s: float
-    first_samples: int = 0  # of the first batch, which waits for connections
-    first_s: float = 0.0
-    fetching_s: float = 0.0  # that all processes together waited for bytes, once the first batch was there
-    decoding_s: float = 0.0  # that their decoders worked from then on
+    begin_samples: int = 0  # that rates and shares leave out: connections are made, workers start
+    begin_s: float = 0.0
+    fetching_s: float = 0.0  # that all processes together waited for bytes after that
+    decoding_s: float = 0.0  # that their decoders worked after that
     cpu_s: float = 0.0  # from the beginning
     processes: int = 1  # that read and decode
     bad_samples: int = 0
+    first_batch_s: float = 0.0
 
     @property
     def samples_per_s(self) -> float:
-        """How fast they came once the first batch was there."""
-        samples, steady_s = self.samples - self.first_samples, self.elapsed_s - self.first_s
+        """How fast they came after the beginning."""
+        samples, steady_s = self.samples - self.begin_samples, self.elapsed_s - self.begin_s
         if samples <= 0 or steady_s <= 0:
             samples, steady_s = self.samples, self.elapsed_s
         return samples / steady_s if steady_s > 0 else 0.0
@@ -62,7 +63,7 @@ class Phase:
         return self.cores / self.processes
 
     def _share(self, part_s: float) -> float:
-        whole_s = (self.elapsed_s - self.first_s) * self.processes
+        whole_s = (self.elapsed_s - self.begin_s) * self.processes
         return min(1.0, part_s / whole_s) if whole_s > 0 else 0.0
 
 

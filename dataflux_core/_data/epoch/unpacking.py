@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
@@ -45,6 +46,7 @@ _HELD_BYTES = 256 * 1024**2
 _THREADS = 3  # windows under way at once, so that the end of one does not leave the network idle
 _BAD_KEPT = 1000  # errors held; there may be a million
 _NAME_WIDTH = 80
+_NOTED_AT_ONCE = 32  # files; what a killed process has not noted is fetched again
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,26 +140,30 @@ class _Unpacking:
         self._windows = windows_of(binding)
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
+        self._ended: set[threading.Thread] = set()
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self.keeps_going = False
         self.tell = _ignore
         self.bad_rows = np.zeros(len(binding.index), bool)
 
     def run(self) -> None:
         """Unpack all rows; raises what went wrong first."""
-        threads = [threading.Thread(target=self._work, name=f"dataflux-unpack-{number}") for number in range(_THREADS)]
+        threads = [threading.Thread(target=self._work, name=f"dataflux-unpack-{n}") for n in range(_THREADS)]
         try:
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                thread.join()
+            self._wait_for(threads)
         except BaseException as error:  # an interruption
             self._fail(error)
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join()
+            self._wait_for(threads)
             raise
         if self._failure is not None:
             raise self._failure
+
+    def _wait_for(self, threads: Sequence[threading.Thread]) -> None:
+        # Not by join(): interrupted once, it takes a thread for ended that is not, before Python 3.13.
+        while any(thread.ident is not None and thread not in self._ended for thread in threads):
+            self._bell.get()
 
     def _work(self) -> None:
         try:
@@ -165,6 +171,9 @@ class _Unpacking:
                 self._unpack(window)
         except BaseException as error:  # noqa: BLE001 - raised in the thread that waits for this one
             self._fail(error)
+        finally:
+            self._ended.add(threading.current_thread())
+            self._bell.put(None)
 
     def _fail(self, error: BaseException) -> None:
         """Let all threads end; the first reason is the one to tell."""
@@ -190,6 +199,9 @@ class _Unpacking:
                     at = wanted[position]
                     if isinstance(content, bytes):
                         records.append((first + at, len(content), self._write(window, owners[at], paths[at], content)))
+                        if len(records) >= _NOTED_AT_ONCE:
+                            self._journal.add(records)
+                            records.clear()
                     else:
                         self._refuse(_bad_sample(window, owners[at], at, content))
         finally:
