@@ -128,7 +128,7 @@ def stream(**options: Unpack[Options]) -> None:
     dataflux bench stream index.parquet --columns-to-load image --size 224x224 --workers 8
     dataflux bench stream s3://my-bucket/index.csv --num-downloading-workers 512 --json
 
-    Nothing is written, no cache is used. Samples that cannot be read or decoded are left out and counted.
+    No cache is used. Samples that cannot be read or decoded are left out and counted.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
     from dataflux_core._cli.measuring import measured  # noqa: PLC0415 - slow import
 
