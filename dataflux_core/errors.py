@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Literal
+
 __all__ = [
     "AccessDenied",
     "BadSample",
@@ -21,6 +27,8 @@ __all__ = [
     "NotDecompressed",
     "ObjectChanged",
     "ObjectNotFound",
+    "PlaylistInvalid",
+    "PlaylistProblem",
     "ResumeFileUnusable",
     "S3CredentialsMissing",
     "ServiceRefused",
@@ -198,7 +206,9 @@ class VersionChanged(DatafluxError):
         self.subject, self.expected, self.found = subject, expected, found
 
     def __str__(self) -> str:
-        return f"{self.subject}: was version {self.expected}, is {self.found or 'another'} now; read all its ranges again"
+        return (
+            f"{self.subject}: was version {self.expected}, is {self.found or 'another'} now; read all its ranges again"
+        )
 
 
 class FileNotRead(DatafluxError):
@@ -321,3 +331,33 @@ class StageStuck(DatafluxError, TimeoutError):
 
     def __str__(self) -> str:
         return f"{self.stage} has given nothing for {self.waited_s:.0f} s; {self.advice}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaylistProblem:
+    """One thing that is wrong with a playlist: an error breaks a MUST of the format, a warning a SHOULD."""
+
+    severity: Literal["error", "warning"]
+    line: int  # from 1; 0 where the playlist was not read from a text
+    column: int  # from 1, in characters; 0 likewise
+    path: str  # such as images.content[3]; "": the whole
+    message: str
+    advice: str
+
+    def __str__(self) -> str:
+        where = f"{self.line}:{self.column}: " if self.line else ""
+        what = f"{self.path}: " if self.path else ""
+        return f"{where}{self.severity}: {what}{self.message}; {self.advice}"
+
+
+class PlaylistInvalid(DatafluxError):
+    """A playlist breaks a MUST of its format; `problems` has all that was found, warnings included."""
+
+    def __init__(self, source: str, problems: tuple[PlaylistProblem, ...]) -> None:
+        super().__init__(source, problems)
+        self.source, self.problems = source, problems
+
+    def __str__(self) -> str:
+        errors = [problem for problem in self.problems if problem.severity == "error"]
+        more = f" (and {len(errors) - 1} more, see problems)" if len(errors) > 1 else ""
+        return f"{self.source}: {errors[0]}{more}" if errors else f"{self.source}: no valid playlist"

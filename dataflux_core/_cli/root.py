@@ -6,14 +6,14 @@ import signal
 import sys
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 from dataflux_core._cli.text import silence_stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
 # Named here with their one line of help, so that `dataflux --help` imports none of them.
@@ -26,6 +26,7 @@ COMMANDS = {
     "index": ("dataflux_core._cli.index:index", "Write down which samples there are."),
     "bench": ("dataflux_core._cli.bench:bench", "Measure how fast samples come, say what limits that."),
     "unpack": ("dataflux_core._cli.unpack:unpack", "Download the samples of an index to files."),
+    "playlist": ("dataflux_core._cli.playlist:playlist", "Look at playlists of datasets on web servers."),
     "clean": ("dataflux_core._cli.clean:clean", "Remove temporaries that interrupted downloads left."),
     "cache": ("dataflux_core._cli.cache:cache", "Show, verify or clear the cache of a dataset."),
     "emulator": ("dataflux_core.emulator._command:emulator", "Run a Google Cloud Storage server of your own."),
@@ -35,22 +36,24 @@ COMMANDS = {
 class Commands(click.Group):
     """A group whose commands are imported when they are used."""
 
+    table: ClassVar[Mapping[str, tuple[str, str]]] = COMMANDS
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        module, _, attribute = self.table[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in self.table.items()])
 
 
 @click.command(cls=Commands, context_settings={"max_content_width": 100})

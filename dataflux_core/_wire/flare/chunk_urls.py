@@ -1,0 +1,91 @@
+"""Check the URLs of chunks and mirrors."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from dataflux_core._wire.flare.marks import quoted
+from dataflux_core._wire.urls import shown_url, web_url
+from dataflux_core.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataflux_core._wire.flare.building import Value
+    from dataflux_core._wire.flare.marks import ValuePath
+    from dataflux_core._wire.flare.problems import Problems
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):", re.ASCII)
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+_HOST = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?/")
+_SHOWN_SCHEME = 20
+_ABSOLUTE = "write all of it, from https:// on: a playlist may be moved, other readers resolve nothing"
+_WEB_ALONE = "chunks lie on web servers: give an http:// or https:// URL"
+
+
+def check_chunks(content: Sequence[Value], path: ValuePath, problems: Problems) -> list[str]:
+    """Return the URLs of a stream that are right; note which are wrong or there twice."""
+    right: list[str] = []
+    sent: list[str] = []
+    for index, value in enumerate(content):
+        if not isinstance(value, str):
+            problems.error((*path, index), f"{_named(value)}, expected a URL", _WEB_ALONE)
+            continue
+        try:
+            sendable = web_url(value) if _WEB.match(value) else ""
+        except InvalidArgument:
+            sendable = ""
+        if not sendable or not _HOST.match(sendable):
+            message, advice = flaw_of(value)
+            problems.error((*path, index), message, advice)
+            continue
+        if "#" in value:
+            message = f"{shown_url(value)} has a fragment, which is never sent"
+            problems.warn((*path, index), message, "leave out what follows the #; write a # of the path as %23")
+        right.append(value)
+        sent.append(sendable)
+    if len(set(sent)) != len(sent) and len(right) == len(content):
+        _name_repeated(sent, path, problems)
+    return right
+
+
+def is_base(url: str) -> bool:
+    """Tell whether a URL can stand before the paths of chunks: a directory of a web server."""
+    try:
+        sendable = web_url(url) if _WEB.match(url) else ""
+    except InvalidArgument:
+        return False
+    return bool(_HOST.match(sendable)) and sendable.endswith("/") and "?" not in url and "#" not in url
+
+
+def flaw_of(url: str) -> tuple[str, str]:
+    """Say what is wrong with a URL, what to do; nothing that it may keep secret is repeated."""
+    scheme = _SCHEME.match(url)
+    if not _WEB.match(url):
+        if scheme is None:
+            return f"{quoted(shown_url(url))} is no URL but a part of one", _ABSOLUTE
+        if scheme[1].lower() in ("http", "https"):
+            return f"{quoted(shown_url(url))} lacks // behind {scheme[1]}:", "write it as https://host/path"
+        return f"a {scheme[1][:_SHOWN_SCHEME]}: URL", _WEB_ALONE
+    if "@" in re.split(r"[/?#\\]", url.partition("://")[2], maxsplit=1)[0]:
+        message = f"{shown_url(url)} has a user name or password in it"
+        return message, "remove it: everybody who reads the playlist would have it"
+    return f"{quoted(shown_url(url))} is no URL that can be asked for", "write it as https://host/path"
+
+
+def _name_repeated(sent: Sequence[str], path: ValuePath, problems: Problems) -> None:
+    first: dict[str, int] = {}
+    for index, url in enumerate(sent):
+        before = first.setdefault(url, index)
+        if before != index:
+            message = f"{shown_url(url)} is content[{before}] as well"
+            problems.warn((*path, index), message, "name each chunk once; a copy elsewhere belongs under mirrors")
+
+
+def _named(value: Value) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "a mapping"
+    return "true or false" if isinstance(value, bool) else "a number"

@@ -1,0 +1,114 @@
+"""Read or write Flare playlists: YAML that names the chunks of datasets on web servers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataflux_core._plan.remote import RemoteObjects
+from dataflux_core._wire.flare.conventions import Compression, Conventions, Encoding
+from dataflux_core._wire.flare.reading import DEFAULT_MAX_BYTES, problems_of, read_playlist
+from dataflux_core._wire.flare.streams import StreamSpec
+from dataflux_core._wire.flare.writing import written
+from dataflux_core._wire.urls import shown_url
+from dataflux_core.errors import InvalidArgument, PlaylistInvalid, PlaylistProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Compression", "Conventions", "Encoding", "Playlist", "PlaylistProblem", "StreamSpec"]
+
+_NOWHERE = "the text"
+
+
+class Playlist(Mapping[str, StreamSpec]):
+    """Streams by name, in the order of the playlist; not changed once it is made."""
+
+    def __init__(self, streams: Iterable[StreamSpec] = (), *, source: str = "") -> None:
+        listed = list(streams)
+        self._streams = {stream.name: stream for stream in listed}
+        self._problems: tuple[PlaylistProblem, ...] | None = None
+        if len(self._streams) != len(listed):
+            raise PlaylistInvalid(_named(source), problems_of(listed))
+        self.source = source  # where it was read, "" where nowhere
+
+    @classmethod
+    def load(cls, source: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Playlist:
+        """Read a playlist: a path, a URL, or a text, which has line breaks.
+
+        The URL may be one of gs:// or s3:// too, as those of a dataset's files.
+
+        Raises PlaylistInvalid, which has all that is wrong; OSError for a file; ServiceRefused, AccessDenied,
+        ConnectionBroken, EndpointUnreachable for a URL.
+        """
+        if isinstance(source, str) and "\n" in source:
+            return cls.parse(source, max_bytes=max_bytes)
+        if max_bytes < 1:
+            raise InvalidArgument("max_bytes", str(max_bytes), "a number of bytes")
+        text = os.fspath(source)
+        if "\0" in text:
+            raise InvalidArgument("source", repr(text), "a path, a URL, or a text with line breaks")
+        is_url = isinstance(source, str) and "://" in text.partition("?")[0]
+        content = _fetched(text, max_bytes) if is_url else _read(Path(text), max_bytes)
+        return cls.parse(content, source=text, max_bytes=max_bytes)
+
+    @classmethod
+    def parse(cls, text: str | bytes, *, source: str = "", max_bytes: int = DEFAULT_MAX_BYTES) -> Playlist:
+        """Read the text of a playlist; `source` is what messages call it. Raises PlaylistInvalid."""
+        # A str's lone surrogates become bytes that are not UTF-8, hence an error that has a place.
+        content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+        found = read_playlist(content, max_bytes=max_bytes)
+        if not found.is_valid:
+            raise PlaylistInvalid(_named(source), found.problems)
+        playlist = cls(found.streams, source=source)
+        playlist._problems = found.problems
+        return playlist
+
+    def validate(self) -> list[PlaylistProblem]:
+        """Return what is wrong: warnings, with lines, of one that was read; errors too, without, of one made here."""
+        return list(problems_of(self._streams.values()) if self._problems is None else self._problems)
+
+    def dump(self) -> str:
+        """Return it as YAML, the same text for the same streams; raises PlaylistInvalid where that would be wrong."""
+        if self._problems is None:
+            problems = problems_of(self._streams.values())
+            if any(problem.severity == "error" for problem in problems):
+                raise PlaylistInvalid(_named(self.source), problems)
+        return written(self._streams.values())
+
+    def __getitem__(self, name: str) -> StreamSpec:
+        return self._streams[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._streams)
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def __repr__(self) -> str:
+        source = f" from {_named(self.source)}" if self.source else ""
+        return f"<Playlist{source}: {', '.join(f'{stream.name!r} {len(stream.content)}' for stream in self.values())}>"
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(max_bytes + 1)  # the one byte tells that there are too many
+
+
+def _fetched(url: str, max_bytes: int) -> bytes:
+    from dataflux_core._run.fetching.fetcher import Fetcher  # noqa: PLC0415 - slow imports, for URLs alone
+    from dataflux_core._run.fetching.options import FetchOptions  # noqa: PLC0415
+
+    options = FetchOptions(max_requests=1, max_reads=1, max_object_bytes=max_bytes)
+    with closing(Fetcher(options)) as fetcher:
+        ((_, part),) = fetcher.read(RemoteObjects([url]))
+    if isinstance(part, bytes):
+        return part
+    raise part
+
+
+def _named(source: str) -> str:
+    return shown_url(source) if source else _NOWHERE
