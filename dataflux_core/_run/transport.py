@@ -8,11 +8,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from io import BytesIO
-from typing import Any, Literal
+from typing import Any
 
 import pycurl
 
+from dataflux_core._run.exchange import Exchange, Kind, Pool, kind_of
 from dataflux_core._wire.message import Answer, Request
 
 _READ, _WRITE = select.POLLIN, select.POLLOUT
@@ -34,9 +34,6 @@ _UNREACHED = frozenset(
 _CALLBACK_FAILED = 11  # CURLM_ABORTED_BY_CALLBACK, which pycurl does not name
 _BUFFER_BYTES = 256 * 1024
 _POOL_CONNECTIONS = 64
-_LARGE_BYTES = 512 * 1024  # of an answer that is worth a buffer
-_OPEN_BYTES = 2**31  # a limit like that is no expectation: most of what comes is small, so it is kept in pieces
-_WASTE = 2  # times what is needed: a buffer larger than that is not kept
 MAX_CONNECTIONS = 512  # kept for later requests, unless said otherwise: libcurl's own default drops some in each lull
 
 
@@ -62,93 +59,6 @@ class Happened:
     readable: list[int] = field(default_factory=list)
 
 
-class _Pool:
-    """Some of the connections, with their timer.
-
-    For each request libcurl looks through the connections of its handle for an idle one: with hundreds in one pool that
-    would take a tenth of all CPU.
-    """
-
-    __slots__ = ("deadline_s", "in_flight", "multi", "timeouts_ms")
-
-    def __init__(self) -> None:
-        self.multi = pycurl.CurlMulti()
-        self.in_flight = 0
-        self.deadline_s: float | None = None
-        # Not a function of ours: a Ctrl-C would be raised, then lost, in it.
-        self.timeouts_ms: list[int] = []
-        self.multi.setopt(pycurl.M_TIMERFUNCTION, self.timeouts_ms.append)
-
-    def timer_s(self, now_s: float) -> float | None:
-        """Return when libcurl wants to be called again."""
-        if self.timeouts_ms:
-            timeout_ms = self.timeouts_ms[-1]
-            self.timeouts_ms.clear()
-            self.deadline_s = None if timeout_ms < 0 else now_s + timeout_ms / 1000
-        return self.deadline_s
-
-
-_Kind = Literal["small", "large", "sent"]  # a GET for little or much, anything else
-
-
-class _Exchange:
-    """One easy handle with what its answer is gathered in: a list of pieces, or a buffer that is used again.
-
-    A large answer in pieces of 16 kB, as libcurl hands them out, would make the allocator take memory from the system,
-    then give it back, for each of them: the page faults cost more than the copying.
-    """
-
-    __slots__ = ("body", "buffer", "capacity", "curl", "head", "headers", "kind", "max_bytes", "pool", "tag")
-
-    def __init__(self, curl: pycurl.Curl, kind: _Kind) -> None:
-        self.curl = curl
-        self.kind = kind
-        self.tag: Any = None
-        self.pool: _Pool | None = None
-        self.headers: tuple[object, ...] | None = None  # what the lines set now were made of
-        self.head: list[bytes] = []
-        self.body: list[bytes] = []
-        self.buffer = BytesIO()
-        self.capacity = 0  # of the buffer
-        self.max_bytes = 0  # of an answer
-        curl.setopt(pycurl.HEADERFUNCTION, self.head.append)
-        curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write if kind == "large" else self.body.append)
-
-    def allow(self, max_bytes: int) -> None:
-        """Make ready for an answer of up to so many bytes: a buffer that was needed for a much larger one goes."""
-        if max_bytes != self.max_bytes:
-            self.max_bytes = max_bytes
-            self.curl.setopt(pycurl.MAXFILESIZE_LARGE, max_bytes)
-        if self.kind == "large" and self.capacity > _WASTE * max_bytes:
-            self.buffer, self.capacity = BytesIO(), 0
-            self.curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write)
-
-    def take(self) -> bytes | list[bytes]:
-        """Return what has come, each byte copied once; make ready for the next answer."""
-        content: bytes | list[bytes]
-        if self.kind == "large":
-            received = self.buffer.tell()
-            self.capacity = max(self.capacity, received)
-            with self.buffer.getbuffer() as view:
-                content = bytes(view[:received])
-        else:
-            content = self.body[0] if len(self.body) == 1 else self.body.copy()
-        self.forget()
-        return content
-
-    def forget(self) -> None:
-        """Drop what has come: a spare handle would hold on to it, half a megabyte of a listing each."""
-        self.head.clear()
-        self.body.clear()
-        self.buffer.seek(0)
-
-
-def _kind_of(request: Request) -> _Kind:
-    if request.method != "GET":
-        return "sent"
-    return "large" if _LARGE_BYTES <= request.max_bytes < _OPEN_BYTES else "small"
-
-
 class Transport:
     """Own the connections of one thread to one endpoint; never used in another process than its maker's."""
 
@@ -156,15 +66,15 @@ class Transport:
         self.endpoint = endpoint
         self.most_in_flight = 0  # so many connections may be open, each answer's kept for the next request
         self.process_id = os.getpid()
-        self._pools: list[_Pool] = []
+        self._pools: list[Pool] = []
         self._max_connections = MAX_CONNECTIONS
         self._poller = select.epoll() if hasattr(select, "epoll") else select.poll()
         self._timeout_unit = 1.0 if hasattr(select, "epoll") else 1000.0
-        self._sockets: dict[int, _Pool] = {}  # by descriptor
+        self._sockets: dict[int, Pool] = {}  # by descriptor
         self._watched: set[int] = set()
-        self._running: dict[pycurl.Curl, _Exchange] = {}
+        self._running: dict[pycurl.Curl, Exchange] = {}
         # By kind: the options of another method cling to a handle.
-        self._spare: dict[_Kind, list[_Exchange]] = {"small": [], "large": [], "sent": []}
+        self._spare: dict[Kind, list[Exchange]] = {"small": [], "large": [], "sent": []}
         self._interruption: BaseException | None = None
         self._is_aborted = False  # something was raised in the middle of libcurl's work
 
@@ -180,11 +90,12 @@ class Transport:
 
     def start(self, request: Request, tag: Any, *, authorization: str = "") -> None:  # noqa: ANN401 - handed back as is
         """Send `request`; `wait` will hand back `tag` with its answer."""
-        kind = _kind_of(request)
+        kind = kind_of(request)
         spare = self._spare[kind]
-        exchange = spare.pop() if spare else _Exchange(self._new_handle(), kind)
+        exchange = spare.pop() if spare else Exchange(self._new_handle(), kind)
         exchange.allow(request.max_bytes)
         exchange.tag = tag
+        exchange.keeps_beginning = request.keeps_beginning
         curl = exchange.curl
         curl.setopt(pycurl.URL, self.endpoint.base_url + request.target)
         if kind == "sent":
@@ -203,7 +114,7 @@ class Transport:
             self._is_aborted = True
             raise
 
-    def _set_headers(self, exchange: _Exchange, request: Request, authorization: str) -> None:
+    def _set_headers(self, exchange: Exchange, request: Request, authorization: str) -> None:
         """Set the header lines, unless they are those of the handle's last request, as they nearly always are."""
         made_of = (request.headers, authorization)
         if made_of == exchange.headers:
@@ -215,6 +126,17 @@ class Transport:
         if exchange.kind == "sent":
             lines.append("Expect:")  # no round trip spent on asking whether the body is welcome
         exchange.curl.setopt(pycurl.HTTPHEADER, lines)
+
+    def cancel(self, tag: Any) -> None:  # noqa: ANN401 - as given to `start`
+        """Drop the request of `tag` with its connection, unless its answer has come."""
+        found = [curl for curl, exchange in self._running.items() if exchange.tag is tag]
+        for curl in found:
+            exchange = self._running.pop(curl)
+            if exchange.pool is not None:
+                exchange.pool.multi.remove_handle(curl)
+                exchange.pool.in_flight -= 1
+            exchange.forget()
+            self._spare[exchange.kind].append(exchange)
 
     def watch(self, descriptor: int) -> None:
         """Let `wait` tell when `descriptor` becomes readable or its other end closes."""
@@ -270,18 +192,18 @@ class Transport:
         if hasattr(self._poller, "close"):
             self._poller.close()
 
-    def _pool(self) -> _Pool:
+    def _pool(self) -> Pool:
         """Return the first pool that is not full: the connections used last are in it."""
         for pool in self._pools:
             if pool.in_flight < _POOL_CONNECTIONS:
                 return pool
-        pool = _Pool()
+        pool = Pool()
         pool.multi.setopt(pycurl.M_SOCKETFUNCTION, partial(self._on_socket, pool))
         self._limit(pool)
         self._pools.append(pool)
         return pool
 
-    def _limit(self, pool: _Pool) -> None:
+    def _limit(self, pool: Pool) -> None:
         pool.multi.setopt(pycurl.M_MAXCONNECTS, max(1, min(self._max_connections, _POOL_CONNECTIONS)))
 
     def _turn(self, ends_s: float | None, happened: Happened) -> None:
@@ -291,7 +213,7 @@ class Transport:
         limits_s = [limit_s - now_s for limit_s in (ends_s, *timers_s) if limit_s is not None]
         wait_s = max(0.0, min(limits_s)) if limits_s else -1.0
         events = self._poller.poll(wait_s * self._timeout_unit if wait_s > 0 else wait_s)
-        touched: set[_Pool] = set()
+        touched: set[Pool] = set()
         for descriptor, mask in events:
             if descriptor in self._watched:
                 happened.readable.append(descriptor)
@@ -314,7 +236,7 @@ class Transport:
         for pool in touched:
             self._collect(pool, happened)
 
-    def _collect(self, pool: _Pool, happened: Happened) -> None:
+    def _collect(self, pool: Pool, happened: Happened) -> None:
         """Take the finished requests out of libcurl."""
         left = 1
         while left:
@@ -324,7 +246,7 @@ class Transport:
             for curl, code, message in failed:
                 happened.answers.append(self._finish(pool, curl, code, message))
 
-    def _finish(self, pool: _Pool, curl: pycurl.Curl, code: int, message: str) -> tuple[Any, Answer]:
+    def _finish(self, pool: Pool, curl: pycurl.Curl, code: int, message: str) -> tuple[Any, Answer]:
         exchange = self._running.pop(curl)
         pool.multi.remove_handle(curl)
         pool.in_flight -= 1
@@ -333,6 +255,9 @@ class Transport:
             announced_bytes = int(refused.header(b"content-length") or 1)
             answer = Answer(refused.status, refused.head, b"", announced_bytes=announced_bytes)
             exchange.forget()
+        elif code and exchange.keeps_beginning and exchange.head:
+            begun, why = curl.getinfo(pycurl.RESPONSE_CODE), message or f"curl error {code}"
+            answer = Answer(0, tuple(exchange.head), exchange.take(), why, begun_status=begun)
         elif code:
             answer = Answer(0, (), b"", message or f"curl error {code}", refused=code in _UNREACHED)
             exchange.forget()
@@ -363,7 +288,7 @@ class Transport:
             curl.setopt(pycurl.SSL_VERIFYHOST, 0)
         return curl
 
-    def _on_socket(self, pool: _Pool, event: int, descriptor: int, _multi: pycurl.CurlMulti, _data: object) -> None:
+    def _on_socket(self, pool: Pool, event: int, descriptor: int, _multi: pycurl.CurlMulti, _data: object) -> None:
         # libcurl prints and drops what a callback raises: a Ctrl-C that lands here is kept for `_turn` to raise.
         try:
             if event == pycurl.POLL_REMOVE:

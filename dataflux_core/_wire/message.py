@@ -18,6 +18,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     body: bytes = b""
     headers: tuple[str, ...] = ()  # "Name: value" lines beside the endpoint's own
     max_bytes: int = 0  # of the answer's body, 0: no limit; what announces more is not received
+    keeps_beginning: bool = False  # of a body that breaks off, so that it can be gone on with
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -29,6 +30,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     failure: str = ""
     refused: bool = False  # no connection could be made: nothing was sent
     announced_bytes: int = 0  # where that was more than the request allowed: its body was not received
+    begun_status: int = 0  # of a body that broke off, whose beginning was asked to be kept: that is `content` then
 
     @property
     def body(self) -> bytes:

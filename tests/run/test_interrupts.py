@@ -9,7 +9,8 @@ import pycurl
 import pytest
 
 from dataflux_core import download
-from dataflux_core._run.transport import Endpoint, Transport, _Exchange
+from dataflux_core._run.exchange import Exchange
+from dataflux_core._run.transport import Endpoint, Transport
 from dataflux_core.emulator import Emulator, Memory
 from tests.download.buckets import client_of
 
@@ -22,7 +23,7 @@ MOMENTS_S = [0.0015 * step for step in range(1, 31)]  # of this process's CPU ti
 def test_a_request_that_was_not_yet_added_does_not_mask_what_interrupted_it() -> None:
     transport = Transport(Endpoint("http://127.0.0.1:1"))
     curl = transport._new_handle()
-    transport._running[curl] = _Exchange(curl, "small")
+    transport._running[curl] = Exchange(curl, "small")
     transport.close()
 
 

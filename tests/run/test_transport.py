@@ -172,3 +172,33 @@ def test_a_server_certificate_is_verified(tmp_path: Path) -> None:
             answer = fetch(doubting, ["5"])["5"]
         assert not answer.ok
         assert "certificate" in answer.failure
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept where that is asked for", "dropped otherwise"])
+def test_the_beginning_of_a_body_that_breaks_off_is(keeps: bool) -> None:
+    content = bytes(range(256)) * 4096
+    with (
+        Emulator(buckets={"b": Memory({"7": content})}, faults=[Fault("read", "truncate")]) as gcs,
+        lease(Endpoint(gcs.endpoint)) as transport,
+    ):
+        transport.start(Request("GET", media("7").target, keeps_beginning=keeps), "7")
+        ((_, answer),) = transport.wait().answers
+    assert answer.failure
+    assert not answer.ok
+    assert answer.begun_status == (200 if keeps else 0)
+    assert content.startswith(answer.body)
+    assert bool(answer.body) == keeps
+
+
+def test_a_request_that_is_cancelled_brings_no_answer_and_leaves_the_others_alone(gcs: Emulator) -> None:
+    with lease(Endpoint(gcs.endpoint)) as transport:
+        tags = [object(), object()]
+        for tag in tags:
+            transport.start(media("7"), tag)
+        transport.cancel(tags[0])
+        transport.cancel(tags[0])
+        assert transport.in_flight == 1
+        ((tag, answer),) = transport.wait().answers
+        assert tag is tags[1]
+        assert answer.ok
+        assert fetch(transport, ["8"])["8"].body == OBJECTS["8"]

@@ -1,0 +1,115 @@
+"""Hold the handles of libcurl: some connections each, or one request."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Literal
+
+import pycurl
+
+if TYPE_CHECKING:
+    from dataflux_core._wire.message import Request
+
+_LARGE_BYTES = 512 * 1024  # of an answer that is worth a buffer
+_OPEN_BYTES = 2**31  # a limit like that is no expectation: most of what comes is small, so it is kept in pieces
+_WASTE = 2  # times what is needed: a buffer larger than that is not kept
+
+
+class Pool:
+    """Some of the connections, with their timer.
+
+    For each request libcurl looks through the connections of its handle for an idle one: with hundreds in one pool that
+    would take a tenth of all CPU.
+    """
+
+    __slots__ = ("deadline_s", "in_flight", "multi", "timeouts_ms")
+
+    def __init__(self) -> None:
+        self.multi = pycurl.CurlMulti()
+        self.in_flight = 0
+        self.deadline_s: float | None = None
+        # Not a function of ours: a Ctrl-C would be raised, then lost, in it.
+        self.timeouts_ms: list[int] = []
+        self.multi.setopt(pycurl.M_TIMERFUNCTION, self.timeouts_ms.append)
+
+    def timer_s(self, now_s: float) -> float | None:
+        """Return when libcurl wants to be called again."""
+        if self.timeouts_ms:
+            timeout_ms = self.timeouts_ms[-1]
+            self.timeouts_ms.clear()
+            self.deadline_s = None if timeout_ms < 0 else now_s + timeout_ms / 1000
+        return self.deadline_s
+
+
+Kind = Literal["small", "large", "sent"]  # a GET for little or much, anything else
+
+
+class Exchange:
+    """One easy handle with what its answer is gathered in: a list of pieces, or a buffer that is used again.
+
+    A large answer in pieces of 16 kB, as libcurl hands them out, would make the allocator take memory from the system,
+    then give it back, for each of them: the page faults cost more than the copying.
+    """
+
+    __slots__ = (
+        "body",
+        "buffer",
+        "capacity",
+        "curl",
+        "head",
+        "headers",
+        "keeps_beginning",
+        "kind",
+        "max_bytes",
+        "pool",
+        "tag",
+    )
+
+    def __init__(self, curl: pycurl.Curl, kind: Kind) -> None:
+        self.curl = curl
+        self.kind = kind
+        self.tag: Any = None
+        self.pool: Pool | None = None
+        self.headers: tuple[object, ...] | None = None  # what the lines set now were made of
+        self.head: list[bytes] = []
+        self.body: list[bytes] = []
+        self.buffer = BytesIO()
+        self.capacity = 0  # of the buffer
+        self.max_bytes = 0  # of an answer
+        self.keeps_beginning = False
+        curl.setopt(pycurl.HEADERFUNCTION, self.head.append)
+        curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write if kind == "large" else self.body.append)
+
+    def allow(self, max_bytes: int) -> None:
+        """Make ready for an answer of up to so many bytes: a buffer that was needed for a much larger one goes."""
+        if max_bytes != self.max_bytes:
+            self.max_bytes = max_bytes
+            self.curl.setopt(pycurl.MAXFILESIZE_LARGE, max_bytes)
+        if self.kind == "large" and self.capacity > _WASTE * max_bytes:
+            self.buffer, self.capacity = BytesIO(), 0
+            self.curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write)
+
+    def take(self) -> bytes | list[bytes]:
+        """Return what has come, each byte copied once; make ready for the next answer."""
+        content: bytes | list[bytes]
+        if self.kind == "large":
+            received = self.buffer.tell()
+            self.capacity = max(self.capacity, received)
+            with self.buffer.getbuffer() as view:
+                content = bytes(view[:received])
+        else:
+            content = self.body[0] if len(self.body) == 1 else self.body.copy()
+        self.forget()
+        return content
+
+    def forget(self) -> None:
+        """Drop what has come: a spare handle would hold on to it, half a megabyte of a listing each."""
+        self.head.clear()
+        self.body.clear()
+        self.buffer.seek(0)
+
+
+def kind_of(request: Request) -> Kind:
+    if request.method != "GET":
+        return "sent"
+    return "large" if _LARGE_BYTES <= request.max_bytes < _OPEN_BYTES else "small"
