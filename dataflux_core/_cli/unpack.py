@@ -12,6 +12,7 @@ from dataflux_core._cli.command import CommonOptions, Failure, TextType, say, sh
 from dataflux_core._cli.lazy_client import client_source
 from dataflux_core._cli.sample_columns import ColumnsCommand, loading
 from dataflux_core._cli.text import counted, human_bytes
+from dataflux_core._plan.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dataflux_core.errors import BadSample
 
 _SHOWN = 20
+_ID_WIDTH = 80
 
 
 class Options(CommonOptions):
@@ -119,7 +121,7 @@ def _worded() -> Iterator[None]:
 
 
 def _told(bad: BadSample) -> str:
-    return f"row {bad.row} (id {bad.sample_id!r}), column {bad.column!r}: {bad.reason}"
+    return f"row {bad.row} (id {shortened(repr(bad.sample_id), _ID_WIDTH)}), column {bad.column!r}: {bad.reason}"
 
 
 def _report(done: Unpacked, options: Options) -> None:

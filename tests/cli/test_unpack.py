@@ -165,6 +165,21 @@ def test_an_id_that_is_no_path_of_its_own_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize(
+    ("ids", "reason"),
+    [
+        pytest.param(["a", "b", "a"], "row 2, id 'a': row 0 has the same id", id="twice, though their files differ"),
+        pytest.param(["a", None, "c"], "row 1, id 'None': the id is null", id="none"),
+        pytest.param([["a"], ["b"], ["c"]], "row 0, id \"['a']\": an id is a text or a number, no list", id="a list"),
+    ],
+)
+def test_an_id_is_a_text_or_a_number_of_one_sample(tmp_path: Path, ids: list[Any], reason: str) -> None:
+    urls = [f"gs://samples/x.{number}" for number in range(3)]
+    ran = dataflux("unpack", written_index(tmp_path / "i.parquet", {"id": ids, "url": urls}), str(tmp_path / "target"))
+    assert (ran.returncode, reason in ran.stderr) == (1, True)
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize(
     ("ids", "url"),
     [
         pytest.param(["index"], "https://example.test/a.parquet", id="the index"),
@@ -419,7 +434,7 @@ def test_a_service_that_stumbles_is_asked_again(samples: Emulator, tmp_path: Pat
         pytest.param(["{index}", "t", "--columns_to_load", "nix"], 1, "there is no column 'nix'", id="no such column"),
         pytest.param(["{index}", "t", "--index_col_name", "nix"], 1, "no column 'nix'", id="no such column of ids"),
         pytest.param(
-            ["{index}", "t", "--index_col_name", "label"], 1, "rows 0 and 7 have the same id 0", id="ids repeat"
+            ["{index}", "t", "--index_col_name", "label"], 1, "row 7, id '0': row 0 has the same id", id="ids repeat"
         ),
         pytest.param(["{index}", "gs://bucket"], 2, "DST", id="a URL in the place of the directory"),
         pytest.param(["{index}", "{index}"], 2, "DST", id="a file in the place of the directory"),

@@ -79,12 +79,14 @@ class NameCheck:
 
     def check(self, *, keeps_going: bool) -> None:
         """Raise IndexUnusable for an id that is no path of its own, BadSample for a row that names no object."""
-        files, directories = array("q"), array("q")
+        ids, files, directories = array("q"), array("q"), array("q")
         above = ""
         for window in windows_of(self._binding):
             if not keeps_going:
                 for bad in bad_rows_of(window):
                     raise bad
+            self._check_ids(window)
+            ids.extend(map(hash, window.ids))
             for named in _files(window):
                 self._check_alone(named)
                 files.append(hash(self._key(named.path)))
@@ -92,17 +94,37 @@ class NameCheck:
                 if directory != above:  # names come in order, mostly
                     above = directory
                     directories.extend(hash(self._key(each)) for each in directories_of([named.path]))
-        suspects = _repeated(files, directories)
-        if suspects:
-            self._compare(suspects)
+        if repeated := _repeated(ids):
+            self._compare_ids(repeated)
+        if suspects := _repeated(files) | _common(files, directories):
+            self._compare_files(suspects)
+
+    def _check_ids(self, window: Window) -> None:
+        column = self._binding.id_column
+        for row, sample_id, values in zip(window.rows, window.ids, window.values, strict=True):
+            value = values[column] if column else row
+            if value is None or isinstance(value, (dict, list)):
+                flaw = "the id is null" if value is None else f"an id is a text or a number, no {type(value).__name__}"
+                raise self._refused(Named(row, sample_id, ""), flaw)
 
     def _check_alone(self, named: Named) -> None:
         flaw = flaw_of_file(named.sample_id, named.path, max_path_bytes=self._max_path_bytes)
         if flaw:
             raise self._refused(named, flaw)
 
-    def _compare(self, suspects: set[int]) -> None:
-        """Look at the names themselves where their hashes are the same; raises IndexUnusable."""
+    def _compare_ids(self, suspects: set[int]) -> None:
+        """Look at the ids themselves where their hashes are the same; raises IndexUnusable."""
+        rows: dict[str, int] = {}
+        for window in windows_of(self._binding):
+            for row, sample_id in zip(window.rows, window.ids, strict=True):
+                if hash(sample_id) not in suspects:
+                    continue
+                if sample_id in rows:
+                    raise self._refused(Named(row, sample_id, ""), f"row {rows[sample_id]} has the same id")
+                rows[sample_id] = row
+
+    def _compare_files(self, suspects: set[int]) -> None:
+        """Look at the paths themselves where their hashes are the same; raises IndexUnusable."""
         files: dict[str, Named] = {}
         directories: dict[str, Named] = {}
         for window in windows_of(self._binding):
@@ -115,9 +137,8 @@ class NameCheck:
                 if hash(key) not in suspects:
                     continue
                 if key in files:
-                    raise self._refused(
-                        named, f"its file {named.path!r} has the same path as that of {_told(files[key])}"
-                    )
+                    other = _told(files[key])
+                    raise self._refused(named, f"its file {named.path!r} has the same path as that of {other}")
                 files[key] = named
         for key in files.keys() & directories.keys():
             other = _told(directories[key])
@@ -137,9 +158,10 @@ def _files(window: Window) -> Iterator[Named]:
             yield Named(window.rows[place], window.ids[place], path)
 
 
-def _repeated(files: array[int], directories: array[int]) -> set[int]:
-    """Return the hashes that two files have, or a file and a directory."""
-    of_files: NDArray[np.int64] = np.sort(np.frombuffer(files, np.int64)) if files else np.empty(0, np.int64)
-    twice = of_files[1:][of_files[1:] == of_files[:-1]]
-    above = np.frombuffer(directories, np.int64) if directories else np.empty(0, np.int64)
-    return {*twice.tolist(), *np.intersect1d(of_files, above).tolist()}
+def _repeated(hashes: array[int]) -> set[int]:
+    numbers: NDArray[np.int64] = np.sort(np.array(hashes, np.int64))
+    return set(numbers[1:][numbers[1:] == numbers[:-1]].tolist())
+
+
+def _common(one: array[int], other: array[int]) -> set[int]:
+    return set(np.intersect1d(np.array(one, np.int64), np.array(other, np.int64)).tolist())

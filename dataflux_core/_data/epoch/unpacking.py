@@ -18,7 +18,6 @@ from dataflux_core._data.epoch.binding import Binding
 from dataflux_core._data.epoch.unpacked_index import write_index
 from dataflux_core._data.epoch.unpacked_journal import UNKNOWN, UnpackJournal
 from dataflux_core._data.epoch.unpacked_names import NameCheck, bad_rows_of, paths_of, windows_of
-from dataflux_core._data.index.checks import check_ids
 from dataflux_core._data.index.opening import open_index
 from dataflux_core._data.index.sample_index import IndexOptions
 from dataflux_core._data.samples.policy import concerns_all
@@ -113,8 +112,6 @@ def _bound(source: str, options: UnpackOptions, client: ClientSource) -> Binding
     if not binding.loaded:
         names = ", ".join(opened.columns)
         raise IndexUnusable(source, "no column is known to hold URLs", f"choose columns_to_load among {names}")
-    if binding.id_column:
-        check_ids(opened, binding.id_column, source)
     return binding
 
 
