@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from dataflux_core._data.epoch.corpus import Corpus
     from dataflux_core._data.epoch.options import AheadBounds
+    from dataflux_core._data.epoch.resources import Resources
     from dataflux_core._data.epoch.stats import StreamStats
     from dataflux_core._data.epoch.window import Window
-    from dataflux_core._data.epoch.window_read import WindowReader
     from dataflux_core._data.samples.encoded import Sample
     from dataflux_core._data.samples.maker import SampleMaker
     from dataflux_core._plan.order.deal import Deal
@@ -63,7 +63,7 @@ class Tools:
     """What samples are made with."""
 
     corpus: Corpus
-    reader: WindowReader
+    resources: Resources
     makers: Sequence[SampleMaker]  # by stream
     bounds: AheadBounds
     stats: StreamStats
@@ -84,30 +84,48 @@ class Given(NamedTuple):
 def run_lane(share: Share, tools: Tools, *, evens_out: bool) -> Generator[Given, None, None]:
     """Yield the samples of a lane; with `evens_out`, as many as it has rows, though some of them are bad.
 
-    Those that are missing then are made up for by repeats of the lane's own, so that no rank waits for another.
+    Those that are missing then are made up for by repeats, so that no rank waits for another.
     """
-    first_bad = tools.bad_rows
-    given = 0
-    for sample in _run(share, tools, share.begins, share.rows):
-        given += 1
-        yield sample
-    missing = tools.bad_rows - first_bad if evens_out else 0
-    if missing and given:
-        at_end = Progress(share.rows)
-        with closing(_run(share, tools, Progress(), share.rows)) as again:
-            for sample in islice(again, missing):
-                yield Given(sample.sample, at_end)
+    lane = _run(share, tools, share.begins, share.rows)
+    if not evens_out:
+        yield from lane
+        return
+    never_missed = tools.bad_rows - share.begins.missing
+    for given in lane:
+        yield Given(given.sample, given.progress._replace(missing=tools.bad_rows - never_missed))
+    yield from _repeated(share, tools, tools.bad_rows - never_missed)
+
+
+def _repeated(share: Share, tools: Tools, missing: int) -> Generator[Given, None, None]:
+    """Yield so many samples again: the lane's own, those of others where it has no good ones."""
+    deal = share.deal
+    lanes = deal.world * deal.workers
+    own = share.lane * deal.world + share.rank
+    for lane in range(own, own + lanes):
+        worker, rank = divmod(lane % lanes, deal.world)
+        other = replace(share, lane=worker, rank=rank)
+        is_good = True
+        while missing and is_good:
+            is_good = False
+            with closing(_run(other, tools, Progress(), other.rows)) as again:
+                for given in islice(again, missing):
+                    is_good = True
+                    missing -= 1
+                    yield Given(given.sample, Progress(share.rows, 0, missing))
 
 
 def _run(share: Share, tools: Tools, begins: Progress, stop: int) -> Generator[Given, None, None]:
     windows = _windows(share, tools.corpus, begins.rows, stop)
     row = begins.rows
-    with closing(ReadAhead(windows, tools.reader, tools.bounds, tools.stats)) as ahead:
+    with (
+        tools.resources.reader(tools.bounds) as reader,
+        closing(ReadAhead(windows, reader, tools.bounds, tools.stats)) as ahead,
+    ):
         for slot, place in ahead.rows():
             tools.stats.rows += 1
             maker = tools.makers[slot.window.stream(place)]
             outputs = _timed(maker.outputs(slot.window.raw_sample(slot.contents, place)), tools.stats)
-            skipped = begins.outputs if row == begins.rows else _begun_before(share, row)
+            skipped = (begins.outputs if row == begins.rows else 0) or _begun_before(share, row)
             yield from _given(outputs, row, skipped)
             row += 1
 

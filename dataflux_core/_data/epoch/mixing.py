@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import md5
 from typing import TYPE_CHECKING
 
 from dataflux_core._data.epoch.corpus import Corpus
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from dataflux_core._plan.order.deal import Deal
     from dataflux_core._plan.order.orders import Order
+
+_MOST_TOLD = 300  # characters of the order's name: it stands in each state
 
 
 class MixKeywords(IterationKeywords, total=False):
@@ -51,10 +54,13 @@ class MixOrdering:
         streams = ",".join(
             f"{stream.count}{'s' * stream.shuffle}{stream.block_samples or ''}" for stream in mix.streams
         )
-        return (
+        told = (
             f"mix of {streams} {mix.mode}={amounts} epoch_samples={mix.epoch_samples} schedule={mix.schedule} "
             f"batches={mix.batches}{mix.batch_samples or ''} seed={mix.seed}"
         )
+        if len(told) <= _MOST_TOLD:
+            return told
+        return f"{told[:_MOST_TOLD]}… {md5(told.encode(), usedforsecurity=False).hexdigest()}"
 
 
 def mixed_feed(feeds: Sequence[Feed], keywords: MixKeywords) -> Feed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.epoch.read_ahead import THREADS
@@ -14,6 +15,8 @@ from dataflux_core._run.fetching.stats import FetchStats
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dataflux_core._data.cache.node import NodeCache
     from dataflux_core._data.epoch.options import AheadBounds
     from dataflux_core._data.index.sample_index import ClientSource
@@ -69,6 +72,15 @@ class Resources:
         if reader in self._readers:
             self._readers.remove(reader)
             self._fetched += reader.fetched
+
+    @contextmanager
+    def reader(self, bounds: AheadBounds) -> Iterator[WindowReader]:
+        """Lend a reader for one iteration."""
+        reader = self.new_reader(bounds)
+        try:
+            yield reader
+        finally:
+            self.take_back(reader)
 
     def reader_for_rows(self, bounds: AheadBounds) -> WindowReader:
         """Return the reader for rows that are asked for one by one, kept for the next."""

@@ -76,15 +76,16 @@ def test_a_state_stays_below_a_kilobyte_after_sixteen_interruptions(world: int, 
         assert len(json.dumps(to_dict(state, OURS))) < 1000
 
 
-def test_a_state_stays_below_a_kilobyte_after_sixteen_interruptions_that_never_catch_up() -> None:
+@pytest.mark.parametrize("world", [64, pytest.param(1024, marks=pytest.mark.matrix)])
+def test_a_state_stays_below_a_kilobyte_after_sixteen_interruptions_that_never_catch_up(world: int) -> None:
     """The worst: each takes a little more than what the one before had begun."""
     remainder = Remainder(10**8)
     for number in range(16):
-        deal = Deal(1024, 16 - number, 32)
-        rows = tuple(32 if lane >= 1024 * (deal.workers - 1) else 0 for lane in range(1024 * deal.workers))
+        deal = Deal(world, 16 - number, 32)
+        rows = tuple(32 if lane >= world * (deal.workers - 1) else 0 for lane in range(world * deal.workers))
         remainder = remainder.without(Done(0, deal, rows))
-    state = dealt(remainder.interruptions, Deal(1024, 16, 32), random.Random(0))
-    assert len(remainder) == 10**8 - 16 * 1024 * 32
+    state = dealt(remainder.interruptions, Deal(world, 16, 32), random.Random(0))
+    assert len(remainder) == 10**8 - 16 * world * 32
     assert len(json.dumps(to_dict(state, OURS))) < 1000
 
 
