@@ -55,9 +55,16 @@ class _Streaming:
         declare_iterable(type(self))
         notice_forks(self)
 
+    @property  # type: ignore[misc] # only ever read
+    def __class__(self) -> type:
+        # What torch's DataLoader asks for before it knows what to do with a dataset; torch may have come after this.
+        kind = type(self)
+        declare_iterable(kind)
+        return kind
+
     def look(self) -> None:
         """Notice a loader that is about to start its workers; called before this process forks."""
-        self._feed.noticing.look(self)
+        self._feed.look(self)
 
     def __getstate__(self) -> Feed:
         self.look()
@@ -91,7 +98,7 @@ class _Streaming:
     def __getitem__(self, rows: int | slice | Sequence[int]) -> Sample | list[Sample]:
         if isinstance(rows, slice):
             return samples_of_rows(self._feed, range(len(self._feed.corpus))[rows])
-        if isinstance(rows, SupportsIndex):
+        if isinstance(rows, SupportsIndex) and not getattr(rows, "ndim", 0):  # arrays claim to be numbers
             return samples_of_rows(self._feed, [rows.__index__()])[0]
         if hasattr(rows, "__iter__") and not isinstance(rows, str | bytes):
             return samples_of_rows(self._feed, list(rows))
@@ -141,7 +148,59 @@ class _Streaming:
 
 
 class StreamingDataset(_Streaming):
-    """..."""
+    """The samples that an index names, read from where they lie as they are wanted: one dict each.
+
+    An iteration is an epoch, the next one the next epoch; a torch DataLoader takes the dataset as it is.
+
+    What is read:
+        src: an index (.parquet, .csv, .tsv, .json, .jsonl, the texts also compressed), a wildcard of such files, a
+            split_file_texts.txt that names one a line, a directory, whose files of one base name are one sample; local,
+            gs://, s3://, files also https://. Or a Listing, a list of dicts, a table of pyarrow, pandas, polars.
+        columns_to_load: columns of URLs that are fetched and decoded. By default those with a column `NAME.size` beside
+            them, else those called url, uri, path, or so with something and "_" before.
+        index_col_name: column of the ids, which must differ. By default `id` where there is one, else the row's number.
+        columns_to_keep: other columns that samples have, as they are; by default all.
+        filter: a pyarrow.compute expression; evaluated before anything is ordered or counted.
+        max_samples: the first so many that the filter lets through.
+        root: where the names of a Listing lie, such as "gs://bucket".
+        storage_client: a storage.Client, or a function that makes one, which another process can be sent; by default
+            one is made of the environment.
+
+    What samples become:
+        data_type: "auto" (by extension, else by the first bytes), "image", "video", "audio", "text", "json", "npy",
+            "bytes", a decoder of `dataflux_core.decoders`, a function of its Encoded; or a mapping from columns to these.
+        transforms: one function or several: a dict in; out a dict, None to drop the sample, a list or a generator of
+            several. A Translation can be undone.
+        on_bad_sample: "raise" a BadSample; "skip" it; "fill" what is lacking with the decoder's blank or
+            `fill_value[column]`; or a function of the BadSample and what there is of the sample, which returns a dict or
+            None. Errors about credentials and permissions are raised in any case.
+        max_bad_in_a_row, max_bad_samples: so many are borne in one process before TooManyBadSamples is raised: 100 in a
+            row, without limit in all; None is no limit.
+
+    The order:
+        shuffle: False, the index's own; True: another in each epoch, by `seed`, any whole number (0).
+        block_samples: so many neighbours stay together, blocks and their samples shuffled; 0: over the whole.
+        ranks_per_node: the ranks of a node keep to a share of the samples, for its cache; 0: they do not. States are then
+            gone on from with the same ranks only.
+        rank, world: by default torch.distributed's, else those of RANK and WORLD_SIZE, else 0 of 1.
+        tail: what does not divide by the ranks: "pad" with repeats, "drop" it, or leave ranks "uneven".
+        batch_size: samples dealt to one loader worker at a time, 1. Given as the loader's, it makes batches the same for
+            any number of workers.
+
+    Fetching, for each process:
+        num_downloading_workers: requests in flight at most, 256; they take no threads.
+        prefetch_samples: read ahead at most, by default four times the requests; one window of 32 always is.
+        prefetch_bytes: the same in bytes, 256 MiB; a number, or a text such as "64MB" or "1GiB".
+
+    The cache:
+        dst: a local directory, shared by all processes of the machine; by default nothing is kept.
+        cache_limit: bytes of files that it never exceeds, as a number or a text; None: no limit, 0: no cache.
+        retention: "keep" what is there, until nobody asked for it for a week; "lru" makes room for what comes.
+
+    Raises TypeError for a keyword that there is not, InvalidArgument, IndexUnusable, ExtraMissing where it is made;
+    CacheUnusable, BadSample and the errors of the service where samples are read. Closed by nobody: an iteration
+    that ends, or is dropped, ends its reads.
+    """
 
     def __init__(
         self,
@@ -158,7 +217,26 @@ class StreamingDataset(_Streaming):
 
 
 class MixedDataset(_Streaming):
-    """..."""
+    """The samples of several datasets, drawn in given amounts, in one order.
+
+    It iterates, resumes and counts as one of them does. Their decoders, transforms, shuffle and block_samples are
+    theirs; ranks, seed and batch_size are the mix's. Rows of the second are numbered on from those of the first.
+
+    How much an epoch draws, exactly; one of three, each with a number for every dataset:
+        proportion: shares in any unit, of `epoch_samples`; a dataset that runs out starts anew. Without, or with 0,
+            until the first dataset runs out.
+        repeat: times, with fractions; by default each once.
+        choose: samples.
+
+    In which order:
+        schedule: "random", where luck decides which is next, within stretches of 128; "interleaved", evenly;
+            "consecutive", one dataset after the other.
+        batches: "mixed"; or "one": each batch_size samples in a row are of one dataset, amounts rounded to such batches.
+
+    The other keywords are those of StreamingDataset: seed, tail, batch_size, rank, world, num_downloading_workers,
+    prefetch_samples, prefetch_bytes. All datasets need the same dst, cache_limit, retention, storage_client. Raises
+    InvalidArgument for what cannot be mixed, a mix among them.
+    """
 
     def __init__(self, datasets: Sequence[StreamingDataset], **keywords: Unpack[MixKeywords]) -> None:
         check_known(keywords, MixKeywords)

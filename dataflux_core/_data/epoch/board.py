@@ -25,10 +25,11 @@ _RECORDS = 65_536  # of each worker: more samples than that are never between a 
 _HEADER = struct.Struct("<qq")  # next epoch, iterations begun
 _PASS = struct.Struct("<qqq")  # loader, number of its pass, epoch
 _PASSES_AT = 64
+_NO_LOADER = -1  # no key is negative
 _PASSES = 128  # remembered: more loaders do not take one dataset at the same time
 _HEADER_BYTES = 4096
 _WORKER = struct.Struct("<qqq")  # serial number of its pass, samples given, whether it has ended
-_RECORD = struct.Struct("<qq")  # rows done, samples given of the row after them
+_RECORD = struct.Struct("<qqq")  # a Progress
 _STATS = struct.Struct(f"<{len(fields(StreamStats))}d")
 _STATS_AT = 256
 _RECORDS_AT = 4096
@@ -101,10 +102,22 @@ class Board:
             _, begun = _HEADER.unpack_from(self._memory)
             _HEADER.pack_into(self._memory, 0, epoch, begun)
 
-    def last_pass(self, loader_key: int) -> Pass | None:
-        """Return the pass of a loader that was begun last."""
-        own = (known for known in self._passes() if known.loader_key == loader_key)
-        return max(own, key=lambda known: known.number, default=None)
+    def last_pass(self) -> Pass | None:
+        """Return the pass that was begun last, by whomever."""
+        passes = self._passes()
+        return passes[-1] if passes else None
+
+    @property
+    def begun(self) -> int:
+        """How many passes were begun: the serial number of the last."""
+        return int(_HEADER.unpack_from(self._memory)[1])
+
+    def forget(self, loader_key: int) -> None:
+        """Let a new loader have this key, though another had it: keys are of torch's seed, which may be set again."""
+        with self._locked():
+            for known in self._passes():
+                if known.loader_key == loader_key:
+                    _PASS.pack_into(self._memory, _pass_at(known.serial - 1), _NO_LOADER, known.number, known.epoch)
 
     def begin(self, loader_key: int, number: int, wanted_epoch: int | None = None) -> Pass:
         """Return a pass, the same to all workers: of the next epoch, or of that which the first of them wants."""

@@ -14,7 +14,7 @@ from dataflux_core._data.epoch.board import Board
 from dataflux_core._data.epoch.lane_run import Share, Tools, run_lane
 from dataflux_core._data.epoch.loader_state import states_within
 from dataflux_core._data.epoch.loaders import Noticing, place
-from dataflux_core._data.epoch.options import ranks_of
+from dataflux_core._data.epoch.options import check_epoch, known_ranks, ranks_of
 from dataflux_core._data.epoch.stats import StreamStats
 from dataflux_core._data.epoch.watching import timed, watched
 from dataflux_core._plan.order.deal import Deal
@@ -28,10 +28,12 @@ from dataflux_core._plan.order.state import (
     start_of,
     to_dict,
 )
+from dataflux_core.errors import StateMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
+    from dataflux_core._data.epoch.board import Pass
     from dataflux_core._data.epoch.corpus import Corpus
     from dataflux_core._data.epoch.lane_run import Given
     from dataflux_core._data.epoch.loaders import LoaderIteration, Place
@@ -50,6 +52,7 @@ _NOTE_EVERY = 32  # samples, between two notes of a worker's statistics
 class _Running:
     """One iteration of this process."""
 
+    serial: int  # among all passes
     epoch: int
     share: Share
     progress: Progress
@@ -73,15 +76,31 @@ class Feed:
         self._wanted_epoch: int | None = None  # by a worker whose loader keeps its state
         self._running: _Running | None = None  # the last iteration of this process itself
         self._passes = 0
+        self._told_at = 0  # passes that were begun before this was told where to go on
 
     def __getstate__(self) -> dict[str, Any]:
-        rank, world = ranks_of(self.options)  # a worker that is spawned does not know them
-        options = replace(self.options, rank=rank, world=world)
+        # A worker that is spawned does not know its rank. A rank that is spawned does, once it has joined the others.
+        known = known_ranks(self.options)
+        options = self.options if known is None else replace(self.options, rank=known[0], world=known[1])
         return {"made_of": (self.corpus, options, self.resources), "board": self._board, "resumed": self._resumed}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(*state["made_of"])  # type: ignore[misc] # pickle made the empty object that this fills
         self._board, self._resumed = state["board"], state["resumed"]
+        self._told_at = self._board.begun
+
+    def look(self, dataset: object) -> None:
+        """Notice a loader that is about to start its workers: they are to share a board with this process alone."""
+        self._own_board()
+        noticed = self.noticing.look(dataset, self._board.begun)
+        if noticed is not None:
+            self._board.forget(noticed.key)
+
+    def _own_board(self) -> None:
+        """Let a process that was given this dataset count for itself, as a rank does; a loader's worker does not."""
+        if self._board.process_id != os.getpid() and place() is None:
+            self._board = Board(self._board.next_epoch)
+            self._told_at, self._running, self.noticing.last = 0, None, None
 
     @property
     def rows(self) -> int:
@@ -95,11 +114,8 @@ class Feed:
         if here is not None:
             yield from self._as_worker(here)
             return
-        if self._board.process_id != os.getpid():
-            self._board = Board(self._board.next_epoch)  # a rank that was forked counts for itself
-        key = secrets.randbits(62)
-        running = self._begin(self._board.begin(key, 0).epoch, workers=1, worker=0)
-        self.noticing.last = None
+        self._own_board()
+        running = self._begin(self._board.begin(secrets.randbits(62), 0), workers=1, worker=0)
         lane = self._run(running)
         with closing(lane if self._is_watched else timed(lane, self._own_stats)) as given:
             for sample, _ in given:
@@ -107,10 +123,12 @@ class Feed:
         running.is_over = True
 
     def _as_worker(self, here: Place) -> Iterator[Sample]:
+        if not self._passes:  # what a fork inherits was counted by its parent
+            self._own_stats, self._makers = StreamStats(), []
         begun = self._board.begin(here.loader_key, self._passes, self._wanted_epoch)
         self._passes += 1
         self._wanted_epoch = None
-        running = self._begin(begun.epoch, here.workers, here.worker)
+        running = self._begin(begun, here.workers, here.worker)
         self._board.worker_begins(here.worker, begun.serial)
         for sample, progress in self._run(running):
             self._board.tell(here.worker, running.samples, progress)
@@ -121,13 +139,13 @@ class Feed:
         self._board.put_stats(here.worker, self._stats_here())
         self._board.worker_ends(here.worker)
 
-    def _begin(self, epoch: int, workers: int, worker: int) -> _Running:
-        start = self._start(epoch, workers)
+    def _begin(self, begun: Pass, workers: int, worker: int) -> _Running:
+        start = self._start(begun.epoch, workers)
         rank, world = ranks_of(self.options)
         lane = (worker + start.turn) % workers
         deal = self._deal(world, workers)
-        share = Share(self.corpus.ordering.order(epoch, deal), deal, rank, lane, start)
-        self._running = _Running(epoch, share, share.begins)
+        share = Share(self.corpus.ordering.order(begun.epoch, deal), deal, rank, lane, start)
+        self._running = _Running(begun.serial, begun.epoch, share, share.begins)
         return self._running
 
     def _start(self, epoch: int, workers: int) -> Start:
@@ -142,8 +160,7 @@ class Feed:
         makers = self.corpus.makers()
         self._makers += makers
         log.info("epoch.begin epoch=%d lane=%d rows=%d", running.epoch, running.share.lane, running.share.rows)
-        reader = self.resources.new_reader(bounds)
-        tools = Tools(self.corpus, reader, makers, bounds, self._own_stats)
+        tools = Tools(self.corpus, self.resources, makers, bounds, self._own_stats)
         try:
             with closing(run_lane(running.share, tools, evens_out=self.options.evens_out)) as lane:
                 for given in lane:
@@ -152,7 +169,6 @@ class Feed:
                     self._own_stats.samples += 1
                     yield given
         finally:
-            self.resources.take_back(reader)
             log.info("epoch.end epoch=%d samples=%d %s", running.epoch, running.samples, self._stats_here())
 
     def _deal(self, world: int, workers: int) -> Deal:
@@ -164,52 +180,79 @@ class Feed:
         return watched(batches, self._own_stats, self.stats, shows_bar=shows_bar)
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration be that of `epoch`, from its front."""
-        self._resumed = EpochState(epoch)
-        self._board.next_epoch = epoch
+        """Let the next iteration be that of `epoch`: from its front, unless a state was loaded that is midway in it."""
+        check_epoch(epoch)
+        self._own_board()
+        if epoch == self._resumed.epoch == self._board.next_epoch:
+            return  # loops say so before each epoch, also before the one that a state begins with
+        if epoch == self._resumed.epoch:
+            self._check_not_kept()
+        self._go_on_from(EpochState(epoch))
+
+    def _go_on_from(self, state: EpochState) -> None:
+        self._resumed, self._running = state, None
+        self._board.next_epoch = state.epoch
+        self._told_at = self._board.begun
+
+    def _check_not_kept(self) -> None:
+        """Raise StateMismatch where workers would not hear of a state: they go on with what they were started with."""
+        loader = self.noticing.last
+        if loader is not None and loader.keeps_workers:
+            raise StateMismatch(
+                "a DataLoader with persistent_workers has started workers, which do not hear of it",
+                "load the state before the first loop over it, or make dataset and DataLoader anew",
+            )
 
     def load(self, told: object) -> None:
         """Go on from a state, those of all ranks, or that of a StatefulDataLoader; raises StateMismatch."""
+        self._own_board()
         identity = self._identity()
         state = joined([from_dict(state, identity) for state in states_within(told)])
         here = place()
         if state.deal is not None and here is not None and len(state.lanes) == 1:
             (lane,) = state.lanes  # a worker's own: it goes on with it whichever worker it is now
             state = replace(state, turn=(lane.worker - here.worker) % here.workers)
-        self._resumed = state
         if here is not None:
-            self._wanted_epoch = state.epoch
+            self._resumed, self._wanted_epoch = state, state.epoch
         else:
-            self._board.next_epoch = state.epoch
-            self._running = self.noticing.last = None
+            self._check_not_kept()
+            self._go_on_from(state)
 
     def told(self) -> dict[str, Any]:
         """Return how far the consumer has come, as what JSON can hold."""
-        return to_dict(self._state(), self._identity())
+        self._own_board()
+        return to_dict(self._state() if place() is None else self._state_of_running(), self._identity())
 
     def _identity(self) -> Identity:
         _, world = ranks_of(self.options)
         return self.corpus.identity(self._deal(world, 1))
 
     def _state(self) -> EpochState:
-        loader = self.noticing.last
-        if place() is None and loader is not None:
-            return self._state_of_loader(loader)
+        next_epoch = self._board.next_epoch  # before workers are asked: they may begin it now
+        begun, loader, running = self._board.last_pass(), self.noticing.last, self._running
+        if begun is None or begun.serial <= self._told_at:
+            return self._base(next_epoch)
+        if loader is not None and loader.noticed_at >= begun.serial:
+            return self._base(next_epoch)  # its workers have begun nothing yet
+        if running is not None and running.serial == begun.serial:
+            return EpochState(running.epoch + 1) if running.is_over else self._state_of_running()
+        if loader is not None and loader.key == begun.loader_key:
+            return self._state_of_loader(loader, begun)
+        raise StateMismatch(
+            "another process iterates, whose consumer is not seen from here",
+            "give the dataset itself to the DataLoader, not one that is wrapped around it",
+        )
+
+    def _state_of_running(self) -> EpochState:
         running = self._running
         if running is None:
             return self._base(self._board.next_epoch)
-        if running.is_over and place() is None:
-            return EpochState(running.epoch + 1)
         share = running.share
         done = running.progress.rows - share.begins.rows
         is_even = done == running.samples or running.is_over
         return self._dealt(running.epoch, share.deal, share.start, {share.lane: running.progress}, is_even=is_even)
 
-    def _state_of_loader(self, loader: LoaderIteration) -> EpochState:
-        next_epoch = self._board.next_epoch  # before workers are asked: they may begin it now
-        begun = self._board.last_pass(loader.key)
-        if begun is None:
-            return self._base(next_epoch)
+    def _state_of_loader(self, loader: LoaderIteration, begun: Pass) -> EpochState:
         notes = [self._board.note_of(worker) for worker in range(loader.workers)]
         # One that has not started yet may still be noted with an earlier pass.
         ended = {
@@ -240,6 +283,9 @@ class Feed:
         rank, world = ranks_of(self.options)
         base = self._base(epoch)
         is_even = is_even and self.options.is_one_to_one and all(lane.rank == EVERY_RANK for lane in base.lanes)
+        rows = [deal.lane_rows(len(start.remainder), rank, worker) for worker in range(deal.workers)]
+        if place() is None and is_even and lanes == {worker: Progress(count) for worker, count in enumerate(rows)}:
+            return EpochState(epoch + 1)  # so every rank says, whether or not it has asked for one sample more
         whose = EVERY_RANK if is_even or world == 1 else rank
         return EpochState(
             epoch,

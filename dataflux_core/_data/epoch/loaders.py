@@ -37,10 +37,7 @@ def place() -> Place | None:
 
 
 def declare_iterable(kind: type) -> None:
-    """Let torch's DataLoader iterate over datasets of this kind, without importing torch for those who do not use it.
-
-    Where torch is imported later, the loader takes the dataset for one that is asked row by row.
-    """
+    """Let torch's DataLoader iterate over datasets of this kind; imports no torch for those who do not use it."""
     torch_data = sys.modules.get("torch.utils.data")
     if torch_data is not None and not issubclass(kind, torch_data.IterableDataset):
         torch_data.IterableDataset.register(kind)
@@ -56,12 +53,18 @@ class LoaderIteration:
     drop_last: bool
     in_order: bool
     attributes: dict[str, Any]  # the loader iterator's own; it counts batches as it hands them out
+    noticed_at: int  # the passes that had been begun by then
     batches: int = 0  # the count, once the iterator is gone
 
     @property
     def handed_out(self) -> int:
         """How many batches the consumer has been given."""
         return int(self.attributes["_num_yielded"]) if self.attributes else self.batches
+
+    @property
+    def keeps_workers(self) -> bool:
+        """Whether its workers live on from epoch to epoch, with what the dataset was when they started."""
+        return bool(self.attributes.get("_persistent_workers"))
 
     def end(self) -> None:
         """Keep nothing but the count."""
@@ -103,25 +106,26 @@ class Noticing:
     def __init__(self) -> None:
         self.last: LoaderIteration | None = None
 
-    def look(self, dataset: object) -> None:
-        """Look whether a loader is starting its workers now; called where a dataset is about to reach another process.
+    def look(self, dataset: object, begun: int) -> LoaderIteration | None:
+        """Return the loader that is starting its workers now, if it was not known; `begun` passes were begun before.
 
-        A plain DataLoader tells its dataset nothing, so its iterator is found among the callers.
+        Called where a dataset is about to reach another process. A plain DataLoader tells its
+        dataset nothing, so its iterator is found among the callers.
         """
         if "torch.utils.data.dataloader" not in sys.modules:
-            return
+            return None
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to the callers
         while frame is not None:
             iterator, loader = frame.f_locals.get("self"), frame.f_locals.get("loader")
             if loader is not None and getattr(iterator, "_dataset", None) is dataset:
-                self._remember(iterator, loader)
-                return
+                return self._remember(iterator, loader, begun)
             frame = frame.f_back
+        return None
 
-    def _remember(self, iterator: Any, loader: Any) -> None:  # noqa: ANN401 - torch's
+    def _remember(self, iterator: Any, loader: Any, begun: int) -> LoaderIteration | None:  # noqa: ANN401 - torch's
         attributes = vars(iterator)
         if self.last is not None and self.last.attributes is attributes:
-            return  # its next worker
+            return None  # its next worker
         noticed = LoaderIteration(
             int(attributes.get("_base_seed", 0)) & _MASK,
             loader.num_workers,
@@ -129,10 +133,12 @@ class Noticing:
             bool(loader.drop_last),
             getattr(loader, "in_order", True),
             attributes,
+            begun,
         )
         self.last = noticed
         # A loop that was left drops its iterator at once; how far it came must still be known then.
         weakref.finalize(iterator, noticed.end).atexit = False
+        return noticed
 
 
 _noticed: weakref.WeakSet[Any] = weakref.WeakSet()

@@ -54,15 +54,23 @@ class AheadBounds:
 
 def ranks_of(options: IterationOptions) -> tuple[int, int]:
     """Return (rank, world): as given, else torch.distributed's, else RANK and WORLD_SIZE of a launcher, else (0, 1)."""
+    return known_ranks(options) or (0, 1)
+
+
+def known_ranks(options: IterationOptions) -> tuple[int, int] | None:
+    """Return (rank, world) as above; None where nobody has said them, or not yet."""
     if options.rank is not None and options.world is not None:
         return options.rank, options.world
     distributed = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
+    told_rank, told_world = os.environ.get("RANK"), os.environ.get("WORLD_SIZE")
+    if told_rank is None and told_world in {None, "1"}:
+        return None
     try:
-        rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+        rank, world = int(told_rank or ""), int(told_world or "1")
     except ValueError as error:
-        told = f"RANK={os.environ.get('RANK')} WORLD_SIZE={os.environ.get('WORLD_SIZE')}"
+        told = f"RANK={told_rank} WORLD_SIZE={told_world}"
         raise InvalidArgument("rank", told, "whole numbers in the environment, or rank= and world=") from error
     check_ranks(rank, world)
     return rank, world
@@ -70,8 +78,8 @@ def ranks_of(options: IterationOptions) -> tuple[int, int]:
 
 def check_ranks(rank: int, world: int) -> None:
     """Raise InvalidArgument for a rank that is none of the world's."""
-    if not 0 <= rank < world:
-        raise InvalidArgument("rank", f"{rank} of world={world}", "0 <= rank < world")
+    if not (isinstance(rank, int) and isinstance(world, int) and 0 <= rank < world):
+        raise InvalidArgument("rank", f"{rank!r} of world={world!r}", "whole numbers, 0 <= rank < world")
 
 
 def checked_choice(argument: str, given: Any, choices: Any) -> Any:  # noqa: ANN401 - whatever a caller gives, a Literal
@@ -79,6 +87,12 @@ def checked_choice(argument: str, given: Any, choices: Any) -> Any:  # noqa: ANN
     if given not in get_args(choices):
         raise InvalidArgument(argument, repr(given), f"one of {', '.join(map(repr, get_args(choices)))}")
     return given
+
+
+def check_epoch(epoch: object) -> None:
+    """Raise InvalidArgument for what is no number of an epoch."""
+    if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
+        raise InvalidArgument("epoch", repr(epoch), "a whole number of at least 0")
 
 
 def check_batch_size(batch_size: object) -> None:
