@@ -168,24 +168,24 @@ class StreamingDataset(_Streaming):
 
     What samples become:
         data_type: "auto" (by extension, else by the first bytes), "image", "video", "audio", "text", "json", "npy",
-            "bytes", a decoder of `dataflux_core.decoders`, a function of its Encoded; or a mapping from columns to these.
+            "bytes", a decoder of `dataflux_core.decoders`, a function of its Encoded; or a mapping of columns to these.
         transforms: one function or several: a dict in; out a dict, None to drop the sample, a list or a generator of
             several. A Translation can be undone.
         on_bad_sample: "raise" a BadSample; "skip" it; "fill" what is lacking with the decoder's blank or
-            `fill_value[column]`; or a function of the BadSample and what there is of the sample, which returns a dict or
-            None. Errors about credentials and permissions are raised in any case.
+            `fill_value[column]`; or a function of the BadSample and what there is of the sample, which returns a dict
+            or None. Errors about credentials and permissions are raised in any case.
         max_bad_in_a_row, max_bad_samples: so many are borne in one process before TooManyBadSamples is raised: 100 in a
             row, without limit in all; None is no limit.
 
     The order:
         shuffle: False, the index's own; True: another in each epoch, by `seed`, any whole number (0).
         block_samples: so many neighbours stay together, blocks and their samples shuffled; 0: over the whole.
-        ranks_per_node: the ranks of a node keep to a share of the samples, for its cache; 0: they do not. States are then
-            gone on from with the same ranks only.
+        ranks_per_node: the ranks of a node keep to a share of the samples, for its cache; 0: they do not. States then
+            fit the same ranks only.
         rank, world: by default torch.distributed's, else those of RANK and WORLD_SIZE, else 0 of 1.
         tail: what does not divide by the ranks: "pad" with repeats, "drop" it, or leave ranks "uneven".
-        batch_size: samples dealt to one loader worker at a time, 1. Given as the loader's, it makes batches the same for
-            any number of workers.
+        batch_size: samples dealt to one loader worker at a time, 1. Given as the loader's, it makes batches the same
+            for any number of workers.
 
     Fetching, for each process:
         num_downloading_workers: requests in flight at most, 256; they take no threads.
@@ -231,7 +231,7 @@ class MixedDataset(_Streaming):
     In which order:
         schedule: "random", where luck decides which is next, within stretches of 128; "interleaved", evenly;
             "consecutive", one dataset after the other.
-        batches: "mixed"; or "one": each batch_size samples in a row are of one dataset, amounts rounded to such batches.
+        batches: "mixed"; or "one": each batch_size samples in a row are of one dataset, amounts rounded to whole ones.
 
     The other keywords are those of StreamingDataset: seed, tail, batch_size, rank, world, num_downloading_workers,
     prefetch_samples, prefetch_bytes. All datasets need the same dst, cache_limit, retention, storage_client. Raises
