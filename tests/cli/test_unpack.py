@@ -300,6 +300,26 @@ def test_a_journal_whose_last_record_is_cut_off_is_gone_on_with(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("samples")
+def test_a_journal_that_the_disk_takes_in_part_has_whole_records_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_write = os.write
+    target = tmp_path / "samples"
+    call = ["unpack", index_of(tmp_path), str(target), "--index_col_name", "data_id"]
+
+    def write(descriptor: int, content: bytes) -> int:
+        return true_write(descriptor, content[:-7] if len(content) == 32 * 24 else content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", write)
+        ran = dataflux(*call)
+    assert (ran.returncode, "make room there, then run the command again" in ran.stderr) == (1, True)
+    assert dataflux(*call).returncode == 0
+    assert samples_of(target) == EXPECTED
+    assert "wrote 0 files" in dataflux(*call).stderr
+
+
+@pytest.mark.usefixtures("samples")
 def test_two_processes_do_not_unpack_to_one_directory_at_once(tmp_path: Path) -> None:
     target = tmp_path / "samples"
     call = ["unpack", index_of(tmp_path), str(target), "--index_col_name", "data_id"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
+import threading
 from hashlib import md5
 from typing import TYPE_CHECKING
 
@@ -57,12 +59,13 @@ class UnpackJournal:
         """Open or begin it; raises FileNotWritten, also where another process is unpacking there."""
         self.path = directory / JOURNAL
         self._header = _header_of(binding)
+        self._lock = threading.Lock()
         self.facts = Facts(len(binding.index) * len(binding.loaded))
         with blamed(_WHAT, self.path):
             self._descriptor = os.open(self.path, _OPEN, 0o666)
         try:
             with blamed(_WHAT, self.path):
-                self._lock()
+                self._claim()
                 self._read()
         except BaseException:
             os.close(self._descriptor)
@@ -83,11 +86,19 @@ class UnpackJournal:
             return
         rows = [(number, size, crc32c_number(text) if text else UNKNOWN) for number, size, text in records]
         noted = np.array(rows, _RECORD)
-        self.facts.learn(noted["object"], noted["size"], noted["crc32c"])
-        with blamed(_WHAT, self.path):
-            os.write(self._descriptor, noted.tobytes())
+        with self._lock, blamed(_WHAT, self.path):
+            self.facts.learn(noted["object"], noted["size"], noted["crc32c"])
+            self._append(noted.tobytes())
 
-    def _lock(self) -> None:
+    def _append(self, content: bytes) -> None:
+        end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        if os.write(self._descriptor, content) < len(content):
+            # A record that was cut off would shift all that come after it.
+            os.ftruncate(self._descriptor, end)
+            os.lseek(self._descriptor, end, os.SEEK_SET)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _claim(self) -> None:
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             raise FileNotWritten(_WHAT, str(self.path), "it is no regular file; move it away")
         try:
@@ -100,7 +111,7 @@ class UnpackJournal:
         """Take over what is noted of the same index and columns; begin anew where it is another."""
         with os.fdopen(self._descriptor, "rb", closefd=False) as file:
             header = file.read(len(self._header))
-            # A record that was cut off would shift all that come after it.
+            # The last record may be cut off.
             records = np.frombuffer(_whole(file.read(self._max_bytes)), _RECORD) if header == self._header else None
         if records is None:
             if not _BEGIN.startswith(header[: len(_BEGIN)]):

@@ -219,7 +219,7 @@ class _Unpacking:
             present = None if size == UNKNOWN else self._tree.look(place, size, crc32c)
             if present is None or not present.is_whole:
                 missing.append(at)
-            elif self._journal.facts.sizes[first + at] == UNKNOWN:
+            elif self._journal.facts.sizes[first + at] != size:
                 records.append((first + at, size, crc32c))
         with self._lock:
             self._done.present += sum(path is not None for path in paths) - len(missing)
