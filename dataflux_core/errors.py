@@ -14,6 +14,8 @@ __all__ = [
     "BucketNotFound",
     "CacheUnusable",
     "ChecksumMismatch",
+    "ChunkUnavailable",
+    "ChunkWrong",
     "ConnectionBroken",
     "CredentialsMissing",
     "DatafluxError",
@@ -29,6 +31,7 @@ __all__ = [
     "ObjectNotFound",
     "PlaylistInvalid",
     "PlaylistProblem",
+    "RecordsUnusable",
     "ResumeFileUnusable",
     "S3CredentialsMissing",
     "ServiceRefused",
@@ -361,3 +364,51 @@ class PlaylistInvalid(DatafluxError):
         errors = [problem for problem in self.problems if problem.severity == "error"]
         more = f" (and {len(errors) - 1} more, see problems)" if len(errors) > 1 else ""
         return f"{self.source}: {errors[0]}{more}" if errors else f"{self.source}: no valid playlist"
+
+
+class ChunkWrong(DatafluxError):
+    """A host sends another chunk than the playlist describes."""
+
+    def __init__(self, subject: str, quantity: str, said: str, found: str) -> None:
+        super().__init__(subject, quantity, said, found)
+        self.subject, self.quantity, self.said, self.found = subject, quantity, said, found
+
+    def __str__(self) -> str:
+        said = f"{self.quantity} {self.found}, the playlist says {self.said}"
+        return f"{self.subject}: {said}; the chunk or the playlist is out of date"
+
+
+class ChunkUnavailable(DatafluxError):
+    """No host gives a chunk of a playlist; `errors` has what each of them answered."""
+
+    def __init__(self, chunk: str, errors: tuple[DatafluxError, ...], advice: str) -> None:
+        super().__init__(chunk, errors, advice)
+        self.chunk, self.errors, self.advice = chunk, errors, advice
+
+    @property
+    def statuses(self) -> frozenset[int]:
+        """The HTTP statuses among the answers."""
+        return frozenset(error.status for error in self.errors if isinstance(error, ServiceRefused))
+
+    def __str__(self) -> str:
+        return f"{self.chunk} cannot be had: {'; '.join(map(_answer_of, self.errors))}; {self.advice}"
+
+
+def _answer_of(error: DatafluxError) -> str:
+    """Say what one of several hosts answered: the advice is one for all of them."""
+    if isinstance(error, EndpointUnreachable):
+        return f"{error.endpoint}: cannot connect ({error.reason})"
+    if isinstance(error, ConnectionBroken):
+        return f"{error.subject}: {error.reason}"
+    return ServiceRefused.__str__(error) if isinstance(error, ServiceRefused) else str(error)
+
+
+class RecordsUnusable(DatafluxError):
+    """A chunk's bytes, or what the playlist says of them, do not give records."""
+
+    def __init__(self, chunk: str, problem: str, advice: str) -> None:
+        super().__init__(chunk, problem, advice)
+        self.chunk, self.problem, self.advice = chunk, problem, advice
+
+    def __str__(self) -> str:
+        return f"{self.chunk}: {self.problem}; {self.advice}"

@@ -1,0 +1,1 @@
+"""Chunks of playlists, from whichever host gives them."""

@@ -1,0 +1,281 @@
+"""Read chunks at once, from one thread, each where it is to be had."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import random
+import select
+import time
+from collections import deque
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from dataflux_core._plan.mirrors import HostBook
+from dataflux_core._run.fetching.quota import Quota
+from dataflux_core._run.fetching.web_origin import Ways
+from dataflux_core._run.flare.errands import Errand, Flight, beginning_of, fault_of, flight_to, hosts_of, outcome_of
+from dataflux_core._run.flare.options import StreamStats
+from dataflux_core._wire.message import retry_after_s
+from dataflux_core._wire.urls import origin_of
+from dataflux_core._wire.web import Content, Redirect
+from dataflux_core.errors import ChunkUnavailable, EndpointUnreachable, InvalidArgument
+
+if TYPE_CHECKING:
+    from dataflux_core._run.fetching.quota import Share
+    from dataflux_core._run.flare.options import StreamOptions
+    from dataflux_core._run.reading.bell import Bell
+    from dataflux_core._run.transport import Endpoint
+    from dataflux_core._wire.message import Answer
+    from dataflux_core._wire.web import Failure
+
+log = logging.getLogger(__name__)
+
+_DAMAGED_ROUNDS = 3  # in which all that is there was wrong: what was damaged on the way comes right
+_UNREACHED_ROUNDS = 3  # before any host has ever given anything: a wrong address should fail in a second
+_TURN_S = 0.01  # of each way out of this machine, where there are several: hardly ever
+_ADVICE = "check that the playlist is up to date, and the network"
+
+
+class ChunkLoop:
+    """What is under way in one thread: errands go in, their futures are set."""
+
+    def __init__(self, options: StreamOptions) -> None:
+        self._options = options
+        self._fetching = options.fetching
+        self.bell: Bell | None = None  # of the thread that runs now
+        self._book = HostBook()
+        self._ways = Ways(self._fetching)
+        self._quota = Quota(options.max_requests)
+        self._leases = ExitStack()
+        self._shares: dict[Endpoint, Share] = {}
+        self._waiting: deque[Errand] = deque()
+        self._pauses: list[tuple[float, int, Errand]] = []
+        self._numbers = itertools.count()
+        self._flights: set[Flight] = set()
+        self._counts = dict.fromkeys(("requests", "failures", "resumed", "hedged", "received_bytes"), 0)
+
+    @property
+    def stats(self) -> StreamStats:
+        return StreamStats(**self._counts, in_flight=len(self._flights))
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self._waiting or self._pauses or self._flights)
+
+    def add(self, errand: Errand) -> None:
+        """Take an errand in; one that names no web server ends at once."""
+        try:
+            errand.hosts = hosts_of(errand.ask)
+        except InvalidArgument as error:
+            _fail(errand, error)
+            return
+        errand.began_s = time.monotonic()
+        self._waiting.append(errand)
+
+    def turn(self) -> None:
+        """Send what may be sent, wait until something happens, take what has come."""
+        now_s = time.monotonic()
+        while self._pauses and self._pauses[0][0] <= now_s:
+            self._waiting.append(heapq.heappop(self._pauses)[2])
+        self._send_waiting()
+        patience_s = self._hedge(now_s) if self._options.hedge else None
+        if self._pauses:
+            pause_s = max(0.0, self._pauses[0][0] - time.monotonic())
+            patience_s = pause_s if patience_s is None else min(pause_s, patience_s)
+        for flight, answer in self._wait(patience_s):
+            if flight in self._flights:  # a read beside it may have ended it
+                self._judge(flight, answer)
+
+    def wait_idle(self, timeout_s: float) -> None:
+        """Wait for the bell."""
+        poller = select.poll()
+        if self.bell is not None:
+            poller.register(self.bell.fileno(), select.POLLIN)
+        poller.poll(timeout_s * 1000)
+
+    def drop_cancelled(self) -> None:
+        """Give up what nobody waits for any more."""
+        for flight in [flight for flight in self._flights if flight.errand.future.cancelled()]:
+            self._drop(flight)
+        self._waiting = deque(errand for errand in self._waiting if not errand.future.cancelled())
+        self._pauses = [pause for pause in self._pauses if not pause[2].future.cancelled()]
+        heapq.heapify(self._pauses)
+
+    def release(self) -> None:
+        """Give the connections back, where they are kept for others."""
+        self._leases.close()
+        self._shares.clear()
+
+    def end(self, error: BaseException) -> None:
+        """Give up everything: connections are dropped, whoever waits gets the error."""
+        errands = [*self._waiting, *(pause[2] for pause in self._pauses), *(flight.errand for flight in self._flights)]
+        for errand in errands:
+            if not errand.future.done():
+                _fail(errand, error)
+        self._waiting.clear()
+        self._pauses.clear()
+        self._flights.clear()
+        self.release()
+
+    def _send_waiting(self) -> None:
+        while self._waiting and len(self._flights) < self._options.max_requests:
+            errand = self._waiting.popleft()
+            if not errand.future.cancelled() and not self._launch(errand, self._place_for(errand)):
+                self._waiting.appendleft(errand)
+                return
+
+    def _place_for(self, errand: Errand) -> int:
+        now_s = time.monotonic()
+        places = errand.untried()
+        kept = errand.beginning
+        if kept is not None and kept.place in places and self._book.is_well(errand.hosts[kept.place], now_s):
+            return kept.place
+        chosen = self._book.choose([errand.hosts[place] for place in places], now_s, turn=errand.ask.turn)
+        return places[chosen]
+
+    def _launch(self, errand: Errand, place: int, *, is_hedge: bool = False) -> bool:
+        """Send a request, unless its way out is full."""
+        flight = flight_to(errand, place)
+        share = self._share_to(flight.url)
+        if share.transport.in_flight >= share.allowed and not is_hedge:
+            return False
+        flight.is_hedge = is_hedge
+        flight.began_s = time.monotonic()
+        flight.beside = self._book.began(flight.host)
+        errand.flights.append(flight)
+        self._flights.add(flight)
+        self._counts["resumed"] += flight.wanted.span is not None and errand.ask.span is None
+        self._send(flight, share)
+        return True
+
+    def _send(self, flight: Flight, share: Share) -> None:
+        share.transport.start(flight.request(), flight)
+        self._counts["requests"] += 1
+
+    def _share_to(self, url: str) -> Share:
+        endpoint = self._ways.to(origin_of(url))
+        share = self._shares.get(endpoint)
+        if share is None:
+            share = self._shares[endpoint] = self._leases.enter_context(self._quota.lend(endpoint))
+            if self.bell is not None:
+                share.transport.watch(self.bell.fileno())
+                self._leases.callback(share.transport.unwatch, self.bell.fileno())
+        return share
+
+    def _wait(self, patience_s: float | None) -> list[tuple[Flight, Answer]]:
+        busy = [share.transport for share in self._shares.values() if share.transport.in_flight]
+        if not busy:
+            if not self._waiting:
+                self.wait_idle(60.0 if patience_s is None else patience_s)
+            return []
+        if len(busy) > 1:  # two servers behind two proxies: each is looked after in turn
+            patience_s = _TURN_S if patience_s is None else min(_TURN_S, patience_s)
+        return [answer for transport in busy for answer in transport.wait(patience_s).answers]
+
+    def _judge(self, flight: Flight, answer: Answer) -> None:
+        errand = flight.errand
+        found = outcome_of(flight, answer)
+        if isinstance(found, Redirect):
+            flight.url, flight.redirects = found.url, flight.redirects + 1
+            self._send(flight, self._share_to(flight.url))
+            return
+        self._flights.discard(flight)
+        errand.flights.remove(flight)
+        now_s = time.monotonic()
+        if isinstance(found, Content):
+            self._counts["received_bytes"] += len(found.content)
+            self._book.served(
+                flight.host, flight.size or len(found.content), now_s - flight.began_s, flight.beside, now_s
+            )
+            for other in errand.flights.copy():
+                self._drop(other)
+            if errand.future.set_running_or_notify_cancel():
+                errand.future.set_result(found)
+            return
+        self._learn(flight, found, answer)
+        if not errand.flights:
+            self._go_on(errand)
+
+    def _learn(self, flight: Flight, found: Failure, answer: Answer) -> None:
+        """Note what went wrong, for the errand as for the host."""
+        errand, place = flight.errand, flight.place
+        log.debug("flare.failed host=%s reason=%s", flight.host, found.error)
+        self._counts["failures"] += 1
+        errand.errors[place] = found.error
+        errand.retry_after_s = max(errand.retry_after_s, retry_after_s(answer))
+        is_damaged = found.cure == "again" and errand.rounds < _DAMAGED_ROUNDS and not self._fetching.rule.never
+        is_curable = is_damaged or (found.cure == "rule" and self._fetching.rule.covers(answer))
+        errand.curable.discard(place)
+        if is_curable:
+            errand.curable.add(place)
+        beginning = None if self._fetching.rule.never else beginning_of(flight, answer)
+        if beginning is not None:
+            errand.beginning = beginning
+        else:
+            errand.tried.add(place)
+            if errand.beginning is not None and errand.beginning.place == place and not answer.refused:
+                errand.beginning = None  # what is there now may be something else
+        fault = fault_of(answer) if beginning is None else "missing"
+        draw = random.random()  # noqa: S311 - jitter
+        self._book.failed(flight.host, fault, time.monotonic(), draw=draw, retry_after_s=retry_after_s(answer))
+
+    def _go_on(self, errand: Errand) -> None:
+        """Try the next host, or all of them again after a pause, or give up."""
+        if errand.untried():
+            self._waiting.appendleft(errand)
+            return
+        errand.rounds += 1
+        delay_s = self._fetching.rule.policy.delay_s(
+            errand.rounds,
+            draw=random.random(),  # noqa: S311 - jitter
+            retry_after_s=errand.retry_after_s,
+        )
+        elapsed_s = time.monotonic() - errand.began_s
+        is_hopeless = not errand.curable or (errand.rounds >= _UNREACHED_ROUNDS and self._is_unreached(errand))
+        if is_hopeless or not self._fetching.rule.policy.allows(elapsed_s=elapsed_s, delay_s=delay_s):
+            errors = tuple(errand.errors[place] for place in sorted(errand.errors))
+            _fail(errand, ChunkUnavailable(errand.ask.subject, errors, _ADVICE))
+            return
+        errand.retry_after_s = 0.0
+        errand.tried -= errand.curable
+        heapq.heappush(self._pauses, (time.monotonic() + delay_s, next(self._numbers), errand))
+
+    def _is_unreached(self, errand: Errand) -> bool:
+        """Tell whether nothing shows that the curable hosts exist."""
+        reached = [self._book.has_served(errand.hosts[place]) for place in errand.curable]
+        refused = [isinstance(errand.errors[place], EndpointUnreachable) for place in errand.curable]
+        return all(refused) and not any(reached)
+
+    def _hedge(self, now_s: float) -> float | None:
+        """Ask a second host for what takes long; return when to look again, None where that is not needed."""
+        patience_s: float | None = None
+        for flight in list(self._flights):
+            errand = flight.errand
+            if flight.is_hedge or len(errand.flights) > 1:
+                continue
+            others = [place for place in errand.untried() if errand.hosts[place] != flight.host]
+            others = [place for place in others if self._book.is_well(errand.hosts[place], now_s)]
+            if not others:
+                continue
+            left_s = flight.began_s + self._book.hedge_after_s(flight.host, flight.size, flight.beside) - now_s
+            if left_s > 0:
+                patience_s = left_s if patience_s is None else min(patience_s, left_s)
+                continue
+            chosen = self._book.choose([errand.hosts[place] for place in others], now_s, turn=errand.ask.turn)
+            self._counts["hedged"] += 1
+            self._launch(errand, others[chosen], is_hedge=True)
+        return patience_s
+
+    def _drop(self, flight: Flight) -> None:
+        self._flights.discard(flight)
+        flight.errand.flights.remove(flight)
+        for share in self._shares.values():
+            share.transport.cancel(flight)
+        self._book.dropped(flight.host)
+
+
+def _fail(errand: Errand, error: BaseException) -> None:
+    if errand.future.set_running_or_notify_cancel():
+        errand.future.set_exception(error)

@@ -1,0 +1,165 @@
+"""Read chunks for all threads of a process, in a thread that is there while it is needed."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from dataflux_core._run.flare.errands import Errand
+from dataflux_core._run.flare.loop import ChunkLoop
+from dataflux_core._run.reading.bell import Bell
+from dataflux_core._run.reading.reader import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dataflux_core._run.flare.errands import ChunkAsk
+    from dataflux_core._run.flare.options import StreamOptions, StreamStats
+    from dataflux_core._wire.web import Content
+
+_HOLD_S = 0.2  # for which an idle thread holds on to its connections: reads that follow one another need no new lease
+_LINGER_S = 5.0  # then it ends
+_JOIN_S = 5.0
+
+
+class ChunkReader:
+    """Gives futures for chunks; its thread starts with the first of them and ends some seconds after the last."""
+
+    def __init__(self, options: StreamOptions) -> None:
+        self._options = options
+        self._inherited: list[object] = []  # never closed: TLS would say goodbye on a parent's connections
+        self._thread: threading.Thread | None = None
+        self._bell: Bell | None = None
+        self._loop = ChunkLoop(options)
+        self._begin()
+        _readers.add(self)
+
+    @property
+    def stats(self) -> StreamStats:
+        """What this process has read with these options."""
+        return self._loop.stats
+
+    def submit(self, ask: ChunkAsk) -> Future[Content]:
+        """Read what is asked for; the future raises ChunkUnavailable where no host gives it."""
+        errand = Errand(ask, Future())
+        with self._lock:
+            self._inbox.append(errand)
+            if self._thread is None:
+                self._bell = self._loop.bell = Bell()
+                self._thread = threading.Thread(target=self._work, name="dataflux-flare", daemon=True)
+                self._thread.start()
+            else:
+                self._wake()
+        return errand.future
+
+    def cancel(self, futures: Iterable[Future[Content]]) -> None:
+        """Give up reads: their requests are dropped."""
+        if sum([future.cancel() for future in futures]):
+            with self._lock:
+                self._has_cancelled = True
+                self._wake()
+
+    def stop(self) -> None:
+        """End the thread; whoever waits gets Stopped. A later read starts another one."""
+        with self._lock:
+            thread = self._thread
+            if thread is not None:
+                self._is_stopping = True
+                self._wake()
+        if thread is not None:
+            thread.join(_JOIN_S)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._inbox: deque[Errand] = deque()
+        self._thread = self._bell = None
+        self._is_awake = True  # the thread will look into the inbox before it waits
+        self._has_cancelled = self._is_stopping = False
+
+    def _wake(self) -> None:
+        if self._bell is not None and not self._is_awake:
+            self._is_awake = True
+            self._bell.ring()
+
+    def _start_over(self) -> None:
+        """Leave everything to the parent: its locks may be held, its connections are its own."""
+        self._inherited.append(self._loop)
+        self._loop = ChunkLoop(self._options)
+        self._begin()
+
+    def _work(self) -> None:
+        loop = self._loop
+        try:
+            while self._take_in():
+                loop.turn()
+        except BaseException as error:  # noqa: BLE001 - raised in the threads that wait
+            with self._lock:
+                self._finish(error)
+
+    def _take_in(self) -> bool:
+        """Hand over what has been asked; False, with everything put away, when nothing comes for long."""
+        for patience_s in (0.0, _HOLD_S, _LINGER_S):
+            if patience_s:
+                if patience_s == _LINGER_S:
+                    self._loop.release()
+                self._loop.wait_idle(patience_s)
+            self._hand_over()
+            if not self._loop.is_idle:
+                return True
+        with self._lock:
+            if self._inbox:
+                return True
+            self._finish(None)
+        return False
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            if self._bell is not None:
+                self._bell.hush()
+            errands, self._inbox = self._inbox, deque()
+            has_cancelled, self._has_cancelled = self._has_cancelled, False
+            self._is_awake = False
+            is_stopping = self._is_stopping
+        for errand in errands:
+            self._loop.add(errand)
+        if has_cancelled:
+            self._loop.drop_cancelled()
+        if is_stopping:
+            raise Stopped
+
+    def _finish(self, error: BaseException | None) -> None:
+        """Put everything away, with the lock held: the next read starts another thread."""
+        for errand in self._inbox:
+            self._loop.add(errand)
+        self._inbox.clear()
+        self._loop.end(error or Stopped())
+        if self._bell is not None:
+            self._bell.close()
+        self._thread = self._bell = self._loop.bell = None
+        self._is_awake, self._is_stopping = True, False
+
+
+_readers: weakref.WeakSet[ChunkReader] = weakref.WeakSet()
+_shared: dict[StreamOptions, ChunkReader] = {}
+
+
+def reader_of(options: StreamOptions) -> ChunkReader:
+    """Return the reader that all streams of this process with such options share."""
+    reader = _shared.get(options)
+    if reader is None:
+        reader = _shared.setdefault(options, ChunkReader(options))
+        atexit.register(reader.stop)  # a thread within libcurl must not outlive the interpreter
+    return reader
+
+
+def _start_all_over() -> None:
+    for reader in list(_readers):
+        reader._start_over()  # noqa: SLF001 - this module's own
+
+
+os.register_at_fork(after_in_child=_start_all_over)
