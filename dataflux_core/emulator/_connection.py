@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import httptools
 
@@ -19,7 +19,8 @@ from dataflux_core.emulator._http import FileSpan, Reply, Request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dataflux_core.emulator._app import App, Outcome
+    from dataflux_core.emulator._app import Outcome
+    from dataflux_core.emulator._counters import Counters
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 WITHOUT_BODY = frozenset({204, 304})  # nor a length
@@ -30,11 +31,21 @@ OLD = "1.0"
 OFFER, TUNNEL = b"upgrade", b"CONNECT"
 
 
+class Service(Protocol):
+    """What gives the answers: the storage service, or the files of a directory."""
+
+    counters: Counters
+
+    def begin(self, request: Request) -> Outcome: ...
+
+    def end(self, outcome: Outcome) -> None: ...
+
+
 @dataclass(slots=True, eq=False)
 class Front:
     """What all connections of a server share; `second` is a clock that nobody has to ask the system for."""
 
-    app: App
+    app: Service
     scheme: str
     lines: bytes = b""  # headers of every answer
     second: int = 0
@@ -200,6 +211,10 @@ class Connection(asyncio.Protocol):
         """Close the connection unless a request is being answered."""
         if self._outcome is None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Close the connection whatever is on its way."""
+        self._transport.abort()
 
     def _advance(self, since_s: float) -> None:
         """Answer what has arrived, as far as nothing has to be waited for; latencies count from a time on."""

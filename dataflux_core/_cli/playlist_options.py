@@ -1,0 +1,72 @@
+"""Read the options that commands on playlists share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dataflux_core._cli.command import TextType
+from dataflux_core._cli.text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class BaseUrlType(click.ParamType):  # type: ignore[type-arg] # generic only in later versions of click
+    """A directory of a web server; the "/" at its end may be left out."""
+
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from dataflux_core._wire.flare.chunk_urls import is_base  # noqa: PLC0415 - of an extra
+        from dataflux_core._wire.urls import shown_url  # noqa: PLC0415
+
+        url = value if value.endswith("/") else f"{value}/"
+        if not is_base(url):
+            self.fail(f"'{shown(shown_url(value))}': expected a directory such as https://host/path/", param, ctx)
+        return url
+
+
+class SpanType(click.ParamType):  # type: ignore[type-arg] # generic only in later versions of click
+    """Numbers from one on and below another: 3, 2:5, 10:, :4."""
+
+    name = "span"
+
+    def convert(self, value: str | slice, param: click.Parameter | None, ctx: click.Context | None) -> slice:
+        if isinstance(value, slice):
+            return value
+        start, colon, stop = value.partition(":")
+        if not all(text.isascii() and text.isdecimal() and len(text) < 19 for text in (start, stop) if text):  # noqa: PLR2004
+            self.fail(f"'{shown(value)}': expected whole numbers, such as 3, 2:5, 10: or :4", param, ctx)
+        if not colon:
+            if not start:
+                self.fail("'': expected whole numbers, such as 3, 2:5, 10: or :4", param, ctx)
+            return slice(int(start), int(start) + 1)
+        span = slice(int(start or 0), int(stop) if stop else None)
+        if span.stop is not None and span.stop <= span.start:
+            self.fail(f"'{shown(value)}': nothing is from {span.start} on and below {span.stop}", param, ctx)
+        return span
+
+
+_DESCRIBING = (
+    click.option(
+        "--mirror",
+        "mirrors",
+        multiple=True,
+        type=BaseUrlType(),
+        metavar="URL",
+        help="Where a copy lies: the same paths below another URL.",
+    ),
+    click.option("--description", type=TextType(), metavar="TEXT", help="What the data are."),
+    click.option("--license", type=TextType(), metavar="NAME", help="An SPDX identifier or a URL."),
+)
+
+
+def describing(command: F) -> F:
+    """Give a command the options that go into the headers of all streams."""
+    for option in reversed(_DESCRIBING):
+        command = option(command)
+    return command

@@ -1,0 +1,1 @@
+"""Flare streams: what their chunks hold."""

@@ -1,0 +1,72 @@
+"""Stack the arrays of many .npy files into one."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from numpy.lib import format as npy_format
+
+from dataflux_core._data.flare.sample_reading import content_of
+from dataflux_core._wire.flare.conventions import ITEM_BYTES
+from dataflux_core.errors import IndexUnusable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dataflux_core._data.flare.gathering import SampleFile
+
+_ADVICE = "mend or remove it, or pack into tar or parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayKind:
+    """What all the arrays of a stream are."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, file: SampleFile) -> ArrayKind:
+        """Learn it from the first of them; raises IndexUnusable where the file holds none."""
+        array = _array_in(file)
+        return cls(array.dtype, array.shape)
+
+    @property
+    def dtype_name(self) -> str:
+        """The name that headers have for the numbers; "" where there is none."""
+        name = self.dtype.newbyteorder("=").name
+        return name if name in ITEM_BYTES else ""
+
+    def write_header(self, out: BinaryIO, records: int) -> None:
+        """Write what stands before the numbers of so many arrays."""
+        described = {
+            "descr": npy_format.dtype_to_descr(self.dtype),
+            "fortran_order": False,
+            "shape": (records, *self.shape),
+        }
+        npy_format.write_array_header_1_0(out, described)
+
+    def numbers_of(self, file: SampleFile) -> bytes:
+        """Return the numbers of one array; raises IndexUnusable where it is another kind."""
+        array = _array_in(file)
+        if (array.dtype, array.shape) != (self.dtype, self.shape):
+            problem = (
+                f"{_said(array.dtype, array.shape)}, the first array of the folder {_said(self.dtype, self.shape)}"
+            )
+            raise IndexUnusable(file.path, problem, _ADVICE)
+        return array.tobytes()
+
+
+def _array_in(file: SampleFile) -> NDArray[Any]:
+    try:
+        array = npy_format.read_array(io.BytesIO(content_of(file)), allow_pickle=False)
+    except (ValueError, EOFError, TypeError, SyntaxError) as error:
+        raise IndexUnusable(file.path, f"no array that can be read ({error})", _ADVICE) from error
+    return array
+
+
+def _said(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
+    return f"{dtype} of shape {list(shape)}"

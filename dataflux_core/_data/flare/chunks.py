@@ -1,0 +1,222 @@
+"""Read the chunks of one stream, whole or in part."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._run.flare.errands import ChunkAsk
+from dataflux_core._run.flare.reader import reader_of
+from dataflux_core._wire.flare.conventions import base_of, mirrored
+from dataflux_core._wire.web import Span
+from dataflux_core.errors import ChunkUnavailable, InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from concurrent.futures import Future
+
+    from dataflux_core._data.flare.renewal import Streams
+    from dataflux_core._run.flare.options import StreamOptions
+    from dataflux_core._wire.flare.streams import StreamSpec
+    from dataflux_core._wire.web import Content
+    from dataflux_core.errors import DatafluxError
+
+_GONE = frozenset({401, 403, 404, 410})
+_EXPIRED = "ExpiredToken"  # with a 400: how Cloud Storage says that a signed URL is too old
+_USUAL_BYTES = 8 * 1024**2  # of a chunk whose size is not known, before any has come
+_FIRST_CHUNKS = 2  # at once: more of them would share the line with the one that is waited for
+_GROWTH = 2
+
+
+class Piece(NamedTuple):
+    """A chunk, or bytes [start, stop) of it."""
+
+    chunk: int
+    start: int = 0
+    stop: int | None = None  # None: to the end
+
+
+class Chunks:
+    """The chunks of one stream; nothing is kept of them."""
+
+    def __init__(self, spec: StreamSpec, streams: Streams, options: StreamOptions) -> None:
+        self.spec = spec
+        self.options = options
+        self._streams = streams
+        self._base = (-1, "")  # of what generation, what the URLs begin with
+
+    def size(self, chunk: int) -> int:
+        """Return the bytes of a chunk, UNKNOWN_SIZE where the playlist does not say."""
+        sizes = self.spec.conventions.sizes
+        return UNKNOWN_SIZE if sizes is None else sizes[chunk]
+
+    def read(self, piece: Piece) -> bytes:
+        """Return what is asked for; fewer bytes where a chunk ends before."""
+        for content in self.read_many([piece], max_bytes=1):
+            return content
+        raise RuntimeError(f"{self.spec.name}[{piece.chunk}]: neither bytes nor an error came")
+
+    def read_many(self, pieces: Iterable[Piece], *, max_bytes: int = 0) -> Generator[bytes, None, None]:
+        """Yield what is asked for, in order, further pieces under way, up to so many bytes or the options' limit."""
+        ahead = _Ahead(self, max_bytes or self.options.max_ahead_bytes)
+        try:
+            for piece in pieces:
+                yield from ahead.add(piece)
+            while ahead.pending:
+                yield ahead.take()
+        finally:
+            ahead.close()
+
+    def start(self, piece: Piece) -> _Pending:
+        """Send for a piece."""
+        generation = self._streams.generation
+        ask = self._ask(piece)
+        if isinstance(ask, bytes):
+            return _Pending(piece, generation, None, ask)
+        return _Pending(piece, generation, reader_of(self.options).submit(ask))
+
+    def finish(self, pending: _Pending) -> bytes:
+        """Wait for a piece; where its URL has expired the playlist is fetched again, once."""
+        if pending.future is None:
+            return pending.content
+        try:
+            return pending.future.result().content
+        except ChunkUnavailable as error:
+            failed = error
+        if not _is_gone(failed.errors):
+            raise self._named(pending.piece, failed.errors, failed.advice) from failed
+        why = self._streams.renew(pending.generation)
+        if why:
+            raise self._named(pending.piece, failed.errors, why) from failed
+        again = self.start(pending.piece)
+        if again.future is None:
+            return again.content
+        try:
+            return again.future.result().content
+        except ChunkUnavailable as error:
+            advice = "the playlist was fetched again and names no better URL: ask who publishes it"
+            raise self._named(pending.piece, error.errors, advice) from error
+
+    def cancel(self, pending: Iterable[_Pending]) -> None:
+        """Give up what is under way."""
+        reader_of(self.options).cancel([some.future for some in pending if some.future is not None])
+
+    def _ask(self, piece: Piece) -> ChunkAsk | bytes:
+        """Say what to read; the first playlist's sizes and sums hold, since the same bytes are meant."""
+        chunk, start, stop = piece
+        now = self._streams.now(self.spec.name)
+        if now is None or chunk >= len(now.content):
+            found = "no such stream" if now is None else f"{len(now.content)} chunks in it"
+            raise self._named(piece, (), f"the playlist was fetched again and has {found}: load it anew")
+        size = self.size(chunk)
+        end = stop if size < 0 or stop is None else min(stop, size)
+        span = None if start == 0 and (end is None or end == size) else Span(start, _open_end(end))
+        if span is not None and span.start >= span.stop:
+            return b""
+        conventions = self.spec.conventions
+        return ChunkAsk(
+            self._urls(now, chunk),
+            size,
+            "" if conventions.sha256 is None else conventions.sha256[chunk],
+            "" if conventions.crc32c is None else conventions.crc32c[chunk],
+            span,
+            chunk,
+            self.options.max_chunk_bytes,
+        )
+
+    def _urls(self, now: StreamSpec, chunk: int) -> tuple[str, ...]:
+        url = now.content[chunk]
+        mirrors = now.conventions.mirrors
+        if not mirrors:
+            return (url,)
+        generation = self._streams.generation
+        if self._base[0] != generation:
+            self._base = (generation, base_of(now.content))
+        return tuple(dict.fromkeys([url, *(mirrored(url, self._base[1], mirror) for mirror in mirrors)]))
+
+    def _named(self, piece: Piece, errors: tuple[DatafluxError, ...], advice: str) -> ChunkUnavailable:
+        return ChunkUnavailable(f"chunk {piece.chunk} of stream {self.spec.name!r}", errors, advice)
+
+
+class _Pending(NamedTuple):
+    """A piece on its way, or one that needs none."""
+
+    piece: Piece
+    generation: int  # of the playlist whose URL is asked
+    future: Future[Content] | None
+    content: bytes = b""
+
+
+class _Ahead:
+    """Pieces sent for before they are taken: few at first, then as many as limits allow."""
+
+    def __init__(self, chunks: Chunks, max_bytes: int) -> None:
+        self.pending: deque[_Pending] = deque()
+        self._chunks = chunks
+        self._max_bytes = max_bytes
+        self._most = _FIRST_CHUNKS
+        self._usual_bytes = _USUAL_BYTES
+        self._expected: deque[int] = deque()  # bytes, of each that is pending
+        self._process_id = os.getpid()
+
+    def add(self, piece: Piece) -> Generator[bytes, None, None]:
+        """Send for a piece; first yield what must be taken to make room."""
+        expected = self._size(piece)
+        while self.pending and (
+            sum(self._expected) + expected > self._max_bytes or len(self.pending) >= self._window(piece)
+        ):
+            yield self.take()
+        self.pending.append(self._chunks.start(piece))
+        self._expected.append(expected)
+
+    def take(self) -> bytes:
+        """Wait for the next piece."""
+        self._start_over()
+        content = self._chunks.finish(self.pending[0])
+        self.pending.popleft()
+        self._expected.popleft()
+        self._most = min(self._most * _GROWTH, self._chunks.options.max_requests)
+        self._usual_bytes = max(len(content), 1) if self._usual_bytes == _USUAL_BYTES else self._usual_bytes
+        self._usual_bytes = max(self._usual_bytes, len(content))
+        return content
+
+    def close(self) -> None:
+        """Give up what has not been taken; a fork's copy is the parent's."""
+        if self._process_id == os.getpid():
+            self._chunks.cancel(self.pending)
+
+    def _window(self, piece: Piece) -> int:
+        """Small parts are sent for at once: they do not keep each other waiting."""
+        return self._most if piece.stop is None else self._chunks.options.max_requests
+
+    def _size(self, piece: Piece) -> int:
+        if piece.stop is not None:
+            return piece.stop - piece.start
+        size = self._chunks.size(piece.chunk)
+        return self._usual_bytes if size < 0 else size
+
+    def _start_over(self) -> None:
+        """In a fork nobody reads what the parent sent for: send again."""
+        if self._process_id != os.getpid():
+            self._process_id = os.getpid()
+            self.pending = deque(self._chunks.start(pending.piece) for pending in self.pending)
+
+
+def _open_end(stop: int | None) -> int:
+    return stop if stop is not None else 1 << 62
+
+
+def _is_gone(errors: tuple[DatafluxError, ...]) -> bool:
+    """Tell whether a new URL may help."""
+    return any(getattr(error, "status", 0) in _GONE or getattr(error, "message", "") == _EXPIRED for error in errors)
+
+
+def checked_piece(chunk: int, start: int, stop: int | None, chunks: int) -> Piece:
+    """Return what a caller asks for; raises IndexError, InvalidArgument."""
+    if not -chunks <= chunk < chunks:
+        raise IndexError(f"chunk {chunk} of a stream of {chunks}")
+    if start < 0 or (stop is not None and stop < start):
+        raise InvalidArgument("start, stop", f"{start}, {stop}", "bytes from 0 on, the stop not before the start")
+    return Piece(chunk % chunks, start, stop)

@@ -1,0 +1,100 @@
+"""Remember which chunks of a pack are whole, so that another run goes on after them."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dataflux_core._data.flare.chunk_files import ChunkFacts
+from dataflux_core._data.index.scratch import locked
+from dataflux_core.errors import FileNotWritten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+JOURNAL = ".dataflux-pack"
+_ASIDE = ".dataflux-*.part"  # what `written_aside` leaves of a process that is killed
+
+
+class PackJournal:
+    """The chunks of a directory that is not finished: for each its name, what it was made of, what is known of it.
+
+    A line is written before its chunk takes its place: so each file that is there is one that the journal names.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._known: dict[str, dict[str, Any]] = {}
+        self._descriptor = -1
+
+    @classmethod
+    @contextmanager
+    def opened(cls, directory: Path) -> Iterator[Self]:
+        """Go on with what is in a directory, or begin; raises FileNotWritten where it is another's, or in use."""
+        path = directory / JOURNAL
+        if not path.exists() and any(directory.iterdir()):
+            reason = "it holds files already, none of them of a pack that was interrupted"
+            raise FileNotWritten("the playlist", str(directory), f"{reason}; choose another directory")
+        path.touch()
+        with locked(path) as is_ours:
+            if not is_ours:
+                raise FileNotWritten("the playlist", str(directory), "another process packs into it right now")
+            journal = cls(directory)
+            journal._open(path)
+            try:
+                yield journal
+            finally:
+                os.close(journal._descriptor)
+
+    def known(self, name: str, made_of: str) -> ChunkFacts | None:
+        """Return what is known of a chunk that is there whole and made of the same; None where it is to be written."""
+        line = self._known.get(name)
+        if line is None or line["made_of"] != made_of:
+            return None
+        facts = ChunkFacts(**line["facts"])
+        try:
+            return facts if (self._directory / name).stat().st_size == facts.size else None
+        except OSError:
+            return None
+
+    def note(self, name: str, made_of: str, facts: ChunkFacts) -> None:
+        """Remember a chunk that is about to take its place."""
+        line = {"name": name, "made_of": made_of, "facts": asdict(facts)}
+        os.write(self._descriptor, json.dumps(line).encode() + b"\n")
+        self._known[name] = line
+
+    def remove_others(self, wanted: set[str]) -> None:
+        """Remove the chunks of an earlier run that are no part of this one."""
+        for name in self._known.keys() - wanted:
+            (self._directory / name).unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """Forget it all: the playlist is there."""
+        (self._directory / JOURNAL).unlink()
+
+    def _open(self, path: Path) -> None:
+        content = path.read_bytes()
+        for line in content.split(b"\n"):
+            said = _said(line)
+            if said is not None:
+                self._known[os.path.basename(said["name"])] = said  # noqa: PTH119 - of a text
+        for aside in self._directory.glob(_ASIDE):
+            aside.unlink(missing_ok=True)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        if content and not content.endswith(b"\n"):
+            os.write(self._descriptor, b"\n")
+
+
+def _said(line: bytes) -> dict[str, Any] | None:
+    """Read a line; None for one that is damaged, as by a kill in its middle: its chunk is written anew."""
+    try:
+        said: dict[str, Any] = json.loads(line)
+        return said if isinstance(said["name"], str) and ChunkFacts(**said["facts"]) else None
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,88 @@
+"""Fetch a playlist again whose URLs have expired or moved."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dataflux_core._wire.flare.streams import StreamSpec
+from dataflux_core._wire.urls import shown_url
+from dataflux_core.errors import DatafluxError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+log = logging.getLogger(__name__)
+
+Loader: TypeAlias = Callable[[str], Mapping[str, StreamSpec]]
+
+_LEAST_INTERVAL_S = 5.0  # between two fetches that brought nothing new: a thousand missing chunks are one reason
+
+
+class Streams:
+    """The streams of a playlist as they are now, for all who read them; each change is another generation."""
+
+    def __init__(self, streams: Iterable[StreamSpec], source: str = "", load: Loader | None = None) -> None:
+        self._first = {stream.name: stream for stream in streams}
+        self._source = source
+        self._load = load
+        self._begin()
+
+    @property
+    def generation(self) -> int:
+        return self._generation
+
+    def now(self, name: str) -> StreamSpec | None:
+        """Return a stream as it is now, None where there is none of that name any more."""
+        return self._now.get(name)
+
+    def renew(self, seen: int) -> str:
+        """Fetch the playlist again, once for all who have seen the same generation fail.
+
+        Returns "" where there is another generation now, else why there is none.
+        """
+        with self._lock:
+            if self._generation != seen:
+                return ""
+            if self._load is None:
+                return "the playlist came from no URL, so that it cannot be fetched again: load it anew"
+            if self._why_not and time.monotonic() - self._asked_s < _LEAST_INTERVAL_S:
+                return self._why_not
+            self._why_not = self._fetch(self._load)
+            self._asked_s = time.monotonic()
+            return self._why_not
+
+    def _fetch(self, load: Loader) -> str:
+        shown = shown_url(self._source)
+        log.info("flare.renew source=%s", shown)
+        try:
+            found = dict(load(self._source))
+        except DatafluxError as error:
+            return f"the playlist could not be fetched again: {error}"
+        if {name: list(spec.content) for name, spec in found.items()} == {
+            name: list(spec.content) for name, spec in self._now.items()
+        }:
+            return f"the playlist at {shown} was fetched again and is the same: ask who publishes it"
+        self._now = found
+        self._generation += 1
+        return ""
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._process_id = os.getpid()
+        self._now: Mapping[str, StreamSpec] = self._first
+        self._generation = 0
+        self._asked_s = 0.0
+        self._why_not = ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_first": self._now, "_source": self._source, "_load": self._load}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._begin()
