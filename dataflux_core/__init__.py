@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     import dataflux_core.download
     import dataflux_core.errors
     import dataflux_core.fast_list
+    import dataflux_core.flare
     import dataflux_core.range_splitter
     import dataflux_core.streaming
     import dataflux_core.user_agent  # noqa: F401 - gives type checkers what __getattr__ gives at run time
 
-__all__ = ["costs", "decoders", "download", "errors", "fast_list", "range_splitter", "streaming", "user_agent"]
+__all__ = ["costs", "decoders", "download", "errors", "fast_list", "flare", "range_splitter", "streaming", "user_agent"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -42,6 +42,7 @@ MAX_DEPTH = 16  # mappings and lists within each other; the format needs four
 MAX_VALUES = 10_000_000
 MAX_CONTAINERS = 500_000  # mappings, lists, names in mappings: each takes some 300 bytes, a value in a list takes 60
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_LETTERS = frozenset("yYnN")  # booleans by the letter of YAML 1.1; hardly a parser does that, people name streams so
 _WRITE_OUT = "write the value out"
 _QUOTE = 'put it between quotes ("…")'
 
@@ -129,8 +130,8 @@ class _Builder:
         while not isinstance(event := self._event(), SequenceEndEvent):
             place = place_of(event)
             places.append(place)
-            self._count_value(place)
             path[-1] = len(values)
+            self._count_value(place)
             if isinstance(event, ScalarEvent):
                 values.append(self._scalar(event))
             else:
@@ -174,12 +175,14 @@ class _Builder:
             kind = meaning.problem or _kind(meaning.value)
             self._report(event, f"the name {quoted(text)} is {kind}, expected a text", _QUOTE)
             return None
-        if meaning.elsewhere and len(text) > 1:
-            self._report(event, f"the name {quoted(text)} is {meaning.elsewhere} in YAML 1.1", _QUOTE)
-            return None
-        if meaning.elsewhere:
-            self._warn(event, f"the name {quoted(text)} is {meaning.elsewhere} in YAML 1.1")
-        return text
+        if not meaning.elsewhere:
+            return text
+        message = f"the name {quoted(text)} is {meaning.elsewhere} in YAML 1.1"
+        if text in _LETTERS:
+            self._warn(event, message)
+            return text
+        self._report(event, message, _QUOTE)
+        return None
 
     def _scalar(self, event: ScalarEvent) -> Value:
         if event.anchor is not None or event.tag is not None:
@@ -190,7 +193,7 @@ class _Builder:
         meaning = meaning_of(text)
         if meaning.problem:
             self._report(event, meaning.problem, f"if it is a text, {_QUOTE}")
-            return None
+            return text
         if meaning.elsewhere:
             read = "text" if isinstance(meaning.value, str) else str(meaning.value)
             self._warn(event, f"{quoted(text)} is {read} in YAML 1.2 but {meaning.elsewhere} in YAML 1.1")

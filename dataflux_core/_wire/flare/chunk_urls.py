@@ -46,7 +46,7 @@ def check_chunks(content: Sequence[Value], path: ValuePath, problems: Problems) 
         right.append(value)
         sent.append(sendable)
     if len(set(sent)) != len(sent) and len(right) == len(content):
-        _name_repeated(sent, path, problems)
+        _name_repeated(right, sent, path, problems)
     return right
 
 
@@ -74,12 +74,12 @@ def flaw_of(url: str) -> tuple[str, str]:
     return f"{quoted(shown_url(url))} is no URL that can be asked for", "write it as https://host/path"
 
 
-def _name_repeated(sent: Sequence[str], path: ValuePath, problems: Problems) -> None:
+def _name_repeated(urls: Sequence[str], sent: Sequence[str], path: ValuePath, problems: Problems) -> None:
     first: dict[str, int] = {}
     for index, url in enumerate(sent):
         before = first.setdefault(url, index)
         if before != index:
-            message = f"{shown_url(url)} is content[{before}] as well"
+            message = f"{shown_url(urls[index])} is content[{before}] as well"
             problems.warn((*path, index), message, "name each chunk once; a copy elsewhere belongs under mirrors")
 
 

@@ -168,7 +168,8 @@ class HeaderReader:
         for index, chunk_bytes in enumerate(said.sizes):
             records = said.records[index] if said.records is not None else chunk_bytes // max(size, 1)
             if records * size != chunk_bytes:
-                message = f"{chunk_bytes} bytes are not {records} records of {size} bytes"
+                many = counted(records, "record") if said.records is not None else "a whole number of records"
+                message = f"{chunk_bytes} bytes are not {many} of {size} bytes"
                 advice = "correct sizes, records, dtype or shape"
                 self._problems.error((*self._path, "sizes", index), message, advice)
 

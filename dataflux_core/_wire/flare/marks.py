@@ -34,8 +34,7 @@ class Marks:
     def find(self, path: ValuePath) -> int:
         """Return the place of what `path` names, or of the nearest name above where that is not there."""
         marks, place = self, self.start
-        for number, step in enumerate(path):
-            is_last = number == len(path) - 1
+        for remaining, step in zip(range(len(path) - 1, -1, -1), path, strict=True):
             if isinstance(step, int):
                 if step >= len(marks.places):
                     return place
@@ -43,8 +42,10 @@ class Marks:
             elif step not in marks.keys:
                 return place
             else:
-                # What is missing in a mapping is missing behind its name.
-                place = marks.values[step] if is_last and step not in marks.children else marks.keys[step]
+                # What a mapping lacks it lacks behind its name; a list that begins lines below has a name too.
+                name, value = marks.keys[step], marks.values[step]
+                is_below = step in marks.children and name >> _LINE_SHIFT != value >> _LINE_SHIFT
+                place = name if remaining or is_below else value
             child = marks.children.get(step)
             if child is None:
                 return place

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dataflux_core._wire.flare.streams import StreamSpec
     from dataflux_core.errors import PlaylistProblem
 
-DEFAULT_MAX_BYTES = 256 * 1024**2  # two million chunks with sizes and checksums
+DEFAULT_MAX_BYTES = 256 * 1024**2  # a million and a half chunks with sizes, records, checksums
 
 
 class Found(NamedTuple):

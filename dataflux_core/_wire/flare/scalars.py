@@ -41,7 +41,6 @@ def _cases(word: str) -> tuple[str, str, str]:
     return word, word.title(), word.upper()
 
 
-# YAML 1.1 takes y and n for booleans; hardly a parser does, and they are common names.
 _WORDS = {
     **{word: Meaning(None) for word in ("", "~", *_cases("null"))},
     **{word: Meaning(value=True) for word in _cases("true")},

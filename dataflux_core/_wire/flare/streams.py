@@ -82,11 +82,12 @@ def _stream(name: str, body: Value, problems: Problems) -> StreamSpec | None:
 
 
 def _check_name(name: str, problems: Problems) -> None:
+    place = problems.marks.keys.get(name) if problems.marks is not None else None
     if _UNSHOWABLE.search(name):
         message = f"the name {quoted(name)} has a control character in it"
-        problems.error((name,), message, "name the stream by characters that can be seen")
+        problems.error((name,), message, "name the stream by characters that can be seen", place)
     elif not name.strip():
-        problems.warn((name,), f"the name {quoted(name)} cannot be seen", "give the stream a name")
+        problems.warn((name,), f"the name {quoted(name)} cannot be seen", "give the stream a name", place)
 
 
 def _headers(name: str, body: Mapping[str, Value], problems: Problems) -> dict[str, Value]:
