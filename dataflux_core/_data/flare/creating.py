@@ -1,0 +1,143 @@
+"""Say which streams files that lie on the web already make."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
+
+from dataflux_core._data.samples.kinds import kind_of_extension
+from dataflux_core._wire.flare.conventions import ENCODINGS, Conventions, base_of
+from dataflux_core._wire.flare.streams import StreamSpec
+from dataflux_core.errors import UnsafeName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from dataflux_core._data.flare.listed_files import ListedFiles
+    from dataflux_core._wire.flare.conventions import Compression, Encoding
+
+NO_EXTENSION = "file"  # the stream of files without one
+_KEY = "id"
+_SUFFIXES: dict[str, Compression] = {"gz": "gzip", "zst": "zstd"}
+_OTHER_NAMES = {"ndjson": "jsonl", "pq": "parquet", "feather": "arrow", "ipc": "arrow", "txt": "text", "npy": "npy"}
+_MEDIA = frozenset({"image", "audio", "video"})  # a file of these is one record
+_EXTENSION = re.compile(r"[A-Za-z0-9_]{1,16}")
+_SAFE = "/~!$&'()*+,;=:@"  # of a path, what need not be escaped
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What all streams of a new playlist say of themselves."""
+
+    base_url: str = ""  # that all URLs begin with, which mirrors take the place of
+    mirrors: tuple[str, ...] = ()
+    description: str = ""
+    license: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """The chunks of one stream as columns; what is not known is negative, or ""."""
+
+    urls: Sequence[str]
+    sizes: Sequence[int]
+    crc32cs: Sequence[str]
+    ending: str  # of their names, such as "jpg", "jsonl.gz"; "": none, or not the same
+
+
+def streams_of_files(
+    files: ListedFiles, url_of: Callable[[str], str], said: Said, stream: str = ""
+) -> list[StreamSpec]:
+    """Make a stream for each extension, or one of the name `stream`; those of the same base names share a key."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    stems: dict[str, list[str]] = defaultdict(list)
+    for row, name in enumerate(files.names):
+        stem, ending = split_name(name)
+        rows[ending].append(row)
+        stems[ending].append(stem)
+    if stream:
+        ending = next(iter(rows)) if len(rows) == 1 else ""
+        return [_stream(stream, _chunks(files, range(len(files.names)), url_of, ending), said)]
+    tied = _tied(stems)
+    return [
+        _stream(ending or NO_EXTENSION, _chunks(files, rows[ending], url_of, ending), said, _KEY * (ending in tied))
+        for ending in sorted(rows)
+    ]
+
+
+def stream_of_urls(name: str, chunks: Chunks, said: Said, key: str = "") -> StreamSpec:
+    """Make a stream of URLs that an index names."""
+    return _stream(name, chunks, said, key)
+
+
+def joined(base_url: str, name: str) -> str:
+    """Return the URL of a name below a base; raises UnsafeName where a client would ask for another."""
+    if any(part in {".", ".."} for part in name.split("/")):
+        raise UnsafeName(name, "no URL names it: a part is . or .., which clients resolve; rename it")
+    return base_url + quote(name, safe=_SAFE)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return the path up to the extension, with the extension in small letters; "jsonl.gz" is one."""
+    directory, slash, last = name.rpartition("/")
+    parts = last.split(".")
+    if len(parts) > 2 and parts[-1].lower() in _SUFFIXES and _EXTENSION.fullmatch(parts[-2]) and parts[-3]:  # noqa: PLR2004 - a stem before two
+        cut = 2
+    elif len(parts) > 1 and parts[-2] and _EXTENSION.fullmatch(parts[-1]):
+        cut = 1
+    else:
+        return name, ""
+    return f"{directory}{slash}{'.'.join(parts[:-cut])}", ".".join(parts[-cut:]).lower()
+
+
+def meaning_of(ending: str) -> tuple[Encoding | None, Compression | None]:
+    """Return what an extension tells of the bytes of a chunk."""
+    first, _, last = ending.partition(".")
+    compression = _SUFFIXES.get(last)
+    if first == "tgz":
+        first, compression = "tar", "gzip"
+    kind = kind_of_extension(first) or ""
+    known = first if first in ENCODINGS else _OTHER_NAMES.get(first, kind)
+    encoding = cast("Encoding", known) if known in ENCODINGS and first != "json" else None
+    return encoding, compression
+
+
+def _tied(stems: dict[str, list[str]]) -> set[str]:
+    """Return the extensions whose files have the same base names as those of another, hence the same samples."""
+    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for ending, names in stems.items():
+        alike[tuple(names)].append(ending)
+    # One key is one order of records: the extensions that most share have it.
+    largest = max(alike.values(), key=len, default=[])
+    return set(largest) if len(largest) > 1 else set()
+
+
+def _chunks(files: ListedFiles, rows: Iterable[int], url_of: Callable[[str], str], ending: str) -> Chunks:
+    picked = list(rows)
+    return Chunks(
+        [url_of(files.names[row]) for row in picked],
+        [files.sizes[row] for row in picked],
+        [files.crc32cs[row] for row in picked],
+        ending,
+    )
+
+
+def _stream(name: str, chunks: Chunks, said: Said, key: str = "") -> StreamSpec:
+    encoding, compression = meaning_of(chunks.ending)
+    base = base_of(chunks.urls)
+    mirrors = tuple(mirror + base.removeprefix(said.base_url) for mirror in said.mirrors)
+    headers = Conventions(
+        description=said.description,
+        license=said.license,
+        encoding=encoding,
+        compression=compression,
+        records=[1] * len(chunks.urls) if encoding in _MEDIA else None,
+        sizes=chunks.sizes if all(size >= 0 for size in chunks.sizes) else None,
+        crc32c=chunks.crc32cs if all(chunks.crc32cs) else None,
+        mirrors=mirrors,
+        key=key,
+    ).headers()
+    return StreamSpec.of(name, list(chunks.urls), headers)
