@@ -95,7 +95,7 @@ def _opened(source: str, options: Options) -> SampleIndex:
     from dataflux_core._data.index.opening import open_index  # noqa: PLC0415 - slow imports, of an extra
     from dataflux_core._data.index.sample_index import IndexOptions  # noqa: PLC0415
 
-    wanted = IndexOptions(options["columns"], max_samples=options["max_samples"])
+    wanted = IndexOptions(options["columns"], max_samples=options["max_samples"], lists_anew=True)
     is_directory = bool(_BUCKET_ALONE.match(source)) or ("://" in source and not _FILE.search(source.lower()))
     if is_directory and source.startswith(("gs://", "s3://")) and not source.endswith("/"):
         source += "/"

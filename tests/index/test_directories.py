@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflux_core._data.index.grouping import samples_of
+from dataflux_core._data.index.opening import open_index
+from dataflux_core._data.index.sample_index import IndexOptions
 from dataflux_core.emulator import Emulator, Memory
 from dataflux_core.errors import BucketNotFound, IndexUnusable, InvalidArgument
 from dataflux_core.fast_list import Listing, ListingController
@@ -203,3 +206,30 @@ def test_a_directory_in_a_temporary_place_is_one_too() -> None:
     with tempfile.TemporaryDirectory() as directory:
         as_directory({"a[1].jpg": b"x"}, Path(directory))
         assert all_rows(opened(directory))[0]["jpg"] == f"{directory}/a[1].jpg"
+
+
+def test_a_directory_with_an_index_of_its_own_is_what_that_says(tmp_path: Path) -> None:
+    written(tmp_path / "a.txt", b"1")
+    written(tmp_path / "b.txt", b"22")
+    pq.write_table(pa.table({"id": ["a"], "txt": ["a.txt"], "label": [3]}), tmp_path / "index.parquet")
+    index = open_index(tmp_path)
+    assert all_rows(index) == [{"id": "a", "txt": "a.txt", "label": 3}]
+    assert index.base == str(tmp_path)
+
+
+def test_a_bucket_with_an_index_of_its_own_is_what_that_says(tmp_path: Path, environment: None) -> None:
+    del environment
+    pq.write_table(pa.table({"txt": ["d/a.txt"], "label": [3]}), tmp_path / "index.parquet")
+    content = (tmp_path / "index.parquet").read_bytes()
+    with Emulator(buckets={"demo": Memory()}) as gcs:
+        os.environ.update(gcs.environ)
+        gcs.put("demo", "train/d/a.txt", b"1")
+        gcs.put("demo", "train/index.parquet", content)
+        index = open_index("gs://demo/train/")
+    assert (index.base, all_rows(index)) == ("gs://demo/train", [{"txt": "d/a.txt", "label": 3}])
+
+
+def test_a_directory_that_is_listed_anew_leaves_its_index_out(tmp_path: Path) -> None:
+    written(tmp_path / "a.txt", b"1")
+    written(tmp_path / "index.parquet", b"what was written before")
+    assert [row["id"] for row in all_rows(open_index(tmp_path, IndexOptions(lists_anew=True)))] == ["a"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ID = "id"
+OWN_INDEX = "index.parquet"  # of a directory: it says which samples there are, and is none
 NO_EXTENSION = "file"  # the column of files without one
 _MAX_EXTENSIONS = 256
 # What stands behind the last dot; a longer text is none, nor one with other characters, nor ".id", which names samples.
@@ -32,7 +33,7 @@ def samples_of(files: pa.Table, root: str, source: str) -> pa.Table:
     """Group files by what stands before their extensions: id, then for each extension where it lies, what is known.
 
     `files`: name (below `root`, UTF-8), size (bytes), perhaps crc32c, generation. Samples come in the order of names.
-    Hidden files, temporaries, directories are left out. Raises IndexUnusable.
+    Hidden files, temporaries, directories, the directory's own index are left out. Raises IndexUnusable.
     """
     files = _in_order(files.filter(_wanted(files.column("name"))))
     if not files.num_rows:
@@ -66,7 +67,7 @@ def _places(samples: NDArray[np.int32], rows: NDArray[np.int64], count: int) -> 
 
 def _wanted(names: pa.ChunkedArray) -> pa.ChunkedArray:
     unwanted = [getattr(pc, test)(names, text) for test, text in (*_HIDDEN, *_TEMPORARY, _DIRECTORY)]
-    return pc.invert(reduce(pc.or_, unwanted))
+    return pc.invert(reduce(pc.or_, unwanted, pc.equal(names, OWN_INDEX)))
 
 
 def _in_order(files: pa.Table) -> pa.Table:

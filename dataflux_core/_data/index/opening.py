@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from dataflux_core._data.index.csv_rows import csv_rows
 from dataflux_core._data.index.given_tables import rows_in_memory, rows_of_table
-from dataflux_core._data.index.grouping import ID, samples_of
+from dataflux_core._data.index.grouping import ID, OWN_INDEX, samples_of
 from dataflux_core._data.index.json_rows import json_rows
 from dataflux_core._data.index.mapped import MappedIndex, mapped
 from dataflux_core._data.index.parquet_files import filtered, parquet_part, parquet_rows
@@ -47,8 +47,9 @@ def open_index(
 ) -> SampleIndex:
     """Open a path, a URL, a directory, a Listing, or samples in memory; raises IndexUnusable or another DatafluxError.
 
-    Files: CSV, JSON, Parquet, a wildcard of them, split_file_texts.txt. Local Parquet files are read as rows are asked
-    for; everything else is copied once to a file that processes map. A remote file is brought here whole.
+    Files: CSV, JSON, Parquet, a wildcard of them, split_file_texts.txt. A directory that has an index.parquet of its
+    own is what that says, unless it is to be listed anew. Local Parquet files are read as rows are asked for;
+    everything else is copied once to a file that processes map. A remote file is brought here whole.
     """
     began_s = time.perf_counter()
     options = _checked(options or IndexOptions())
@@ -93,6 +94,8 @@ class _Opening:
 
     def directory(self, place: Place) -> SampleIndex:
         files, root = self._sources.files_below(place)
+        if not self._options.lists_anew and pc.any(pc.equal(files.column("name"), OWN_INDEX)).as_py():
+            return self.files(place_of(f"{root}{OWN_INDEX}"))
         return self._grouped(files, root, place.shown)
 
     def listing(self, listing: Listing) -> SampleIndex:

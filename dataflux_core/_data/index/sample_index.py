@@ -48,5 +48,6 @@ class IndexOptions:
     columns: tuple[str, ...] | None = None  # of what is read, these alone are kept; None: all
     filter: pc.Expression | None = None
     max_samples: int | None = None  # the first ones that the filter lets through
+    lists_anew: bool = False  # of a directory: its files, though it has an index of its own
     base: str = ""  # of a Listing: where its names lie, such as "gs://bucket"
     scratch: str = ""  # a directory for copies that are memory-mapped; "": the system's for temporaries
