@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,3 +59,10 @@ def taken(iterator: Iterator[Any], count: int) -> list[int]:
 def in_turn(iterators: Sequence[Iterator[Any]], rounds: int) -> list[int]:
     """Take a sample of each rank, round after round, as ranks do that wait for each other."""
     return [next(iterator)["n"] for _ in range(rounds) for iterator in iterators]
+
+
+def as_plain_rank(dataset: StreamingDataset, rank: int, told: Any) -> None:
+    """Be a rank of two, in a process of its own."""
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2")
+    given = [numbers(dataset), numbers(dataset)]
+    told.put((rank, given, dataset.state_dict()))

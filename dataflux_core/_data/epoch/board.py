@@ -119,12 +119,18 @@ class Board:
                 if known.loader_key == loader_key:
                     _PASS.pack_into(self._memory, _pass_at(known.serial - 1), _NO_LOADER, known.number, known.epoch)
 
+    def pass_of(self, loader_key: int, number: int) -> Pass | None:
+        """Return a pass, if any worker has begun it."""
+        return next(
+            (known for known in self._passes() if (known.loader_key, known.number) == (loader_key, number)), None
+        )
+
     def begin(self, loader_key: int, number: int, wanted_epoch: int | None = None) -> Pass:
         """Return a pass, the same to all workers: of the next epoch, or of that which the first of them wants."""
         with self._locked():
-            for known in self._passes():
-                if (known.loader_key, known.number) == (loader_key, number):
-                    return known
+            known = self.pass_of(loader_key, number)
+            if known is not None:
+                return known
             next_epoch, begun = _HEADER.unpack_from(self._memory)
             epoch = next_epoch if wanted_epoch is None else wanted_epoch
             _PASS.pack_into(self._memory, _pass_at(begun), loader_key, number, epoch)

@@ -221,7 +221,8 @@ class Feed:
     def told(self) -> dict[str, Any]:
         """Return how far the consumer has come, as what JSON can hold."""
         self._own_board()
-        return to_dict(self._state() if place() is None else self._state_of_running(), self._identity())
+        here = place()
+        return to_dict(self._state() if here is None else self._state_of_worker(here), self._identity())
 
     def _identity(self) -> Identity:
         _, world = ranks_of(self.options)
@@ -235,7 +236,7 @@ class Feed:
         if loader is not None and loader.noticed_at >= begun.serial:
             return self._base(next_epoch)  # its workers have begun nothing yet
         if running is not None and running.serial == begun.serial:
-            return EpochState(running.epoch + 1) if running.is_over else self._state_of_running()
+            return EpochState(running.epoch + 1) if running.is_over else self._state_of_running(running)
         if loader is not None and loader.key == begun.loader_key:
             return self._state_of_loader(loader, begun)
         raise StateMismatch(
@@ -243,10 +244,20 @@ class Feed:
             "give the dataset itself to the DataLoader, not one that is wrapped around it",
         )
 
-    def _state_of_running(self) -> EpochState:
-        running = self._running
-        if running is None:
-            return self._base(self._board.next_epoch)
+    def _state_of_worker(self, here: Place) -> EpochState:
+        """Tell of its own share alone, also before it has begun, as a loader that keeps its state wants it."""
+        if self._running is not None:
+            return self._state_of_running(self._running)
+        begun = self._board.pass_of(here.loader_key, self._passes)
+        epoch = self._board.next_epoch if begun is None else begun.epoch
+        if self._wanted_epoch is not None:
+            epoch = self._wanted_epoch
+        start = self._start(epoch, here.workers)
+        lane = (here.worker + start.turn) % here.workers
+        _, world = ranks_of(self.options)
+        return self._dealt(epoch, self._deal(world, here.workers), start, {lane: start.of(lane)}, is_even=True)
+
+    def _state_of_running(self, running: _Running) -> EpochState:
         share = running.share
         done = running.progress.rows - share.begins.rows
         is_even = done == running.samples or running.is_over
