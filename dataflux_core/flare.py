@@ -8,7 +8,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataflux_core._data.flare.renewal import Streams
+from dataflux_core._data.flare.stream import Stream
+from dataflux_core._data.flare.zipping import zipped
 from dataflux_core._plan.remote import RemoteObjects
+from dataflux_core._run.flare.options import StreamOptions, StreamStats
 from dataflux_core._wire.flare.conventions import Compression, Conventions, Encoding
 from dataflux_core._wire.flare.reading import DEFAULT_MAX_BYTES, problems_of, read_playlist
 from dataflux_core._wire.flare.streams import StreamSpec
@@ -19,12 +23,24 @@ from dataflux_core.errors import InvalidArgument, PlaylistInvalid, PlaylistProbl
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Compression", "Conventions", "Encoding", "Playlist", "PlaylistProblem", "StreamSpec"]
+    from dataflux_core._data.flare.decoding import Record
+
+__all__ = [
+    "Compression",
+    "Conventions",
+    "Encoding",
+    "Playlist",
+    "PlaylistProblem",
+    "Stream",
+    "StreamOptions",
+    "StreamSpec",
+    "StreamStats",
+]
 
 _NOWHERE = "the text"
 
 
-class Playlist(Mapping[str, StreamSpec]):
+class Playlist(Mapping[str, Stream]):
     """Streams by name, in the order of the playlist; not changed once it is made."""
 
     def __init__(self, streams: Iterable[StreamSpec] = (), *, source: str = "") -> None:
@@ -34,6 +50,7 @@ class Playlist(Mapping[str, StreamSpec]):
         if len(self._streams) != len(listed):
             raise PlaylistInvalid(_named(source), problems_of(listed))
         self.source = source  # where it was read, "" where nowhere
+        self._now = Streams(listed, source, _fetched_streams if _is_url(source) else None)
 
     @classmethod
     def load(cls, source: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Playlist:
@@ -51,7 +68,7 @@ class Playlist(Mapping[str, StreamSpec]):
         text = os.fspath(source)
         if "\0" in text:
             raise InvalidArgument("source", repr(text), "a path, a URL, or a text with line breaks")
-        is_url = isinstance(source, str) and "://" in text.partition("?")[0]
+        is_url = isinstance(source, str) and _is_url(text)
         content = _fetched(text, max_bytes) if is_url else _read(Path(text), max_bytes)
         return cls.parse(content, source=text, max_bytes=max_bytes)
 
@@ -79,8 +96,22 @@ class Playlist(Mapping[str, StreamSpec]):
                 raise PlaylistInvalid(_named(self.source), problems)
         return written(self._streams.values())
 
-    def __getitem__(self, name: str) -> StreamSpec:
-        return self._streams[name]
+    def stream(self, name: str, options: StreamOptions | None = None) -> Stream:
+        """Return a stream that is read as the options say."""
+        return Stream(self._streams[name], self._now, options)
+
+    def zip(
+        self, *names: str, start: int = 0, stop: int | None = None, options: StreamOptions | None = None
+    ) -> Iterator[tuple[Record, ...]]:
+        """Yield records [start, stop) of several streams side by side, however each is cut into chunks.
+
+        Raises RecordsUnusable where their numbers of records differ: at once where the playlist gives these, else at
+        the end of the shortest.
+        """
+        return zipped([self.stream(name, options) for name in names], start, stop)
+
+    def __getitem__(self, name: str) -> Stream:
+        return self.stream(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._streams)
@@ -90,7 +121,17 @@ class Playlist(Mapping[str, StreamSpec]):
 
     def __repr__(self) -> str:
         source = f" from {_named(self.source)}" if self.source else ""
-        return f"<Playlist{source}: {', '.join(f'{stream.name!r} {len(stream.content)}' for stream in self.values())}>"
+        streams = ", ".join(f"{stream.name!r} {len(stream.content)}" for stream in self._streams.values())
+        return f"<Playlist{source}: {streams}>"
+
+
+def _is_url(source: str) -> bool:
+    return "://" in source.partition("?")[0]
+
+
+def _fetched_streams(url: str) -> dict[str, StreamSpec]:
+    """Read a playlist again whose chunks have moved."""
+    return Playlist.load(url)._streams  # noqa: SLF001 - this module's own
 
 
 def _read(path: Path, max_bytes: int) -> bytes:

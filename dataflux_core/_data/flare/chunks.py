@@ -82,7 +82,7 @@ class Chunks:
         if pending.future is None:
             return pending.content
         try:
-            return pending.future.result().content
+            return self._taken(pending.piece, pending.future)
         except ChunkUnavailable as error:
             failed = error
         if not _is_gone(failed.errors):
@@ -94,7 +94,7 @@ class Chunks:
         if again.future is None:
             return again.content
         try:
-            return again.future.result().content
+            return self._taken(pending.piece, again.future)
         except ChunkUnavailable as error:
             advice = "the playlist was fetched again and names no better URL: ask who publishes it"
             raise self._named(pending.piece, error.errors, advice) from error
@@ -102,6 +102,16 @@ class Chunks:
     def cancel(self, pending: Iterable[_Pending]) -> None:
         """Give up what is under way."""
         reader_of(self.options).cancel([some.future for some in pending if some.future is not None])
+
+    def _taken(self, piece: Piece, future: Future[Content]) -> bytes:
+        """Wait; make sure that a part up to the end goes there, where that end was not known before."""
+        found = future.result()
+        if piece.stop is None and found.total > piece.start + len(found.content):
+            asked = f"read({piece.chunk}, {piece.start}) of a chunk of {found.total} bytes"
+            raise InvalidArgument(
+                "max_chunk_bytes", f"{self.options.max_chunk_bytes}", f"enough for {asked}, or a stop"
+            )
+        return found.content
 
     def _ask(self, piece: Piece) -> ChunkAsk | bytes:
         """Say what to read; the first playlist's sizes and sums hold, since the same bytes are meant."""
@@ -111,8 +121,9 @@ class Chunks:
             found = "no such stream" if now is None else f"{len(now.content)} chunks in it"
             raise self._named(piece, (), f"the playlist was fetched again and has {found}: load it anew")
         size = self.size(chunk)
-        end = stop if size < 0 or stop is None else min(stop, size)
-        span = None if start == 0 and (end is None or end == size) else Span(start, _open_end(end))
+        end = stop if size < 0 else size if stop is None else min(stop, size)
+        is_whole = start == 0 and end in (None, size)
+        span = None if is_whole else Span(start, start + self.options.max_chunk_bytes if end is None else end)
         if span is not None and span.start >= span.stop:
             return b""
         conventions = self.spec.conventions
@@ -202,10 +213,6 @@ class _Ahead:
         if self._process_id != os.getpid():
             self._process_id = os.getpid()
             self.pending = deque(self._chunks.start(pending.piece) for pending in self.pending)
-
-
-def _open_end(stop: int | None) -> int:
-    return stop if stop is not None else 1 << 62
 
 
 def _is_gone(errors: tuple[DatafluxError, ...]) -> bool:

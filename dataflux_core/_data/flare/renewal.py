@@ -30,7 +30,12 @@ class Streams:
         self._first = {stream.name: stream for stream in streams}
         self._source = source
         self._load = load
-        self._begin()
+        self._lock = threading.Lock()
+        self._process_id = os.getpid()
+        self._now: Mapping[str, StreamSpec] = self._first
+        self._generation = 0
+        self._asked_s = 0.0
+        self._why_not = ""  # of the last fetch
 
     @property
     def generation(self) -> int:
@@ -45,6 +50,8 @@ class Streams:
 
         Returns "" where there is another generation now, else why there is none.
         """
+        if self._process_id != os.getpid():  # of a fork's parent, one of whose threads may hold it
+            self._process_id, self._lock = os.getpid(), threading.Lock()
         with self._lock:
             if self._generation != seen:
                 return ""
@@ -71,18 +78,5 @@ class Streams:
         self._generation += 1
         return ""
 
-    def _begin(self) -> None:
-        self._lock = threading.Lock()
-        self._process_id = os.getpid()
-        self._now: Mapping[str, StreamSpec] = self._first
-        self._generation = 0
-        self._asked_s = 0.0
-        self._why_not = ""
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_first": self._now, "_source": self._source, "_load": self._load}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
-        self._begin()
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Streams, (list(self._now.values()), self._source, self._load)

@@ -1,0 +1,104 @@
+"""Turn chunks into records as a stream's headers say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+
+from dataflux_core._data.flare.line_records import csv_records, jsonl_records, text_records
+from dataflux_core._data.flare.tar_records import tar_records
+from dataflux_core._data.flare.unfolding import unfolded
+from dataflux_core._data.samples.choice import chosen_decoders
+from dataflux_core._data.samples.encoded import Encoded
+from dataflux_core._wire.flare.marks import quoted
+from dataflux_core.errors import DatafluxError, ExtraMissing, RecordsUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from dataflux_core._data.samples.encoded import Decoder
+    from dataflux_core._wire.flare.streams import StreamSpec
+
+Record: TypeAlias = Any  # what the encoding makes of it
+
+WHOLE = frozenset({"image", "audio", "video"})  # of which a chunk is one record
+_LINES: dict[str, Callable[[BinaryIO], Iterator[Any]]] = {
+    "text": text_records,
+    "jsonl": jsonl_records,
+    "csv": csv_records,
+}
+_TABLES = frozenset({"parquet", "arrow", "npy", "npz"})
+
+
+class RecordDecoder:
+    """What the headers of one stream say of its chunks' bytes.
+
+    Raises RecordsUnusable for an encoding or a compression that this version does not know, ExtraMissing.
+    """
+
+    def __init__(self, spec: StreamSpec, max_bytes: int) -> None:
+        said = spec.conventions
+        self._name = spec.name
+        self._said = said
+        self._max_bytes = max_bytes
+        for header, meant in (("encoding", said.encoding), ("compression", said.compression)):
+            if header in spec.headers and meant is None:
+                problem = f"its {header} {quoted(str(spec.headers[header]))} is not known to this version"
+                raise RecordsUnusable(f"stream {spec.name!r}", problem, "take the chunks themselves, or update")
+        self.encoding = said.encoding or "raw"
+        self.record_bytes = said.record_bytes if self.encoding == "raw" else None
+        self._whole: Decoder | None = None
+        if self.encoding in WHOLE:
+            self._whole = chosen_decoders(["chunk"], self.encoding)["chunk"]  # type: ignore[arg-type] # of the three
+        elif self.encoding in _TABLES or self.record_bytes is not None:
+            _tables()
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether each chunk is one record."""
+        return self.encoding in WHOLE or (self.encoding == "raw" and self.record_bytes is None)
+
+    def records(self, content: bytes, chunk: int, url: str) -> Iterator[Record]:
+        """Yield the records of one chunk, decoded one by one where that is possible; raises RecordsUnusable."""
+        try:
+            yield from self._decoded(content, url)
+        except DatafluxError:
+            raise
+        except Exception as error:  # hostile bytes make libraries raise anything
+            problem = f"no {self.encoding} chunk: {type(error).__name__}: {error}"
+            raise RecordsUnusable(self.name_of(chunk), problem, "mend it, or correct the stream's headers") from error
+
+    def name_of(self, chunk: int) -> str:
+        return f"chunk {chunk} of stream {self._name!r}"
+
+    def _decoded(self, content: bytes, url: str) -> Iterator[Record]:
+        file = unfolded(content, self._said.compression, self._max_bytes)
+        if self.encoding in _LINES:
+            yield from _LINES[self.encoding](file)
+        elif self.encoding == "tar":
+            yield from tar_records(file, self._max_bytes)
+        else:
+            stored = content if self._said.compression is None else file.read()
+            yield from self._of_bytes(stored, url)
+
+    def _of_bytes(self, content: bytes, url: str) -> Iterator[Record]:
+        if self._whole is not None:
+            yield self._whole(Encoded(content, url))
+        elif self.encoding == "parquet":
+            yield from _tables().parquet_records(content, self._max_bytes)
+        elif self.encoding == "arrow":
+            yield from _tables().arrow_records(content, self._max_bytes)
+        elif self.encoding in _TABLES:
+            yield from _tables().array_records(content, self._max_bytes)
+        elif self.record_bytes is not None:
+            yield from _tables().raw_records(content, self._said.dtype, self._said.shape or ())
+        else:
+            yield content
+
+
+def _tables() -> ModuleType:
+    try:
+        from dataflux_core._data.flare import table_records  # noqa: PLC0415 - numpy and pyarrow are extras
+    except ImportError as error:
+        raise ExtraMissing("records of tables or arrays", "streaming") from error
+    return table_records
