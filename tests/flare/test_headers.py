@@ -99,8 +99,8 @@ WRONG = [
         id="true is no number",
     ),
     pytest.param(
-        "sizes: [7, 1.0]",
-        '3:16: error: s.headers.sizes[1]: sizes has "1.0", expected a number of bytes',
+        "sizes: [7, 1.5]",
+        '3:16: error: s.headers.sizes[1]: sizes has "1.5", expected a number of bytes',
         id="half a byte",
     ),
     pytest.param(

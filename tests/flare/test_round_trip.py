@@ -160,6 +160,8 @@ def test_what_we_say_both_versions_read_alike_a_reader_of_1_1_does(text: str) ->
     tag = resolver.resolve(yaml.ScalarNode, text, (True, False))
     kinds = {"null": type(None), "bool": bool, "int": int, "float": float, "str": str}
     kind = kinds.get(tag.rpartition(":")[2])
+    if text in ("!", "&", "*"):
+        return  # signs, which never stand there
     if not meaning.elsewhere and not meaning.problem:
         assert kind is type(meaning.value)
     elif text not in ("y", "Y", "n", "N") and kind is type(meaning.value):

@@ -29,22 +29,16 @@ def check_chunks(content: Sequence[Value], path: ValuePath, problems: Problems) 
     right: list[str] = []
     sent: list[str] = []
     for index, value in enumerate(content):
-        if not isinstance(value, str):
-            problems.error((*path, index), f"{_named(value)}, expected a URL", _WEB_ALONE)
-            continue
-        try:
-            sendable = web_url(value) if _WEB.match(value) else ""
-        except InvalidArgument:
-            sendable = ""
-        if not sendable or not _HOST.match(sendable):
-            message, advice = flaw_of(value)
-            problems.error((*path, index), message, advice)
-            continue
-        if "#" in value:
-            message = f"{shown_url(value)} has a fragment, which is never sent"
-            problems.warn((*path, index), message, "leave out what follows the #; write a # of the path as %23")
-        right.append(value)
-        sent.append(sendable)
+        sendable = _sendable(value) if isinstance(value, str) else ""
+        if isinstance(value, str) and sendable:
+            right.append(value)
+            sent.append(sendable)
+            if "#" in value and not problems.more("warning"):
+                message = f"{shown_url(value)} has a fragment, which is never sent"
+                problems.warn((*path, index), message, "leave out what follows the #; write a # of the path as %23")
+        elif not problems.more("error"):
+            wrong = flaw_of(value) if isinstance(value, str) else (f"{_named(value)}, expected a URL", _WEB_ALONE)
+            problems.error((*path, index), *wrong)
     if len(set(sent)) != len(sent) and len(right) == len(content):
         _name_repeated(right, sent, path, problems)
     return right
@@ -52,11 +46,8 @@ def check_chunks(content: Sequence[Value], path: ValuePath, problems: Problems) 
 
 def is_base(url: str) -> bool:
     """Tell whether a URL can stand before the paths of chunks: a directory of a web server."""
-    try:
-        sendable = web_url(url) if _WEB.match(url) else ""
-    except InvalidArgument:
-        return False
-    return bool(_HOST.match(sendable)) and sendable.endswith("/") and "?" not in url and "#" not in url
+    sendable = _sendable(url)
+    return sendable.endswith("/") and "?" not in url and "#" not in url
 
 
 def flaw_of(url: str) -> tuple[str, str]:
@@ -74,11 +65,20 @@ def flaw_of(url: str) -> tuple[str, str]:
     return f"{quoted(shown_url(url))} is no URL that can be asked for", "write it as https://host/path"
 
 
+def _sendable(url: str) -> str:
+    """Return what is sent for a URL of a web server, "" where it is none."""
+    try:
+        sendable = web_url(url) if _WEB.match(url) else ""
+    except InvalidArgument:
+        return ""
+    return sendable if _HOST.match(sendable) else ""
+
+
 def _name_repeated(urls: Sequence[str], sent: Sequence[str], path: ValuePath, problems: Problems) -> None:
     first: dict[str, int] = {}
     for index, url in enumerate(sent):
         before = first.setdefault(url, index)
-        if before != index:
+        if before != index and not problems.more("warning"):
             message = f"{shown_url(urls[index])} is content[{before}] as well"
             problems.warn((*path, index), message, "name each chunk once; a copy elsewhere belongs under mirrors")
 

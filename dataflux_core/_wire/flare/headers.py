@@ -109,6 +109,8 @@ class HeaderReader:
             return None
         wrong = [index for index, value in enumerate(values) if not is_right(value)]
         for index in wrong:
+            if self._problems.more("error"):
+                continue
             value = values[index]
             said = quoted(value) if isinstance(value, str) else quoted(str(value)[:100])
             message = f"{name} has {said}, expected {what}"
@@ -167,7 +169,7 @@ class HeaderReader:
             return
         for index, chunk_bytes in enumerate(said.sizes):
             records = said.records[index] if said.records is not None else chunk_bytes // max(size, 1)
-            if records * size != chunk_bytes:
+            if records * size != chunk_bytes and not self._problems.more("error"):
                 many = counted(records, "record") if said.records is not None else "a whole number of records"
                 message = f"{chunk_bytes} bytes are not {many} of {size} bytes"
                 advice = "correct sizes, records, dtype or shape"

@@ -41,6 +41,12 @@ class Problems:
         """Note that a SHOULD is not met."""
         self._add("warning", path, message, advice, place)
 
+    def more(self, severity: Literal["error", "warning"]) -> bool:
+        """Count one that would not be shown, for which no message need be made; False where it would be shown."""
+        is_hidden = self._counts[severity] >= MOST_OF_A_KIND
+        self._counts[severity] += is_hidden
+        return is_hidden
+
     def all(self) -> tuple[PlaylistProblem, ...]:
         """Return the problems in the order of the text, then how many more there are."""
         found = sorted(self._kept, key=lambda problem: (problem.line, problem.column))
