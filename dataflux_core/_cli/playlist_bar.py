@@ -24,3 +24,15 @@ def bytes_bar(what: str, *, wanted: bool) -> Iterator[Callable[[int, int], None]
             bar.update(done - bar.n)
 
         yield observe
+
+
+@contextmanager
+def copies_bar(what: str, total: int, *, wanted: bool) -> Iterator[Callable[[int], None] | None]:
+    """Give what is to be told how many copies are done; None where no bar is wanted."""
+    if not wanted:
+        yield None
+        return
+    from tqdm import tqdm  # noqa: PLC0415 - slow import, for terminals alone
+
+    with tqdm(desc=what, total=total, unit=" chunks", leave=False) as bar:
+        yield lambda done: bar.update(done - bar.n)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataflux_core._wire.flare.conventions import Compression, Encoding
 
 NO_EXTENSION = "file"  # the stream of files without one
-_KEY = "id"
+KEY = "id"
 _SUFFIXES: dict[str, Compression] = {"gz": "gzip", "zst": "zstd"}
 _OTHER_NAMES = {"ndjson": "jsonl", "pq": "parquet", "feather": "arrow", "ipc": "arrow", "txt": "text", "npy": "npy"}
 _MEDIA = frozenset({"image", "audio", "video"})  # a file of these is one record
@@ -51,7 +51,11 @@ class Chunks:
 def streams_of_files(
     files: ListedFiles, url_of: Callable[[str], str], said: Said, stream: str = ""
 ) -> list[StreamSpec]:
-    """Make a stream for each extension, or one of the name `stream`; those of the same base names share a key."""
+    """Make a stream for each extension, or one of the name `stream`.
+
+    Where pictures, sounds or films have the base names of other files, these are samples too: they share a key, and
+    each file is one record, whatever is in it.
+    """
     rows: dict[str, list[int]] = defaultdict(list)
     stems: dict[str, list[str]] = defaultdict(list)
     for row, name in enumerate(files.names):
@@ -63,14 +67,14 @@ def streams_of_files(
         return [_stream(stream, _chunks(files, range(len(files.names)), url_of, ending), said)]
     tied = _tied(stems)
     return [
-        _stream(ending or NO_EXTENSION, _chunks(files, rows[ending], url_of, ending), said, _KEY * (ending in tied))
+        _stream(ending or NO_EXTENSION, _chunks(files, rows[ending], url_of, ending), said, KEY * (ending in tied))
         for ending in sorted(rows)
     ]
 
 
-def stream_of_urls(name: str, chunks: Chunks, said: Said, key: str = "") -> StreamSpec:
-    """Make a stream of URLs that an index names."""
-    return _stream(name, chunks, said, key)
+def stream_of_samples(name: str, chunks: Chunks, said: Said, key: str = "") -> StreamSpec:
+    """Make a stream of URLs each of which is one sample; `key` ties it to others of the same samples."""
+    return _stream(name, chunks, said, key, is_sampled=True)
 
 
 def joined(base_url: str, name: str) -> str:
@@ -106,12 +110,15 @@ def meaning_of(ending: str) -> tuple[Encoding | None, Compression | None]:
 
 
 def _tied(stems: dict[str, list[str]]) -> set[str]:
-    """Return the extensions whose files have the same base names as those of another, hence the same samples."""
+    """Return the extensions whose files belong to samples: those that have the base names of pictures, sounds, films.
+
+    Without these, files of one base name may as well be chunks of many records.
+    """
     alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for ending, names in stems.items():
         alike[tuple(names)].append(ending)
-    # One key is one order of records: the extensions that most share have it.
-    largest = max(alike.values(), key=len, default=[])
+    groups = [group for group in alike.values() if any(meaning_of(ending)[0] in _MEDIA for ending in group)]
+    largest = max(groups, key=len, default=[])  # one key is one order of records
     return set(largest) if len(largest) > 1 else set()
 
 
@@ -125,19 +132,20 @@ def _chunks(files: ListedFiles, rows: Iterable[int], url_of: Callable[[str], str
     )
 
 
-def _stream(name: str, chunks: Chunks, said: Said, key: str = "") -> StreamSpec:
+def _stream(name: str, chunks: Chunks, said: Said, key: str = "", *, is_sampled: bool = False) -> StreamSpec:
     encoding, compression = meaning_of(chunks.ending)
+    if (is_sampled or key) and encoding not in _MEDIA:
+        encoding = "raw"  # all of it is one record, even where there are lines or rows in it
     base = base_of(chunks.urls)
-    mirrors = tuple(mirror + base.removeprefix(said.base_url) for mirror in said.mirrors)
     headers = Conventions(
         description=said.description,
         license=said.license,
         encoding=encoding,
         compression=compression,
-        records=[1] * len(chunks.urls) if encoding in _MEDIA else None,
+        records=[1] * len(chunks.urls) if encoding in _MEDIA or encoding == "raw" else None,
         sizes=chunks.sizes if all(size >= 0 for size in chunks.sizes) else None,
         crc32c=chunks.crc32cs if all(chunks.crc32cs) else None,
-        mirrors=mirrors,
+        mirrors=tuple(mirror + base.removeprefix(said.base_url) for mirror in said.mirrors),
         key=key,
     ).headers()
     return StreamSpec.of(name, list(chunks.urls), headers)

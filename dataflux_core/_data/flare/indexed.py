@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dataflux_core._data.flare.creating import Chunks, Said, joined, split_name, stream_of_urls
+from dataflux_core._data.flare.creating import KEY, Chunks, joined, split_name, stream_of_samples
 from dataflux_core._data.index.grouping import ID
 from dataflux_core._data.index.rows import missing
 from dataflux_core._plan.columns import UNKNOWN_SIZE
@@ -17,6 +17,7 @@ from dataflux_core.errors import IndexUnusable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from dataflux_core._data.flare.creating import Said
     from dataflux_core._data.index.sample_index import SampleIndex
     from dataflux_core._wire.flare.streams import StreamSpec
 
@@ -43,7 +44,7 @@ def streams_of_index(
             raise IndexUnusable(source, f"it has no column {column!r}, {missing(index.columns)}", "correct --columns")
     found = {column: _chunks(index, column, _Places(url_of, said.base_url, source, column)) for column in columns}
     tied = len(found) > 1 and all(len(chunks.urls) == len(index) for chunks in found.values())
-    return [stream_of_urls(column, chunks, said, ID if tied else "") for column, chunks in found.items()]
+    return [stream_of_samples(column, chunks, said, KEY if tied else "") for column, chunks in found.items()]
 
 
 class _Places:

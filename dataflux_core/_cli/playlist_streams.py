@@ -1,0 +1,29 @@
+"""Open a playlist for a command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dataflux_core._cli.text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataflux_core.flare import Stream
+
+_SHOWN = 8
+
+
+def chosen_streams(source: str, names: Sequence[str] = ()) -> list[Stream]:
+    """Load a playlist; return its streams, or those of these names; raises UsageError where there is none."""
+    from dataflux_core.flare import Playlist  # noqa: PLC0415 - slow imports, of an extra
+
+    playlist = Playlist.load(source)
+    for name in names:
+        if name not in playlist:
+            there = ", ".join(map(shown, list(playlist)[:_SHOWN])) or "none"
+            more = f" and {len(playlist) - _SHOWN:,} more" if len(playlist) > _SHOWN else ""
+            raise click.UsageError(f"there is no stream '{shown(name)}'; there are {there}{more}")
+    return [playlist[name] for name in dict.fromkeys(names)] if names else list(playlist.values())

@@ -1,0 +1,93 @@
+"""Fetch every chunk of a playlist from every host, check all that is known of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from dataflux_core._cli.cache import LocalCommand
+from dataflux_core._cli.command import CommonOptions, Failure, TextType, say, shows_progress
+from dataflux_core._cli.playlist_bar import copies_bar
+from dataflux_core._cli.playlist_streams import chosen_streams
+from dataflux_core._cli.text import counted, human_bytes, shown
+from dataflux_core._wire.urls import shown_url
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from dataflux_core._data.flare.checking import Checked, Flaw
+
+_PATIENCE_S = 10.0
+_MOST_REQUESTS = 1024
+
+
+class Options(CommonOptions):
+    """The options of the command."""
+
+    source: str
+    streams: tuple[str, ...]
+    patience_s: float
+    parallelism: int
+    as_json: bool
+
+
+@click.command(cls=LocalCommand)
+@click.argument("source", metavar="FILE|URL", type=TextType())
+@click.option("--stream", "streams", multiple=True, type=TextType(), metavar="NAME", help="This one alone; repeatable.")
+@click.option("-j", "parallelism", type=click.IntRange(1, _MOST_REQUESTS), default=16, help="Requests at once; 16.")
+@click.option(
+    "--patience",
+    "patience_s",
+    type=click.FloatRange(0),
+    default=_PATIENCE_S,
+    metavar="SECONDS",
+    help="For how long a host that gives nothing is asked again; 10 by default.",
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for each flaw.")
+def verify(**options: Unpack[Options]) -> None:
+    """Fetch every chunk of a playlist from every host that should have it; compare sizes, checksums, records.
+
+    Every copy is looked at, whatever was found before; each flaw is a line with the chunk and the URL, so that one sees
+    which mirror is wrong. Copies that no checksum describes are compared with each other.
+
+    \b
+    dataflux playlist verify playlist.yaml
+    dataflux playlist verify https://data.example.org/set/playlist.yaml --stream images
+
+    The exit code is 1 where something is wrong.
+    """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
+    from dataflux_core._data.flare.checking import Checked, check, copies_of  # noqa: PLC0415 - slow imports
+    from dataflux_core._run.flare.options import StreamOptions  # noqa: PLC0415
+
+    streams = [stream.spec for stream in chosen_streams(options["source"], options["streams"])]
+    reading = StreamOptions(max_requests=options["parallelism"], patience_s=options["patience_s"])
+    done = Checked()
+    total = sum(1 for _ in copies_of(streams))
+    with copies_bar("verifying", total, wanted=shows_progress(quiet=options["quiet"])) as observe:
+        for flaw in check(streams, reading, done, observe):
+            click.echo(_json(flaw) if options["as_json"] else _line(flaw))
+    if not options["quiet"]:
+        _report(done)
+    if done.flaws:
+        raise Failure(f"{shown_url(options['source'])}: {counted(done.flaws, 'flaw')}")
+
+
+def _line(flaw: Flaw) -> str:
+    url = shown_url(flaw.copy.url)
+    return shown(f"{flaw.copy.path} {url}: {str(flaw.error).removeprefix(f'{url}: ')}")
+
+
+def _json(flaw: Flaw) -> str:
+    copy = flaw.copy
+    said = {"stream": copy.stream.name, "chunk": copy.chunk, "url": shown_url(copy.url), "host": copy.host}
+    return json.dumps({**said, "error": type(flaw.error).__name__, "message": str(flaw.error)})
+
+
+def _report(done: Checked) -> None:
+    for host, tally in done.hosts.items():
+        wrong = f"{tally.flaws:,} wrong" if tally.flaws else "all right"
+        say(f"{host}: {counted(tally.copies, 'chunk')}, {human_bytes(tally.bytes)}, {wrong}")
+    if done.unchecked:
+        say(f"the playlist has neither size nor checksum of {counted(done.unchecked, 'chunk')}: any bytes would do")
