@@ -229,10 +229,12 @@ class _Builder:
             self._stop(message, "cut it into several playlists", place_of(event))
 
     def _report(self, event: Event, message: str, advice: str) -> None:
-        self._problems.error(tuple(self._path), message, advice, place_of(event))
+        if not self._problems.more("error"):
+            self._problems.error(tuple(self._path), message, advice, place_of(event))
 
     def _warn(self, event: Event, message: str) -> None:
-        self._problems.warn(tuple(self._path), message, _QUOTE, place_of(event))
+        if not self._problems.more("warning"):
+            self._problems.warn(tuple(self._path), message, _QUOTE, place_of(event))
 
 
 def _kind(value: Value) -> str:
