@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 # Named here with their one line of help, as in root.py.
 COMMANDS = {
     "validate": ("dataflux_core._cli.playlist_validate:validate", "Say what is wrong with a playlist."),
+    "create": ("dataflux_core._cli.playlist_create:create", "Write a playlist of files that are on the web already."),
+    "pack": ("dataflux_core._cli.playlist_pack:pack", "Pack a folder of samples into chunks with a playlist."),
+    "info": ("dataflux_core._cli.playlist_info:info", "Say what a playlist holds, where it lies."),
+    "cat": ("dataflux_core._cli.playlist_cat:cat", "Write chunks or records of a stream to stdout."),
+    "verify": (
+        "dataflux_core._cli.playlist_verify:verify",
+        "Fetch every chunk from every host, check all that is known.",
+    ),
+    "serve": ("dataflux_core._cli.playlist_serve:serve", "Serve a directory, to try a playlist."),
 }
 
 

@@ -21,7 +21,7 @@ from dataflux_core._wire.objects import crc32c_text
 from dataflux_core.errors import IndexUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from dataflux_core._data.flare.arrays import ArrayKind
@@ -83,6 +83,10 @@ class _Summed:
         self.crc32c = google_crc32c.extend(self.crc32c, bytes(content))
         self.size += len(content)
         return len(content)
+
+    def writelines(self, contents: Iterable[bytes]) -> None:
+        for content in contents:
+            self.write(content)
 
     def tell(self) -> int:
         return self.size
@@ -152,9 +156,8 @@ def _write_npy(out: BinaryIO, samples: Sequence[Sample], plan: ChunkPlan) -> Non
     if plan.arrays is None:
         raise TypeError("what the arrays are is known before any is packed")
     plan.arrays.write_header(out, len(samples))
-    for sample in samples:
-        for file in sample.files:
-            out.write(plan.arrays.numbers_of(file))  # noqa: FURB122 - not every sink has writelines
+    files = (file for sample in samples for file in sample.files)
+    out.writelines(map(plan.arrays.numbers_of, files))
 
 
 def _write_parquet(out: BinaryIO, samples: Sequence[Sample], plan: ChunkPlan) -> None:
