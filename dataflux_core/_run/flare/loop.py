@@ -20,7 +20,7 @@ from dataflux_core._run.flare.options import StreamStats
 from dataflux_core._wire.message import retry_after_s
 from dataflux_core._wire.urls import origin_of
 from dataflux_core._wire.web import Content, Redirect
-from dataflux_core.errors import ChunkUnavailable, EndpointUnreachable, InvalidArgument
+from dataflux_core.errors import ChunkUnavailable, EndpointUnreachable, InvalidArgument, VersionChanged
 
 if TYPE_CHECKING:
     from dataflux_core._run.fetching.quota import Share
@@ -206,7 +206,10 @@ class ChunkLoop:
         errand.errors[place] = found.error
         errand.retry_after_s = max(errand.retry_after_s, retry_after_s(answer))
         is_damaged = found.cure == "again" and errand.rounds < _DAMAGED_ROUNDS and not self._fetching.rule.never
-        is_curable = is_damaged or (found.cure == "rule" and self._fetching.rule.covers(answer))
+        has_changed = isinstance(
+            found.error, VersionChanged
+        )  # while it was gone on with: it is read from its beginning
+        is_curable = is_damaged or has_changed or (found.cure == "rule" and self._fetching.rule.covers(answer))
         errand.curable.discard(place)
         if is_curable:
             errand.curable.add(place)
