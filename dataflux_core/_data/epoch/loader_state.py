@@ -16,10 +16,8 @@ def states_within(told: object) -> list[Mapping[str, Any]]:
 
     Raises StateMismatch where there is none.
     """
-    if isinstance(told, Sequence) and not isinstance(told, str | bytes):
-        found = [state for each in told for state in states_within(each)]
-    else:
-        found = list(_found(told, 0))
+    several = told if isinstance(told, Sequence) and not isinstance(told, str | bytes) else [told]
+    found = [state for each in several for state in _found(each, 0)]
     if not found:
         advice = "give what state_dict() returned, a list of the states of all ranks, or a StatefulDataLoader's state"
         raise StateMismatch(f"there is none in {type(told).__name__}", advice)
