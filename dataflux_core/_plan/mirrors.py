@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor, log2
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ _REQUEST_BYTES = 64 * 1024  # that a request without content is worth, in the ti
 _WEIGHT = 0.2  # of the newest read
 _FORGETTING_S = (
     30.0  # after which half of what was slow is forgotten: a host that nobody asks cannot show that it is quick
+)
+_PASSED = (
+    0.98  # of what is known of a pace stays when it is idle and another is chosen: reads show best how quick it is now
 )
 _HEDGE_TIMES = 3.0  # as long as a read usually takes
 _LEAST_HEDGE_S = 0.05
@@ -47,7 +51,8 @@ class HostBook:
     """What the reads of a process have learned of hosts; all times are of one clock, in seconds.
 
     A read goes where it should end first: the seconds that a byte takes there, times the reads that are under way.
-    Equal hosts thus get equal parts, one of half the speed gets half as many.
+    Equal hosts thus get equal parts, one of half the speed gets half as many. Hosts are equal unless one takes twice as
+    long: single reads differ more than hosts do.
     """
 
     def __init__(self) -> None:
@@ -63,9 +68,13 @@ class HostBook:
         if not well:
             return min(order, key=lambda at: self._host(hosts[at]).blocked_until_s)
         paces = {at: self._pace(hosts[at], now_s) for at in well}
-        known = [pace for pace in paces.values() if pace]
-        best = min(known, default=1.0)
-        return min(well, key=lambda at: self._wait(hosts[at], paces[at], best))
+        best = min((pace for pace in paces.values() if pace), default=1.0)
+        chosen = min(well, key=lambda at: self._wait(hosts[at], paces[at], best))
+        for at in well:
+            passed = self._host(hosts[at])
+            if at != chosen and not passed.in_flight:
+                passed.pace *= _PASSED
+        return chosen
 
     def is_well(self, host: str, now_s: float) -> bool:
         """Tell whether a host is one to read from now."""
@@ -133,4 +142,5 @@ class HostBook:
 
     def _wait(self, host: str, pace: float, best: float) -> float:
         """Compare hosts: one that is not known is taken for the best."""
-        return (self._host(host).in_flight + 1) * (pace or best)
+        times = 2 ** floor(log2(pace / best)) if pace else 1
+        return (self._host(host).in_flight + 1) * float(times)

@@ -51,6 +51,24 @@ def test_a_single_read_goes_to_the_quickest() -> None:
     assert [HOSTS[book.choose(HOSTS, 0.0, turn=turn)] for turn in range(3)] == ["b"] * 3
 
 
+def test_hosts_that_differ_by_less_than_two_are_equal() -> None:
+    book = HostBook()
+    for host, elapsed_s in (("a", 1.0), ("b", 1.9), ("c", 1.5)):
+        serve(book, host, elapsed_s)
+    assert chosen(book, 30) == {"a": 10, "b": 10, "c": 10}
+
+
+def test_what_was_slow_once_is_asked_again_after_some_reads_elsewhere() -> None:
+    book = HostBook()
+    serve(book, "a", 0.1)
+    serve(book, "b", 1.0)
+    reads = 0
+    while book.choose(["a", "b"], 0.0, turn=1) == 0:
+        serve(book, "a", 0.1)
+        reads += 1
+    assert 50 < reads < 200
+
+
 def test_what_was_slow_is_asked_again_some_time() -> None:
     book = HostBook()
     serve(book, "a", 0.1)
@@ -158,7 +176,7 @@ def test_whatever_happened_a_host_is_chosen_that_is_well_if_one_is(
 
 
 @given(st.integers(1, 3), st.lists(st.floats(0.01, 10), min_size=3, max_size=3), st.integers(1, 60))
-def test_reads_are_spread_so_that_none_waits_twice_as_long_as_need_be(
+def test_reads_are_spread_so_that_none_waits_much_longer_than_need_be(
     count: int, paces: list[float], reads: int
 ) -> None:
     book, hosts = HostBook(), HOSTS[:count]
@@ -167,4 +185,5 @@ def test_reads_are_spread_so_that_none_waits_twice_as_long_as_need_be(
     places = chosen(book, reads, hosts=hosts)
     ends = {host: places[host] * pace for host, pace in zip(hosts, paces, strict=False)}
     later = {host: (places[host] + 1) * pace for host, pace in zip(hosts, paces, strict=False)}
-    assert max(ends.values()) <= min(later.values()) * (1 + 1e-9)
+    passed = 0.98**reads  # so much may be forgotten meanwhile
+    assert max(ends.values()) <= min(later.values()) * 2 / passed * (1 + 1e-9)
