@@ -51,8 +51,8 @@ class HostBook:
     """What the reads of a process have learned of hosts; all times are of one clock, in seconds.
 
     A read goes where it should end first: the seconds that a byte takes there, times the reads that are under way.
-    Equal hosts thus get equal parts, one of half the speed gets half as many. Hosts are equal unless one takes twice as
-    long: single reads differ more than hosts do.
+    Equal hosts thus get equal parts, a slow one fewer. Hosts are equal unless one takes twice as long: single reads
+    differ more than hosts do.
     """
 
     def __init__(self) -> None:
