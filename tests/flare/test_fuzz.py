@@ -25,7 +25,7 @@ SEEDS = [
     *(headed(str(row.values[0])).encode() for row in WRONG),
     *(row.values[0] for row in BYTES if isinstance(row.values[0], bytes)),
 ]
-# Written in C where that is there: PyYAML's own refuses tabs that YAML allows.
+# The two of them differ a little in what they take for YAML: tabs, colons before braces.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SEEDS = [seed for seed in SEEDS if len(seed) < 4_000]
 WORDS = [  # what turns one thing into another
@@ -70,23 +70,23 @@ def check(content: bytes, *, is_slow: bool) -> Found:
         assert problem.advice
         assert shown(str(problem)) == str(problem)
     if found.is_valid:
-        check_valid(content, found)
+        check_valid(content, found, yaml.SafeLoader if is_slow else LOADER)
     return found
 
 
-def check_valid(content: bytes, found: Found) -> None:
+def check_valid(content: bytes, found: Found, loader: Any) -> None:
     text = written(found.streams)
     values = [(stream.name, ordered(dict(stream.headers)), list(stream.content)) for stream in found.streams]
     again = read_playlist(text.encode())
     assert again.is_valid
     assert repr(again.streams) == repr(found.streams)  # nan is not itself
-    assert repr(of_another_reader(text)) == repr(values)
+    assert repr(of_another_reader(text, LOADER)) == repr(values)
     if not found.problems:  # or else a reader of YAML 1.1 may read something else
-        assert repr(of_another_reader(content)) == repr(values)
+        assert repr(of_another_reader(content, loader)) == repr(values)
 
 
-def of_another_reader(text: str | bytes) -> Any:
-    values = yaml.load(text, LOADER)  # noqa: S506 - a safe one
+def of_another_reader(text: str | bytes, loader: Any) -> Any:
+    values = yaml.load(text, loader)  # noqa: S506 - a safe one
     return [(name, ordered(stream["headers"]), stream["content"]) for name, stream in values.items()]
 
 

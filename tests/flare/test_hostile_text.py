@@ -56,17 +56,17 @@ BYTES = [
     ),
     pytest.param(
         b"%TAG !a! b\n" + OK.encode(),
-        "1:1: error: the directive %TAG !a! b; only one %YAML 1.1 or 1.2 is read",
+        '1:1: error: the directive "%TAG !a! b"; only one %YAML 1.1 or 1.2 is read',
         id="a directive of tags",
     ),
     pytest.param(
         b"%YAML 1.2\n%YAML 1.2\n---\n",
-        "2:1: error: the directive %YAML 1.2; only one %YAML 1.1 or 1.2 is read",
+        '2:1: error: the directive "%YAML 1.2"; only one %YAML 1.1 or 1.2 is read',
         id="two directives",
     ),
     pytest.param(
         b"%YAML 2.0\n---\n",
-        "1:1: error: the directive %YAML 2.0; only one %YAML 1.1 or 1.2 is read",
+        '1:1: error: the directive "%YAML 2.0"; only one %YAML 1.1 or 1.2 is read',
         id="a version to come",
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dataflux_core._wire.flare.marks import place_at
+from dataflux_core._wire.flare.marks import place_at, quoted
 from dataflux_core._wire.flare.problems import Stop
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _check_directives(content: bytes, problems: Problems) -> None:
     for number, found in enumerate(_DIRECTIVE.finditer(content)):
         if number or not _ONLY_DIRECTIVE.fullmatch(found.group()):
             said = found.group()[:_SHOWN_BYTES].decode(errors="ignore")
-            message = f"the directive {said}; only one %YAML 1.1 or 1.2 is read"
+            message = f"the directive {quoted(said)}; only one %YAML 1.1 or 1.2 is read"
             problems.error((), message, "remove the line", _place(content, found.start()))
             raise Stop
 
