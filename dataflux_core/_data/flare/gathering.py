@@ -47,7 +47,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The samples of a folder in the order of their ids."""
+    """The samples of a folder in the order of their files' names."""
 
     path: str
     table: pa.Table
