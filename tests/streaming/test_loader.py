@@ -172,6 +172,49 @@ def test_what_the_workers_did_is_counted_once(tmp_path: Path) -> None:
     assert 0 < stats.waiting_s <= stats.elapsed_s
 
 
+def several(sample: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for part in range(sample["n"] % 4):
+        yield {"n": 10 * sample["n"] + part}
+
+
+@pytest.mark.parametrize("then", [0, 2, 3])
+@pytest.mark.parametrize("stop", [1, 4])
+def test_rows_of_several_samples_are_gone_on_with_midway(stop: int, then: int) -> None:
+    def with_several(state: object = None) -> StreamingDataset:
+        dataset = numbered(30, transforms=several)
+        if state is not None:
+            dataset.load_state_dict(state)
+        return dataset
+
+    whole = batches(loaded(with_several(), 4, num_workers=2))
+    dataset = with_several()
+    iterator = iter(loaded(dataset, 4, num_workers=2))
+    seen = [numbers_of(next(iterator)) for _ in range(stop)]
+    rest = batches(loaded(with_several(dataset.state_dict()), 4, num_workers=then))
+    assert sorted(flat(seen + rest)) == sorted(flat(whole))
+    if then == 2:
+        assert seen + rest == whole
+
+
+@pytest.mark.parametrize("stop", [2, 5])
+def test_bad_samples_are_made_up_for_by_the_worker_that_has_them(tmp_path: Path, stop: int) -> None:
+    """Each of two ranks gives what it would have given, though it was interrupted and its workers have bad rows."""
+
+    def ranks() -> list[StreamingDataset]:
+        bad = [*range(0, 40, 5), 1, 2, 3]
+        return [filed(tmp_path / "f", 40, bad, rank=rank, world=2, on_bad_sample="skip") for rank in range(2)]
+
+    before, after = ranks(), ranks()
+    given: list[list[int]] = []
+    for dataset, again in zip(before, after, strict=True):
+        iterator = iter(loaded(dataset, 2, num_workers=2))
+        seen = flat(numbers_of(next(iterator)) for _ in range(stop))
+        again.load_state_dict(dataset.state_dict())
+        given.append(seen + flat(batches(loaded(again, 2, num_workers=2))))
+    assert [len(own) for own in given] == [20, 20]
+    assert len(set(flat(given))) == 29
+
+
 def test_rows_go_through_samplers_of_torch(tmp_path: Path) -> None:
     rows = filed(tmp_path / "f", 24).by_row()
     loader = loaded(rows, 5, shuffle=True, num_workers=2)
