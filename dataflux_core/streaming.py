@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
@@ -15,9 +16,10 @@ from dataflux_core._data.epoch.stats import StreamStats
 from dataflux_core._data.samples.collation import Batch, collate
 from dataflux_core._data.samples.encoded import Sample
 from dataflux_core._data.samples.pipeline import Translation
+from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import TypeVar
 
@@ -42,7 +44,21 @@ __all__ = [
 ]
 
 
-class _Streaming:
+if TYPE_CHECKING:
+    # For type checkers datasets are torch's; at run time they are declared to be where torch is there.
+    from torch.utils.data import Dataset, IterableDataset
+
+    class _Iterable(IterableDataset[Sample]): ...
+
+    class _ByRow(Dataset[Sample]): ...
+else:
+
+    class _Iterable: ...
+
+    class _ByRow: ...
+
+
+class _Streaming(_Iterable):
     """What every dataset of samples can do."""
 
     _feed: Feed
@@ -73,6 +89,10 @@ class _Streaming:
     def __setstate__(self, feed: Feed) -> None:
         self._feed = feed
         self._prepare()
+
+    def __repr__(self) -> str:
+        rows = len(self._feed.corpus)
+        return f"<{type(self).__name__} of {rows:,} rows from {', '.join(self._feed.corpus.sources)}>"
 
     def __len__(self) -> int:
         return self._feed.rows
@@ -240,10 +260,12 @@ class MixedDataset(_Streaming):
 
     def __init__(self, datasets: Sequence[StreamingDataset], **keywords: Unpack[MixKeywords]) -> None:
         check_known(keywords, MixKeywords)
+        if not isinstance(datasets, Sequence) or not all(isinstance(each, StreamingDataset) for each in datasets):
+            raise InvalidArgument("datasets", repr(datasets), "a list of StreamingDatasets")
         super().__init__(mixed_feed([dataset._feed for dataset in datasets], keywords))  # noqa: SLF001 - of this module
 
 
-class RowDataset:
+class RowDataset(_ByRow):
     """The rows of an index, asked for by number: what torch calls a map-style dataset."""
 
     def __init__(self, feed: Feed) -> None:

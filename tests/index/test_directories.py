@@ -98,7 +98,7 @@ def test_a_bucket_gives_what_its_listing_does() -> None:
     assert [row["jpg"] for row in listed] == [row["jpg"] for row in rows]
     assert listed[0]["id"] == "d/README"
     assert "jpg.crc32c" not in opened(controller.listing(), base="gs://b/").columns
-    with pytest.raises(InvalidArgument, match="base=''"):
+    with pytest.raises(InvalidArgument, match="root=''"):
         opened(listing)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from math import isnan
 from os.path import abspath
 from posixpath import join, normpath
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from dataflux_core._data.index.sample_index import SampleIndex
 
+log = logging.getLogger(__name__)
 _SCHEMES = ("gs", "s3", "http", "https", "file")
 _OF_OBJECT = ("size", "crc32c", "generation")
 _URL_ENDINGS = ("_url", "_uri", "_path")
@@ -40,7 +42,7 @@ class Binding:
         kept: Sequence[str] | None,
     ) -> None:
         self.index = index
-        self._source = source
+        self.source = source
         columns = index.columns
         self.loaded = tuple(_likely_loaded(columns) if loaded is None else loaded)
         self.id_column = id_column or ("id" if "id" in columns else None)
@@ -51,6 +53,9 @@ class Binding:
         for column in wanted:
             if column not in columns:
                 raise IndexUnusable(source, f"there is no column {column!r}", f"there are {', '.join(columns)}")
+        if loaded is None and not self.loaded:
+            told = "no column looks like one of URLs, so samples hold what the index says; name them in columns_to_load"
+            log.warning("index.nothing_to_load source=%s columns=%s: %s", source, ",".join(columns), told)
         if not self.loaded and not wanted:
             raise IndexUnusable(source, "it has no columns", "give an index with a column of URLs in columns_to_load")
         self._is_remote = "://" in index.base and not index.base.startswith("file:")

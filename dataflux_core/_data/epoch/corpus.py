@@ -59,6 +59,11 @@ class Corpus:
         return sum(len(stream) for stream in self.streams)
 
     @property
+    def sources(self) -> list[str]:
+        """Return what each stream comes from, as its maker named it."""
+        return [stream.binding.source for stream in self.streams]
+
+    @property
     def positions(self) -> int:
         """Return how many samples an epoch has."""
         return self.ordering.count

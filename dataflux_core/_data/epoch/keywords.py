@@ -93,7 +93,7 @@ def iteration_options(keywords: IterationKeywords, recipes: Sequence[Recipe]) ->
     leaves_out = any(policy == "skip" or callable(policy) for policy in policies)
     return IterationOptions(
         seed=_whole("seed", keywords.get("seed", 0), None),
-        shuffle=bool(keywords.get("shuffle", False)),
+        shuffle=_flag("shuffle", keywords.get("shuffle", False)),
         block_samples=_whole("block_samples", keywords.get("block_samples", 0)),
         ranks_per_node=_whole("ranks_per_node", keywords.get("ranks_per_node", 0)),
         tail=tail,
@@ -113,7 +113,9 @@ def cache_of(dst: str | Path | None, limit: int | str | None, retention: Retenti
     limit_bytes = checked_bytes("cache_limit", limit)
     if dst is None or limit_bytes == 0:
         return None
-    return NodeCache(CacheOptions(Path(dst).absolute(), limit_bytes, checked_choice("retention", retention, Retention)))
+    return NodeCache(
+        CacheOptions(Path(dst).expanduser().absolute(), limit_bytes, checked_choice("retention", retention, Retention))
+    )
 
 
 def policy_of(keywords: StreamingKeywords) -> BadSamplePolicy:
@@ -145,6 +147,12 @@ def names_of(argument: str, given: Sequence[str] | None) -> tuple[str, ...] | No
     if isinstance(given, str):
         raise InvalidArgument(argument, repr(given), f"a list of names: [{given!r}]")
     return tuple(given)
+
+
+def _flag(argument: str, given: object) -> bool:
+    if not isinstance(given, bool):
+        raise InvalidArgument(argument, repr(given), "True or False")
+    return given
 
 
 def _whole(argument: str, given: object, least: int | None = 0) -> int:

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.samples.encoded import Encoded, RawSample
-from dataflux_core.errors import BadSample
+from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dataflux_core._plan.remote import RemoteObjects
-    from dataflux_core.errors import DatafluxError
+
+
+class NotReadable(DatafluxError):
+    """A row names no object in one of its columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,6 @@ class Window:
         for at, column in enumerate(self.columns[place], self.starts[place]):
             content = contents[at]
             if content is None:
-                content = BadSample(self.rows[place], self.ids[place], column, self.unreadable[at])
+                content = NotReadable(self.unreadable[at])
             columns[column] = Encoded(content, self.objects.urls[at]) if isinstance(content, bytes) else content
         return RawSample(self.rows[place], self.ids[place], columns, self.values[place])

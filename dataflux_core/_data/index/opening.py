@@ -101,7 +101,7 @@ class _Opening:
     def listing(self, listing: Listing) -> SampleIndex:
         base = self._options.base.rstrip("/")
         if not base:
-            raise InvalidArgument("base", "''", "where the names of the listing lie, such as 'gs://bucket'")
+            raise InvalidArgument("root", "''", "where the names of the listing lie, such as root='gs://bucket'")
         fields = [field for field in _OPTIONAL if field in listing.fields]
         files = table_of(listing.pages, fields)
         return self._grouped(files, f"{base}/", f"the listing of {base}")

@@ -43,7 +43,7 @@ class MixOptions:
                 expected = " or ".join(repr(choice) for choice in get_args(choices))
                 raise InvalidArgument(name, repr(getattr(self, name)), expected)
         if len(self.amounts) != len(self.streams):
-            raise InvalidArgument("amounts", str(self.amounts), f"one for each of {len(self.streams)} streams")
+            raise InvalidArgument(self.mode, str(self.amounts), f"one for each of {len(self.streams)} streams")
         if self.epoch_samples < 0 or (self.epoch_samples and self.mode != "proportion"):
             raise InvalidArgument("epoch_samples", str(self.epoch_samples), "0, or samples of a mix by proportion")
         if (self.batches == "one") != (self.batch_samples > 0):
@@ -157,7 +157,7 @@ def draws_of(options: MixOptions) -> tuple[int, ...]:
     if batch:
         draws = [max(drawn // batch, 1) * batch if drawn else 0 for drawn in draws]
     if sum(draws) > MAX_COUNT:
-        raise InvalidArgument("amounts", str(options.amounts), f"{MAX_COUNT} samples in an epoch at most")
+        raise InvalidArgument(options.mode, str(options.amounts), f"{MAX_COUNT} samples in an epoch at most")
     return tuple(draws)
 
 
@@ -189,8 +189,8 @@ def _nearest(number: Fraction) -> int:
 def _check_amounts(options: MixOptions) -> None:
     for number, (stream, amount) in enumerate(zip(options.streams, options.amounts, strict=True)):
         if not 0 <= amount < float("inf"):
-            raise InvalidArgument(f"amounts[{number}]", str(amount), "a number from 0 on")
+            raise InvalidArgument(f"{options.mode}[{number}]", str(amount), "a number from 0 on")
         if options.mode == "choose" and amount != int(amount):
-            raise InvalidArgument(f"amounts[{number}]", str(amount), "a whole number of samples")
+            raise InvalidArgument(f"{options.mode}[{number}]", str(amount), "a whole number of samples")
         if amount and not stream.count and options.mode != "repeat":
-            raise InvalidArgument(f"amounts[{number}]", str(amount), "0: the stream has no samples")
+            raise InvalidArgument(f"{options.mode}[{number}]", str(amount), "0: the stream has no samples")

@@ -311,12 +311,12 @@ STREAM = Stream(10)
 @pytest.mark.parametrize(
     ("named", "wrong"),
     [
-        pytest.param("amounts=", {"amounts": (1, 2)}, id="more amounts than streams"),
-        pytest.param("amounts[0]=", {"amounts": (-1,)}, id="less than nothing"),
-        pytest.param("amounts[0]=", {"amounts": (float("nan"),)}, id="not a number"),
-        pytest.param("amounts[0]=", {"amounts": (float("inf"),)}, id="without end"),
-        pytest.param("amounts[0]=", {"amounts": (1.5,), "mode": "choose"}, id="half a sample"),
-        pytest.param("amounts[0]=", {"streams": (Stream(0),), "amounts": (1,)}, id="a share of an empty stream"),
+        pytest.param("proportion=", {"amounts": (1, 2)}, id="more amounts than streams"),
+        pytest.param("proportion[0]=", {"amounts": (-1,)}, id="less than nothing"),
+        pytest.param("proportion[0]=", {"amounts": (float("nan"),)}, id="not a number"),
+        pytest.param("proportion[0]=", {"amounts": (float("inf"),)}, id="without end"),
+        pytest.param("choose[0]=", {"amounts": (1.5,), "mode": "choose"}, id="half a sample"),
+        pytest.param("proportion[0]=", {"streams": (Stream(0),), "amounts": (1,)}, id="a share of an empty stream"),
         pytest.param("mode=", {"amounts": (1,), "mode": "all"}, id="an unknown mode"),
         pytest.param("schedule=", {"amounts": (1,), "schedule": "shuffled"}, id="an unknown schedule"),
         pytest.param("batches=", {"amounts": (1,), "batches": "two"}, id="an unknown kind of batches"),
