@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults test-core test-pytorch-client test-torch test-ray check format lint types docs bench bench-18m lock clean
+.PHONY: help demo test faults stream-matrix test-core test-pytorch-client test-torch test-ray check format lint types docs bench bench-18m lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ test: $(STAMP) ## Run the tests
 
 faults: $(STAMP) ## List, download in every way while calls fail in every way, signals strike (twenty minutes)
 	$(BIN)/python -m pytest -q -m matrix
+
+stream-matrix: $(STAMP) ## Interrupt epochs in every cell of ranks, workers and ways to start them, go on in every other
+	$(BIN)/python -m pytest -q -m matrix tests/streaming tests/plan/order
 
 test-core: $(STAMP) ## List and download in an environment without any extra
 	test -x $(VENV)-core/bin/python || $(PYTHON) -m venv $(VENV)-core
@@ -96,7 +99,7 @@ lock: ## Resolve the development environment anew
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet uv
 	$(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --no-header --no-annotate \
-		$(patsubst %,--extra %,cli arrow emulator trace bench streaming image video audio s3) \
+		$(patsubst %,--extra %,cli arrow emulator trace bench streaming image video audio s3 flare) \
 		--group dev --output-file requirements-dev.lock
 
 clean: ## Remove what the targets made

@@ -17,11 +17,14 @@ import torch
 from dataflux_core.emulator import Emulator, Memory
 from tests.processes import wait_until
 from tests.streaming.loaders import Cell
+from tests.streaming.streams import MANY_WORKERS
 from tests.streaming.training import EPOCHS, train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = MANY_WORKERS
 
 COUNT = 30
 SAMPLES = sorted((epoch, number) for epoch in range(EPOCHS) for number in range(COUNT))
