@@ -143,7 +143,15 @@ def _fetched(url: str, max_bytes: int) -> bytes:
     from dataflux_core._run.fetching.fetcher import Fetcher  # noqa: PLC0415 - slow imports, for URLs alone
     from dataflux_core._run.fetching.options import FetchOptions  # noqa: PLC0415
 
-    options = FetchOptions(max_requests=1, max_reads=1, max_object_bytes=max_bytes)
+    # The time limits of streams: chunks on the same server then come by the same connection.
+    limits = StreamOptions()
+    options = FetchOptions(
+        max_requests=1,
+        max_reads=1,
+        max_object_bytes=max_bytes,
+        connect_timeout_s=limits.connect_timeout_s,
+        stall_timeout_s=limits.stall_timeout_s,
+    )
     with closing(Fetcher(options)) as fetcher:
         ((_, part),) = fetcher.read(RemoteObjects([url]))
     if isinstance(part, bytes):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarking._nginx import Nginx
 from dataflux_core.errors import ChunkUnavailable, ChunkWrong, EndpointUnreachable, ServiceRefused
 from dataflux_core.flare import StreamOptions
 from tests.fetching.hostile import Ask, Hostile, gives, never_answers, ranges, resets_first
-from tests.flare.nginx import Nginx
 from tests.flare.read_streams import contents_of, put, stream_of, write
 
 if TYPE_CHECKING:

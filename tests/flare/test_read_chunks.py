@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarking._nginx import Nginx
 from dataflux_core._run.flare.reader import ChunkReader, reader_of
 from dataflux_core.errors import AccessDenied, ChunkUnavailable, ChunkWrong, EndpointUnreachable, InvalidArgument
 from dataflux_core.flare import Playlist, StreamOptions
@@ -28,7 +29,6 @@ from tests.fetching.hostile import (
     resets_first,
     trickles,
 )
-from tests.flare.nginx import Nginx
 from tests.flare.read_streams import IMPATIENT, QUICK, contents_of, put, spec_of, stream_of, write
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""nginx as a process of its own, which a test may kill."""
+"""Run nginx as a process of its own, which a test may kill."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Nginx:
     def __enter__(self) -> Self:
         program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
         if program is None:
-            raise RuntimeError("these tests read from nginx: install it (apt-get install nginx-light)")
+            raise RuntimeError("nginx is needed: install it (apt-get install nginx-light)")
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.port:
             with socket.socket() as free:
