@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXTRAS = ("pyarrow", "click", "uvloop", "numpy", "matplotlib", "torch", "PIL", "av", "obstore", "gcsfs", "pytest")
+EXTRAS = (
+    *("pyarrow", "click", "uvloop", "numpy", "matplotlib", "torch", "PIL", "av", "obstore", "gcsfs", "yaml"),
+    "pytest",
+)
 
 
 def main() -> None:
@@ -51,6 +54,7 @@ def use_the_core() -> None:
     controller = import_module("dataflux_core.fast_list").ListingController
     says_which_extra_it_needs(lambda: controller(4, "p", "demo", trace="never.png"), "trace")
     says_which_extra_it_needs(lambda: import_module("dataflux_core.streaming"), "streaming")
+    says_which_extra_it_needs(lambda: import_module("dataflux_core.flare"), "flare")
     says_which_extra_it_needs(import_module("dataflux_core.decoders").Image, "image")
     says_which_extra_it_needs(import_module("dataflux_core.cli").main, "cli")
     says_which_extra_it_needs(import_module("dataflux_core.emulator").Emulator(buckets={}).start, "emulator")
