@@ -69,6 +69,11 @@ def test_no_headers_say_nothing() -> None:
 
 DIGITS = "64 hexadecimal digits, in lower case"
 WRONG = [
+    pytest.param(
+        "sizes:\n      - 7\n      - 7\n      - 7",
+        "3:5: error: s.headers.sizes: sizes has 3 values, the stream 2 chunks",
+        id="a list that begins below is found by its name",
+    ),
     pytest.param("description: 1", "3:18: error: s.headers.description: description is no text", id="a number as text"),
     pytest.param("license: ''", "3:14: error: s.headers.license: license is no text", id="a licence of nothing"),
     pytest.param("encoding: [raw]", "3:15: error: s.headers.encoding: encoding is no text", id="a list of encodings"),

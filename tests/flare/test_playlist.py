@@ -5,7 +5,8 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import tracemalloc
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -123,6 +124,24 @@ def test_it_crosses_processes() -> None:
     assert dict(again) == dict(playlist)
     assert again["images"].conventions == playlist["images"].conventions
     assert again.validate() == playlist.validate()
+
+
+def test_many_chunks_take_a_few_times_the_memory_of_their_text() -> None:
+    chunks = 20_000
+    content = [f"https://data.example.org/images/train/shard-{number:07d}.tar" for number in range(chunks)]
+    headers: dict[str, Any] = {"sizes": list(range(chunks)), "sha256": [f"{number:064x}" for number in range(chunks)]}
+    text = Playlist([StreamSpec.of("images", content, headers)]).dump()
+    tracemalloc.start()
+    try:
+        playlist = Playlist.parse(text)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert list(playlist["images"].content) == content
+    assert dict(playlist["images"].headers) == headers
+    assert playlist.validate() == []
+    assert peak < 5 * len(text)
+    assert held < 3 * len(text)
 
 
 def test_it_is_a_mapping() -> None:
