@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dataflux_core._data.flare.decoding import RecordDecoder
 from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._plan.text import counted
 from dataflux_core._run.flare.errands import ChunkAsk
 from dataflux_core._run.flare.options import StreamOptions
 from dataflux_core._run.flare.reader import ChunkReader
@@ -188,5 +189,5 @@ def _check_records(copy: Copy, content: bytes, expected: int) -> None:
     decoder = RecordDecoder(copy.stream, StreamOptions().max_decoded_bytes)
     found = 1 if decoder.is_whole else sum(1 for _ in decoder.records(content, copy.chunk, copy.url))
     if found != expected:
-        problem = f"it has {found} records, the playlist says {expected}"
+        problem = f"it has {counted(found, 'record')}, the playlist says {expected:,}"
         raise RecordsUnusable(decoder.name_of(copy.chunk), problem, "correct the header records")

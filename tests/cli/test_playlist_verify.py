@@ -1,0 +1,231 @@
+"""`dataflux playlist info`, `cat`, `verify` tell what a playlist names, what is there, what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dataflux_core._data.flare.packing import PackOptions, pack
+from dataflux_core.flare import Conventions, Playlist, StreamSpec
+from tests.cli.terminal import dataflux, dataflux_process, seen_at_terminal
+from tests.flare.serving import served, write_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILES = {f"{letter}.{extension}": f"{letter} {extension}".encode() for letter in "abcd" for extension in ("jpg", "txt")}
+
+
+@dataclass(frozen=True)
+class Site:
+    """Two servers of the same chunks, one in a directory of its own."""
+
+    url: str
+    mirror: str
+    root: Path
+
+    @property
+    def playlist(self) -> str:
+        return f"{self.url}main/playlist.yaml"
+
+
+@pytest.fixture(scope="module")
+def _roots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, str]]:
+    root = tmp_path_factory.mktemp("site")
+    with served(root) as url, served(root) as other:
+        yield root, url, other
+
+
+@pytest.fixture
+def site(_roots: tuple[Path, str, str], tmp_path: Path) -> Site:
+    """A pack of its own for each test, below a directory of the test's name."""
+    root, url, other = _roots
+    name = tmp_path.name
+    found = Site(f"{url}{name}/", f"{other}{name}/", root / name)
+    options = PackOptions(f"{found.url}main/", chunk_bytes=10, mirrors=(f"{found.mirror}copy/",))
+    pack(write_files(tmp_path / "src", FILES), found.root / "main", options)
+    write_files(found.root / "copy", {path.name: path.read_bytes() for path in (found.root / "main").iterdir()})
+    return found
+
+
+def test_all_that_is_right_is_counted_by_host(site: Site) -> None:
+    ran = dataflux("playlist", "verify", site.playlist)
+    assert (ran.returncode, ran.stdout) == (0, "")
+    hosts = [url.partition("/test")[0] for url in (site.url, site.mirror)]
+    assert ran.stderr.splitlines() == [f"{host}: 4 chunks, 40.0 KiB, all right" for host in hosts]
+
+
+def test_each_flaw_is_named_with_its_mirror_and_all_else_is_read(site: Site) -> None:
+    copy = site.root / "copy"
+    (copy / "samples-00000.tar").unlink()
+    damaged = bytearray((copy / "samples-00001.tar").read_bytes())
+    damaged[600] ^= 1
+    (copy / "samples-00001.tar").write_bytes(damaged)
+    (site.root / "main/samples-00003.tar").write_bytes(b"short")
+    ran = dataflux("playlist", "verify", "--patience", "0", site.playlist)
+    assert ran.returncode == 1
+    lines = ran.stdout.splitlines()
+    assert lines[0] == f"samples.content[0] {site.mirror}copy/samples-00000.tar: HTTP 404: Not Found"
+    assert lines[1].startswith(f"samples.content[1] {site.mirror}copy/samples-00001.tar: crc32c ")
+    assert lines[2].startswith(f"samples.content[3] {site.url}main/samples-00003.tar: size 5 bytes, the playlist says ")
+    assert len(lines) == 3
+    assert "4 chunks, 30.0 KiB, 1 wrong" in ran.stderr
+    assert ran.stderr.endswith(f"dataflux: {site.playlist}: 3 flaws\n")
+    ran = dataflux("playlist", "verify", "--json", "-q", "--patience", "0", site.playlist)
+    said = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [(flaw["chunk"], flaw["error"]) for flaw in said] == [
+        (0, "ServiceRefused"),
+        (1, "ChunkWrong"),
+        (3, "ChunkWrong"),
+    ]
+
+
+def test_a_host_that_is_down_is_a_flaw_of_each_of_its_chunks(site: Site) -> None:
+    path = site.root / "main/playlist.yaml"
+    path.write_text(path.read_text().replace(site.mirror, "http://127.0.0.1:9/"))
+    ran = dataflux("playlist", "verify", "--patience", "0", str(path))
+    assert ran.returncode == 1
+    assert [line.partition(": ")[0].partition(" ")[0] for line in ran.stdout.splitlines()] == [
+        f"samples.content[{chunk}]" for chunk in range(4)
+    ]
+    assert "http://127.0.0.1:9: 4 chunks, 0 B, 4 wrong" in ran.stderr
+
+
+def test_records_are_counted(site: Site) -> None:
+    stream = Playlist.load(site.playlist)["samples"]
+    headers = dict(stream.headers)
+    headers["records"] = [1, 1, 2, 1]
+    path = site.root / "wrong.yaml"
+    path.write_text(Playlist([StreamSpec.of("samples", list(stream.content), headers)]).dump())
+    ran = dataflux("playlist", "verify", str(path))
+    assert ran.returncode == 1
+    where = f"samples.content[2] {site.url}main/samples-00002.tar: chunk 2 of stream 'samples'"
+    assert ran.stdout == f"{where}: it has 1 record, the playlist says 2; correct the header records\n"
+
+
+def test_copies_without_a_checksum_are_compared_with_each_other(site: Site) -> None:
+    urls = [f"{site.url}main/samples-0000{number}.tar" for number in range(2)]
+    headers = Conventions(mirrors=(f"{site.mirror}copy/",)).headers()
+    path = site.root / "bare.yaml"
+    path.write_text(Playlist([StreamSpec.of("bare", urls, headers)]).dump())
+    ran = dataflux("playlist", "verify", str(path))
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert "neither size nor checksum of 2 chunks" in ran.stderr
+    (site.root / "copy/samples-00001.tar").write_bytes(b"other")
+    ran = dataflux("playlist", "verify", str(path))
+    assert ran.returncode == 1
+    assert f"bare.content[1] {site.mirror}copy/samples-00001.tar: sha256 " in ran.stdout
+    assert f"none, but {urls[1]} has " in ran.stdout
+
+
+def test_info_reads_nothing_but_the_playlist(site: Site) -> None:
+    for path in (site.root / "main").glob("*.tar"):
+        path.unlink()
+    ran = dataflux("playlist", "info", site.playlist)
+    host, mirror_host = (url.partition("/test")[0] for url in (site.url, site.mirror))
+    assert ran.stdout.splitlines() == [
+        "samples: 4 chunks, 4 records, 40.0 KiB (chunks of 10.0 KiB to 10.0 KiB)",
+        "  encoding: tar",
+        "  checksums: sha256, crc32c",
+        f"  hosts: {host} (4)",
+        f"  mirrors: {site.mirror}copy/",
+        "1 stream, 4 chunks, 40.0 KiB, 1 host",
+    ]
+    assert mirror_host in ran.stdout
+
+
+def test_cat_gives_the_bytes_of_chunks(site: Site, tmp_path: Path) -> None:
+    chunks = [path.read_bytes() for path in sorted((site.root / "main").glob("*.tar"))]
+    for arguments, expected in [
+        ([], b"".join(chunks)),
+        (["--chunks", "1"], chunks[1]),
+        (["--chunks", "1:3"], chunks[1] + chunks[2]),
+        (["--chunks", "2:"], chunks[2] + chunks[3]),
+        (["--chunks", "0", "--bytes", "5:20"], chunks[0][5:20]),
+        (["--chunks", "0", "--bytes", "10000:"], chunks[0][10000:]),
+        (["--chunks", "0", "--bytes", "10000:999999"], chunks[0][10000:]),
+        (["--chunks", "0", "--bytes", "999999:"], b""),
+    ]:
+        out = tmp_path / "out"
+        assert dataflux("playlist", "cat", site.playlist, "samples", *arguments, "-o", str(out)).returncode == 0
+        assert out.read_bytes() == expected
+    with (tmp_path / "out").open("wb") as file:
+        dataflux_process("playlist", "cat", site.playlist, "samples", stdout=file)
+    assert (tmp_path / "out").read_bytes() == b"".join(chunks)
+
+
+def test_cat_decodes_records(site: Site) -> None:
+    ran = dataflux("playlist", "cat", site.playlist, "samples", "--records", "1:3")
+    assert [json.loads(line) for line in ran.stdout.splitlines()] == [
+        {"id": letter, "jpg": f"{letter} jpg", "txt": f"{letter} txt"} for letter in "bc"
+    ]
+    (site.root / "main/x.bin").write_bytes(b"\xff\0")
+    path = site.root / "raw.yaml"
+    path.write_text(Playlist([StreamSpec.of("raw", [f"{site.url}main/x.bin"], {})]).dump())
+    assert dataflux("playlist", "cat", str(path), "raw", "--records", "0:").stdout == '{"base64": "/wA="}\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nope"], 2, "there is no stream 'nope'; there are samples"),
+        (["samples", "--chunks", "4"], 2, "the stream has 4 chunks, counted from 0"),
+        (["samples", "--chunks", "1:9"], 2, "the stream has 4 chunks, counted from 0"),
+        (["samples", "--chunks", "3:1"], 2, "nothing is from 3 on and below 1"),
+        (["samples", "--chunks", "-1"], 2, "expected whole numbers"),
+        (["samples", "--chunks", "٣"], 2, "expected whole numbers"),
+        (["samples", "--bytes", "0:1"], 2, "--bytes is of one chunk, here are 4"),
+        (["samples", "--bytes", "0:1", "--records", "0:1"], 2, "--records goes without --chunks and --bytes"),
+        (["samples", "--records", "9:"], 2, "records from 0 on, up to 4"),
+    ],
+)
+def test_cat_says_what_is_not_there(arguments: list[str], code: int, said: str, site: Site) -> None:
+    ran = dataflux("playlist", "cat", site.playlist, *arguments)
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert said in " ".join(ran.stderr.split())
+
+
+def test_cat_writes_no_damaged_chunk(site: Site, tmp_path: Path) -> None:
+    for place in ("main", "copy"):
+        (site.root / place / "samples-00000.tar").write_bytes(b"x" * 10240)
+    out = tmp_path / "out"
+    out.write_bytes(b"before")
+    ran = dataflux("playlist", "cat", site.playlist, "samples", "-o", str(out))
+    assert ran.returncode == 1
+    assert len(ran.stderr.splitlines()) == 1
+    assert "crc32c" in ran.stderr
+    assert out.read_bytes() == b"before"
+
+
+def test_a_terminal_gets_no_chunks_but_records(site: Site) -> None:
+    code, seen = seen_at_terminal("playlist", "cat", site.playlist, "samples", streams="stdout stderr")
+    assert (code, "chunks are no text for a terminal" in " ".join(seen.split())) == (2, True)
+    code, seen = seen_at_terminal("playlist", "cat", site.playlist, "samples", "--records", "0:1", streams="stdout")
+    assert (code, seen.strip()) == (0, '{"id": "a", "jpg": "a jpg", "txt": "a txt"}')
+
+
+def test_a_terminal_sees_a_bar_of_what_is_verified(site: Site) -> None:
+    code, seen = seen_at_terminal("playlist", "verify", site.playlist, streams="stderr")
+    assert (code, "verifying" in seen) == (0, True)
+
+
+@pytest.mark.parametrize("command", ["info", "verify"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [\n", "no YAML"),
+        ("a:\n  headers: {}\n  content: ['file:///etc/passwd']\n", "a file: URL"),
+    ],
+)
+def test_what_is_no_playlist_is_said_in_one_line(command: str, text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    ran = dataflux("playlist", command, str(path))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert said in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+    assert dataflux("playlist", command, str(tmp_path / "none.yaml")).returncode == 1
