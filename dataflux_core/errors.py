@@ -89,8 +89,8 @@ class S3CredentialsMissing(CredentialsMissing):
 
     def __str__(self) -> str:
         return (
-            f"no usable S3 credentials ({self.reason}); set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where they are "
-            "temporary, AWS_SESSION_TOKEN; for a public bucket set AWS_SKIP_SIGNATURE=true"
+            f"no usable S3 credentials ({self.reason}); set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where they "
+            "are temporary, AWS_SESSION_TOKEN; for a public bucket set AWS_SKIP_SIGNATURE=true"
         )
 
 
