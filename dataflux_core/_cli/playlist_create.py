@@ -13,7 +13,7 @@ from dataflux_core._cli.command import ServiceCommand, TextType, say, shows_prog
 from dataflux_core._cli.index import ColumnsType
 from dataflux_core._cli.output import opened
 from dataflux_core._cli.playlist_bar import bytes_bar
-from dataflux_core._cli.playlist_options import BaseUrlType, describing
+from dataflux_core._cli.playlist_options import BaseUrlType, describing, importing
 from dataflux_core._cli.selection import SelectionOptions, selecting_objects, selection_of
 from dataflux_core._cli.text import counted, human_bytes, shown
 from dataflux_core._plan.selection import Selection
@@ -83,7 +83,8 @@ def create(**options: Unpack[Options]) -> None:
     from dataflux_core._data.flare.playlist_file import text_of  # noqa: PLC0415 - slow imports, of an extra
 
     _check(options)
-    streams = _streams(options)
+    with importing("playlists of what lies somewhere", "streaming"):
+        streams = _streams(options)
     text = text_of(streams)
     with opened(options["output"]) as (out, _):
         out.write(text.encode())

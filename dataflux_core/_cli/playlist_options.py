@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dataflux_core._cli.command import TextType
+from dataflux_core._cli.command import TextType, failure_of
 from dataflux_core._cli.text import shown
+from dataflux_core.errors import ExtraMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -21,9 +23,12 @@ class BaseUrlType(click.ParamType):  # type: ignore[type-arg] # generic only in 
     name = "url"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from dataflux_core._wire.flare.chunk_urls import is_base  # noqa: PLC0415 - of an extra
-        from dataflux_core._wire.urls import shown_url  # noqa: PLC0415
+        from dataflux_core._wire.urls import shown_url  # noqa: PLC0415 - slow import
 
+        try:
+            from dataflux_core._wire.flare.chunk_urls import is_base  # noqa: PLC0415 - of an extra
+        except ExtraMissing as error:
+            raise failure_of(error) from error
         url = value if value.endswith("/") else f"{value}/"
         if not is_base(url):
             self.fail(f"'{shown(shown_url(value))}': expected a directory such as https://host/path/", param, ctx)
@@ -49,6 +54,17 @@ class SpanType(click.ParamType):  # type: ignore[type-arg] # generic only in lat
         if span.stop is not None and span.stop <= span.start:
             self.fail(f"'{shown(value)}': nothing is from {span.start} on and below {span.stop}", param, ctx)
         return span
+
+
+@contextmanager
+def importing(feature: str, extra: str) -> Iterator[None]:
+    """Import what a command needs; raises ExtraMissing where that is not installed."""
+    try:
+        yield
+    except ExtraMissing:
+        raise
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(feature, extra) from error
 
 
 _DESCRIBING = (

@@ -11,7 +11,7 @@ from dataflux_core._cli.arguments import DirectoryType
 from dataflux_core._cli.cache import LocalCommand
 from dataflux_core._cli.command import TextType, say, shows_progress
 from dataflux_core._cli.playlist_bar import bytes_bar
-from dataflux_core._cli.playlist_options import BaseUrlType, describing
+from dataflux_core._cli.playlist_options import BaseUrlType, describing, importing
 from dataflux_core._cli.selection import SizeType
 from dataflux_core._cli.text import counted, human_bytes
 
@@ -83,7 +83,8 @@ def pack(**options: Unpack[Options]) -> None:
     DST is empty or holds a pack that was interrupted; then chunks that are whole, of files that have not changed, are
     kept. playlist.yaml comes last: a pack without it is not finished.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
-    from dataflux_core._data.flare.packing import PLAYLIST, PackOptions, pack  # noqa: PLC0415 - slow imports
+    with importing("packing samples", "streaming"):
+        from dataflux_core._data.flare.packing import PLAYLIST, PackOptions, pack  # noqa: PLC0415 - slow imports
 
     how = PackOptions(
         options["base_url"],

@@ -10,8 +10,8 @@ import click
 
 from dataflux_core._cli.cache import LocalCommand
 from dataflux_core._cli.command import say
+from dataflux_core._cli.playlist_options import importing
 from dataflux_core._cli.text import shown
-from dataflux_core.errors import ExtraMissing
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -49,12 +49,10 @@ def serve(**options: Unpack[Options]) -> None:
     dataflux playlist serve ./packed
     dataflux playlist verify http://127.0.0.1:8080/playlist.yaml
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
-    try:
+    with importing("serving files", "emulator"):
         from dataflux_core.emulator._command import is_loopback  # noqa: PLC0415 - slow imports, of an extra
         from dataflux_core.emulator._file_server import serve_files  # noqa: PLC0415
         from dataflux_core.emulator._files import playlists_in  # noqa: PLC0415
-    except ImportError as error:
-        raise ExtraMissing("serving files", "emulator") from error
 
     directory, host = options["directory"], options["host"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,3 +95,29 @@ def test_a_terminal_sees_a_bar(tmp_path: Path) -> None:
     code, seen = seen_at_terminal("playlist", "pack", str(source), str(tmp_path / "dst"), *BASE, streams="stderr")
     assert code == 0
     assert "packing" in seen
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "extra"),
+    [
+        ("pyarrow", ["pack", ".", "dst", *BASE], "streaming"),
+        ("numpy", ["pack", ".", "dst", *BASE], "streaming"),
+        ("yaml", ["pack", ".", "dst", *BASE], "flare"),
+        ("pyarrow", ["create", "gs://bucket/", *BASE], "streaming"),
+        ("yaml", ["create", "gs://bucket/"], "flare"),
+        ("yaml", ["info", "p.yaml"], "flare"),
+        ("yaml", ["verify", "p.yaml"], "flare"),
+        ("yaml", ["cat", "p.yaml", "x"], "flare"),
+        ("uvloop", ["serve", "."], "emulator"),
+        ("httptools", ["serve", "."], "emulator"),
+    ],
+)
+def test_what_is_not_installed_is_named(module: str, arguments: list[str], extra: str, tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules[sys.argv[1]] = None; "
+        "from dataflux_core._cli.root import run; sys.exit(run(['playlist', *sys.argv[2:]]))"
+    )
+    command = [sys.executable, "-c", program, module, *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=TIMEOUT_S)
+    assert f"pip install 'dataflux_core[{extra}]'" in ran.stderr
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
