@@ -14,7 +14,6 @@ from dataflux_core._data.tables import table_of
 from dataflux_core._data.target_tree import checksum_of
 from dataflux_core._plan.columns import columns_of
 from dataflux_core._plan.selection import Selection
-from dataflux_core._run.clients import MODIFIED_RETRY, Client, client_of
 from dataflux_core._run.listing.calls import pages_of
 from dataflux_core._run.listing.observer import ListingStats
 from dataflux_core._run.listing.options import ListingOptions
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dataflux_core._data.index.sample_index import ClientSource
+    from dataflux_core._run.clients import Client
 
 _PARALLELISM = 64  # ranges listed at once
 _FIELDS = ("generation", "crc32c")
@@ -93,6 +93,8 @@ class BucketFiles:
 
     def _opened(self) -> Client:
         if self._client is None:
+            from dataflux_core._run.clients import MODIFIED_RETRY, client_of  # noqa: PLC0415 - slow import
+
             self._client = client_of(_given(self._given), None, MODIFIED_RETRY)
         return self._client
 

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from pyarrow.fs import LocalFileSystem
 
 from dataflux_core._data.index.content import fingerprint_of
 from dataflux_core._data.index.opened_files import not_opened
@@ -101,6 +99,9 @@ def parquet_rows(part: ParquetPart) -> Rows:
 def filtered(part: ParquetPart, condition: pc.Expression, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the rows for which a condition holds, with the columns of `schema`; whole row groups are passed over."""
     with asking(part.source):
+        import pyarrow.dataset as ds  # noqa: PLC0415 - slow import: it brings pandas in where that is installed
+        from pyarrow.fs import LocalFileSystem  # noqa: PLC0415
+
         fragment = ds.ParquetFileFormat().make_fragment(str(part.path), LocalFileSystem())
         scanner = fragment.scanner(
             schema=fragment.physical_schema,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
-from dataflux_core._run.clients import MODIFIED_RETRY, client_of
 from dataflux_core._run.fetching.quota import SharedPace
 from dataflux_core._run.fetching.stats import FetchStats
 from dataflux_core._run.reading.client_reader import ClientReader
@@ -132,6 +131,8 @@ class BucketSource:
         """Return the client, one for all threads; raises CredentialsMissing, InvalidArgument."""
         with self._lock:
             if self._client is None:
+                from dataflux_core._run.clients import MODIFIED_RETRY, client_of  # noqa: PLC0415 - slow import
+
                 self._client = self._timed(client_of(_given(self._source), None, MODIFIED_RETRY))
             return self._client
 
