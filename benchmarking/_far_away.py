@@ -6,15 +6,19 @@ handshake would take. What is not imitated: a window that opens slowly, a line o
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import multiprocessing
+import socket
+import threading
+import time
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_BLOCK_BYTES = 1024 * 1024
+_BLOCK_BYTES = 256 * 1024
+_BACKLOG = 512
 
 
 @contextlib.contextmanager
@@ -32,44 +36,42 @@ def far_away(port: int, round_trip_s: float) -> Iterator[int]:
 
 
 def _serve(port: int, round_trip_s: float, ready: Any) -> None:  # noqa: ANN401 - multiprocessing names no type for it
-    asyncio.run(_relay(port, round_trip_s, ready))
-
-
-async def _relay(port: int, round_trip_s: float, ready: Any) -> None:  # noqa: ANN401 - as above
-    async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port, limit=2 * _BLOCK_BYTES)
-        await asyncio.gather(
-            _carry(reader, there_writer, round_trip_s / 2, round_trip_s),
-            _carry(there_reader, writer, round_trip_s / 2, 0),
-        )
-
-    server = await asyncio.start_server(met, "127.0.0.1", 0, limit=2 * _BLOCK_BYTES, backlog=512)
-    ready.put(server.sockets[0].getsockname()[1])
-    await server.serve_forever()
-
-
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float, first_s: float) -> None:
-    """Pass bytes on in order, each so much later than it came."""
-    loop = asyncio.get_running_loop()
-    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-
-    async def deliver() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as server:
+        ready.put(server.getsockname()[1])
         while True:
-            due_s, content = await under_way.get()
-            if (wait_s := due_s - loop.time()) > 0:
-                await asyncio.sleep(wait_s)
-            if not content:
-                break
-            writer.write(content)
-            await writer.drain()
-        writer.close()
+            near, _ = server.accept()
+            far = socket.create_connection(("127.0.0.1", port))
+            for end in (near, far):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _carry(near, far, round_trip_s / 2, round_trip_s)
+            _carry(far, near, round_trip_s / 2, 0.0)
 
-    delivering = asyncio.create_task(deliver())
-    with contextlib.suppress(OSError):
-        extra_s = first_s
-        while content := await reader.read(_BLOCK_BYTES):
-            under_way.put_nowait((loop.time() + delay_s + extra_s, content))
+
+def _carry(source: socket.socket, target: socket.socket, delay_s: float, first_s: float) -> None:
+    """Pass bytes on in order, each so much later than it came; a thread takes them, another one gives them."""
+    under_way: SimpleQueue[tuple[float, bytes]] = SimpleQueue()
+
+    def take() -> None:
+        extra_s, content = first_s, b"."
+        while content:
+            try:
+                content = source.recv(_BLOCK_BYTES)
+            except OSError:
+                content = b""
+            under_way.put((time.monotonic() + delay_s + extra_s, content))
             extra_s = 0.0
-    under_way.put_nowait((loop.time() + delay_s, b""))
-    with contextlib.suppress(OSError):
-        await delivering
+
+    def give() -> None:
+        while True:
+            due_s, content = under_way.get()
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            try:
+                if not content:
+                    target.shutdown(socket.SHUT_WR)
+                    return
+                target.sendall(content)
+            except OSError:
+                return
+
+    threading.Thread(target=take, daemon=True).start()
+    threading.Thread(target=give, daemon=True).start()

@@ -19,7 +19,8 @@ _CONFIG = """
 daemon off; master_process off; pid {folder}/pid; error_log {folder}/errors warn;
 events {{ worker_connections 512; }}
 http {{
-  access_log {folder}/access; default_type application/octet-stream; keepalive_requests 100000;
+  access_log {folder}/access; sendfile on; tcp_nodelay on;
+  default_type application/octet-stream; keepalive_requests 100000;
   client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
   uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   server {{ listen 127.0.0.1:{port}; root {root}; {more} }}
