@@ -23,7 +23,7 @@ class BaseUrlType(click.ParamType):  # type: ignore[type-arg] # generic only in 
     name = "url"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from dataflux_core._wire.urls import shown_url  # noqa: PLC0415 - slow import
+        from dataflux_core._wire.urls import shown_url, web_url  # noqa: PLC0415 - slow import
 
         try:
             from dataflux_core._wire.flare.chunk_urls import is_base  # noqa: PLC0415 - of an extra
@@ -32,7 +32,7 @@ class BaseUrlType(click.ParamType):  # type: ignore[type-arg] # generic only in 
         url = value if value.endswith("/") else f"{value}/"
         if not is_base(url):
             self.fail(f"'{shown(shown_url(value))}': expected a directory such as https://host/path/", param, ctx)
-        return url
+        return web_url(url)  # as it is sent: a space would be none to other readers
 
 
 class SpanType(click.ParamType):  # type: ignore[type-arg] # generic only in later versions of click

@@ -97,8 +97,13 @@ def pack(**options: Unpack[Options]) -> None:
         options["description"] or "",
         options["license"] or "",
     )
-    with bytes_bar("packing", wanted=shows_progress(quiet=options["quiet"])) as observe:
-        done = pack(options["source"], options["directory"], how, observe)
+    try:
+        with bytes_bar("packing", wanted=shows_progress(quiet=options["quiet"])) as observe:
+            done = pack(options["source"], options["directory"], how, observe)
+    except KeyboardInterrupt:
+        if not options["quiet"]:
+            say("chunks that are whole stay; the same command goes on after them")
+        raise
     if not options["quiet"]:
         kept = f" ({done.reused:,} there already)" if done.reused else ""
         chunks = f"{counted(done.chunks, 'chunk')}{kept}, {human_bytes(done.bytes)}"

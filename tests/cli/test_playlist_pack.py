@@ -30,6 +30,13 @@ def test_a_folder_is_packed(tmp_path: Path) -> None:
     assert stream.conventions.records == [2, 1]
 
 
+def test_a_base_url_is_written_as_it_is_sent(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "src", FILES)
+    dataflux("playlist", "pack", str(source), str(tmp_path / "dst"), "--base-url", "https://h.example.org/a é")
+    stream = Playlist.load(tmp_path / "dst/playlist.yaml")["samples"]
+    assert list(stream.content) == ["https://h.example.org/a%20%C3%A9/samples-00000.tar"]
+
+
 def test_packed_served_verified_and_read(tmp_path: Path) -> None:
     source = write_files(tmp_path / "src", FILES)
     with served(write_files(tmp_path / "dst", {})) as url:
@@ -81,6 +88,7 @@ def test_ctrl_c_leaves_no_half_chunk_and_the_same_command_goes_on(tmp_path: Path
         process.send_signal(signal.SIGINT)
         said = terminal.read()
         assert process.wait(TIMEOUT_S) == 130
+    assert "chunks that are whole stay; the same command goes on after them" in said
     assert said.endswith("dataflux: interrupted\r\n")
     there = {path.name for path in (tmp_path / "dst").iterdir()}
     assert "playlist.yaml" not in there

@@ -157,6 +157,7 @@ def test_a_folder_that_is_served_is_read_by_its_playlist(tmp_path: Path) -> None
         assert list(playlist) == ["jpg", "txt"]
         assert list(playlist["txt"].records()) == [b"3", b"\xff"]
         assert list(playlist["jpg"]) == [b"4", b"1"]
+        assert playlist["jpg"].record_count() == playlist["txt"].record_count() == 2
     sums = [base64.b64encode(google_crc32c.value(part).to_bytes(4, "big")).decode() for part in (b"4", b"1")]
     assert (playlist["jpg"].conventions.crc32c, playlist["jpg"].conventions.sizes) == (sums, [1, 1])
 

@@ -163,9 +163,7 @@ def test_extensions_become_streams_of_one_order(root: Path, url: str, tmp_path: 
     assert list(playlist) == ["jpg", "txt"]
     assert playlist["jpg"].conventions.key == playlist["txt"].conventions.key == "id"
     assert playlist["jpg"].conventions.records == playlist["txt"].conventions.records == [1] * 5
-    pairs = [
-        (jpg["jpg"], txt["txt"]) for jpg, txt in zip(*(stream.records() for stream in playlist.values()), strict=True)
-    ]
+    pairs = [(jpg["jpg"], txt["txt"]) for jpg, txt in playlist.zip("jpg", "txt")]
     assert pairs == [(f"{stem}jpg".encode(), f"{stem}txt".encode()) for stem in "abcde"]
 
 

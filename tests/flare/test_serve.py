@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -187,3 +188,50 @@ def test_a_signal_ends_it_while_a_client_reads(root: Path, number: signal.Signal
             process.kill()
         assert process.stderr is not None
         assert process.stderr.read() == "stopped\n"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "256.256.256.256", "192.0.2.1"])
+def test_an_address_that_cannot_be_had_is_one_line(url: str, root: Path, host: str) -> None:
+    port = str(urlsplit(url).port)
+    command = [
+        sys.executable,
+        "-m",
+        "dataflux_core.cli",
+        "playlist",
+        "serve",
+        "--host",
+        host,
+        "--port",
+        port,
+        str(root),
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.splitlines()[-1].startswith(f"dataflux: {host}:{port}: ")
+
+
+def test_what_a_client_sends_at_once_is_answered_in_order(url: str) -> None:
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+        one = b"GET /a.txt HTTP/1.1\r\nHost: x\r\nRange: bytes=%d-%d\r\n\r\n"
+        last = b"GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        connection.sendall(b"".join(one % (at, at) for at in range(10)) + last)
+        answered = b"".join(iter(lambda: connection.recv(65536), b""))
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in answered.split(b"HTTP/1.1 ")[1:]]
+    assert bodies == [b"%d" % at for at in range(10)] + [FILES["a.txt"]]
+
+
+def test_a_file_that_shrinks_while_it_is_sent_ends_that_connection_alone(url: str, root: Path) -> None:
+    with (root / "shrinking").open("wb") as file:
+        file.truncate(64 * 1024**2)
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+        connection.sendall(b"GET /shrinking HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.recv(1000)
+        os.truncate(root / "shrinking", 10)
+        received = 0
+        with suppress(ConnectionError):
+            while chunk := connection.recv(1024**2):
+                received += len(chunk)
+    assert received < 64 * 1024**2
+    assert asked(url, "/a.txt")[0] == 200

@@ -73,6 +73,7 @@ def pack(
     plans = _plans(folder, options)
     _made(directory)
     with PackJournal.opened(directory) as journal:
+        _check_unfinished(directory)  # another process may have come to its end meanwhile
         packing = _Packing(directory, options, plans, journal)
         done_bytes, total_bytes = 0, folder.total_bytes
         for number, samples in enumerate(gathered(folder.samples(), options.chunk_bytes)):
@@ -157,6 +158,10 @@ def _check(source: Path, directory: Path, options: PackOptions) -> None:
     inside = directory.resolve()
     if inside == source.resolve() or source.resolve() in inside.parents:
         raise InvalidArgument("directory", str(directory), "a place outside the folder, which another run would pack")
+    _check_unfinished(directory)
+
+
+def _check_unfinished(directory: Path) -> None:
     if (directory / PLAYLIST).exists():
         reason = "it is there already, so this pack is finished; remove the directory, or choose another"
         raise FileNotWritten("the playlist", str(directory / PLAYLIST), reason)
