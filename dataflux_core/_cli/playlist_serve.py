@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import quote
@@ -66,6 +67,10 @@ def serve(**options: Unpack[Options]) -> None:
     try:
         serve_files(directory, host, options["port"], ready)
     except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), f"{host}:{options['port']}") from error
+        if error.filename:  # the directory's
+            raise
+        number = error.errno or 0  # below 0: of a name that leads nowhere, which has words of its own
+        reason = os.strerror(number) if number > 0 else error.strerror or str(error)
+        raise OSError(number, reason, f"{host}:{options['port']}") from error
     if not options["quiet"]:
         say("stopped")

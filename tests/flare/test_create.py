@@ -128,6 +128,14 @@ def test_a_mirror_has_the_paths_of_its_base() -> None:
             assert copy == f"https://m.example.org/copy/{url.removeprefix(BASE)}"
 
 
+def test_a_mirror_of_an_index_takes_the_place_of_what_its_urls_begin_with() -> None:
+    index = index_of(url=["https://h/x/1.jpg", "https://h/x/2.jpg"])
+    (found,) = streams_of_index(index, str, Said("", ("https://m.example.org/",)))
+    assert found.conventions.mirrors == ("https://m.example.org/",)
+    with pytest.raises(InvalidArgument, match="not all chunks of the stream 'url' lie below https://data.example.org/"):
+        streams_of_index(index, str, Said(BASE, ("https://m.example.org/",)))
+
+
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30))
 def test_a_url_names_its_file(name: str) -> None:
     if any(part in {".", ".."} for part in name.split("/")):

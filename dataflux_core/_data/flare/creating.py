@@ -11,7 +11,7 @@ from urllib.parse import quote
 from dataflux_core._data.samples.kinds import kind_of_extension
 from dataflux_core._wire.flare.conventions import ENCODINGS, Conventions, base_of
 from dataflux_core._wire.flare.streams import StreamSpec
-from dataflux_core.errors import UnsafeName
+from dataflux_core.errors import InvalidArgument, UnsafeName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -136,7 +136,6 @@ def _stream(name: str, chunks: Chunks, said: Said, key: str = "", *, is_sampled:
     encoding, compression = meaning_of(chunks.ending)
     if (is_sampled or key) and encoding not in _MEDIA:
         encoding = "raw"  # all of it is one record, even where there are lines or rows in it
-    base = base_of(chunks.urls)
     headers = Conventions(
         description=said.description,
         license=said.license,
@@ -145,7 +144,17 @@ def _stream(name: str, chunks: Chunks, said: Said, key: str = "", *, is_sampled:
         records=[1] * len(chunks.urls) if encoding in _MEDIA or encoding == "raw" else None,
         sizes=chunks.sizes if all(size >= 0 for size in chunks.sizes) else None,
         crc32c=chunks.crc32cs if all(chunks.crc32cs) else None,
-        mirrors=tuple(mirror + base.removeprefix(said.base_url) for mirror in said.mirrors),
+        mirrors=_mirrors(name, base_of(chunks.urls), said),
         key=key,
     ).headers()
     return StreamSpec.of(name, list(chunks.urls), headers)
+
+
+def _mirrors(stream: str, base: str, said: Said) -> tuple[str, ...]:
+    """Return where copies of a stream lie whose URLs begin with `base`; raises InvalidArgument."""
+    if said.mirrors and not base.startswith(said.base_url):
+        expected = f"none, as not all chunks of the stream {stream!r} lie below {said.base_url}"
+        raise InvalidArgument("mirrors", said.mirrors[0], expected)
+    # Without a base URL of all streams a mirror takes the place of what those of one begin with.
+    below = base.removeprefix(said.base_url) if said.base_url else ""
+    return tuple(mirror + below for mirror in said.mirrors)

@@ -37,11 +37,7 @@ class PackJournal:
     @contextmanager
     def opened(cls, directory: Path) -> Iterator[Self]:
         """Go on with what is in a directory, or begin; raises FileNotWritten where it is another's, or in use."""
-        path = directory / JOURNAL
-        if not path.exists() and any(directory.iterdir()):
-            reason = "it holds files already, none of them of a pack that was interrupted"
-            raise FileNotWritten("the playlist", str(directory), f"{reason}; choose another directory")
-        path.touch()
+        path = _claimed(directory)
         with locked(path) as is_ours:
             if not is_ours:
                 raise FileNotWritten("the playlist", str(directory), "another process packs into it right now")
@@ -89,6 +85,19 @@ class PackJournal:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         if content and not content.endswith(b"\n"):
             os.write(self._descriptor, b"\n")
+
+
+def _claimed(directory: Path) -> Path:
+    """Return the path of the journal, which is there; raises FileNotWritten."""
+    path = directory / JOURNAL
+    try:
+        if not path.exists() and any(directory.iterdir()):
+            reason = "it holds files already, none of them of a pack that was interrupted"
+            raise FileNotWritten("the playlist", str(directory), f"{reason}; choose another directory")
+        path.touch()
+    except OSError as error:
+        raise FileNotWritten("the playlist", str(directory), error.strerror or str(error)) from error
+    return path
 
 
 def _said(line: bytes) -> dict[str, Any] | None:
