@@ -48,7 +48,8 @@ class Exchange:
     """One easy handle with what its answer is gathered in: a list of pieces, or a buffer that is used again.
 
     A large answer in pieces of 16 kB, as libcurl hands them out, would make the allocator take memory from the system,
-    then give it back, for each of them: the page faults cost more than the copying.
+    then give it back, for each of them: the page faults cost more than the copying. Where the size is known the buffer
+    is as large, and is itself what is handed out.
     """
 
     __slots__ = (
@@ -58,6 +59,7 @@ class Exchange:
         "curl",
         "head",
         "headers",
+        "is_given_away",
         "keeps_beginning",
         "kind",
         "max_bytes",
@@ -76,23 +78,30 @@ class Exchange:
         self.buffer = BytesIO()
         self.capacity = 0  # of the buffer
         self.max_bytes = 0  # of an answer
-        self.keeps_beginning = False
+        self.keeps_beginning = self.is_given_away = False
         curl.setopt(pycurl.HEADERFUNCTION, self.head.append)
         curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write if kind == "large" else self.body.append)
 
-    def allow(self, max_bytes: int) -> None:
+    def allow(self, max_bytes: int, expected_bytes: int = 0) -> None:
         """Make ready for an answer of up to so many bytes: a buffer that was needed for a much larger one goes."""
         if max_bytes != self.max_bytes:
             self.max_bytes = max_bytes
             self.curl.setopt(pycurl.MAXFILESIZE_LARGE, max_bytes)
-        if self.kind == "large" and self.capacity > _WASTE * max_bytes:
-            self.buffer, self.capacity = BytesIO(), 0
+        if self.kind != "large":
+            return
+        was_given_away, self.is_given_away = self.is_given_away, 0 < expected_bytes <= max_bytes
+        if self.is_given_away or was_given_away or self.capacity > _WASTE * max_bytes:
+            # The zeros take no memory until they are written over.
+            self.buffer, self.capacity = BytesIO(bytes(expected_bytes)), 0
             self.curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write)
 
     def take(self) -> bytes | list[bytes]:
         """Return what has come, each byte copied once; make ready for the next answer."""
         content: bytes | list[bytes]
-        if self.kind == "large":
+        if self.is_given_away:
+            self.buffer.truncate()
+            content = self.buffer.getvalue()
+        elif self.kind == "large":
             received = self.buffer.tell()
             self.capacity = max(self.capacity, received)
             with self.buffer.getbuffer() as view:
@@ -106,6 +115,9 @@ class Exchange:
         """Drop what has come: a spare handle would hold on to it, half a megabyte of a listing each."""
         self.head.clear()
         self.body.clear()
+        if self.is_given_away:
+            self.buffer = BytesIO()
+            self.curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write)
         self.buffer.seek(0)
 
 

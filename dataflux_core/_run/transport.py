@@ -93,7 +93,7 @@ class Transport:
         kind = kind_of(request)
         spare = self._spare[kind]
         exchange = spare.pop() if spare else Exchange(self._new_handle(), kind)
-        exchange.allow(request.max_bytes)
+        exchange.allow(request.max_bytes, request.expected_bytes)
         exchange.tag = tag
         exchange.keeps_beginning = request.keeps_beginning
         curl = exchange.curl

@@ -18,6 +18,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     body: bytes = b""
     headers: tuple[str, ...] = ()  # "Name: value" lines beside the endpoint's own
     max_bytes: int = 0  # of the answer's body, 0: no limit; what announces more is not received
+    expected_bytes: int = 0  # of the answer's body, 0: not known; room is made for them, and they need no copying
     keeps_beginning: bool = False  # of a body that breaks off, so that it can be gone on with
 
 

@@ -202,3 +202,20 @@ def test_a_request_that_is_cancelled_brings_no_answer_and_leaves_the_others_alon
         assert tag is tags[1]
         assert answer.ok
         assert fetch(transport, ["8"])["8"].body == OBJECTS["8"]
+
+
+@pytest.mark.parametrize("size", [600_000, 599_999, 1_000_000, 0], ids=["as large", "smaller", "larger", "empty"])
+def test_what_is_expected_needs_not_come(size: int) -> None:
+    content = bytes(range(256)) * 4000
+    with (
+        Emulator(buckets={"b": Memory({"7": content[:size], "8": content})}) as gcs,
+        lease(Endpoint(gcs.endpoint)) as transport,
+    ):
+        for _ in range(2):  # by the same handle, between others
+            for name, expected in (("7", content[:size]), ("8", content)):
+                request = Request(
+                    "GET", media(name).target, max_bytes=2_000_000, expected_bytes=600_000 * (name == "7")
+                )
+                transport.start(request, name)
+                ((_, answer),) = transport.wait().answers
+                assert answer.body == expected

@@ -27,7 +27,7 @@ _GONE = frozenset({401, 403, 404, 410})
 _EXPIRED = "ExpiredToken"  # with a 400: how Cloud Storage says that a signed URL is too old
 _USUAL_BYTES = 8 * 1024**2  # of a chunk whose size is not known, before any has come
 _FIRST_CHUNKS = 1  # at once: more of them would share the line with the one that is waited for
-_GROWTH = 2
+_GROWTH = 8  # once one has come: then throughput counts
 
 
 class Piece(NamedTuple):

@@ -104,8 +104,9 @@ class Flight:
     def request(self) -> Request:
         """Ask for what is wanted where redirects have led."""
         request = get_request(self.wanted, self.url)
-        keeps = self.errand.ask.span is None
-        return msgspec.structs.replace(request, keeps_beginning=True) if keeps else request
+        if self.errand.ask.span is not None:
+            return request
+        return msgspec.structs.replace(request, expected_bytes=self.size, keeps_beginning=True)
 
 
 def hosts_of(ask: ChunkAsk) -> tuple[str, ...]:
