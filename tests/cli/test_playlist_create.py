@@ -11,6 +11,7 @@ import pytest
 from dataflux_core.emulator import Memory
 from dataflux_core.flare import Playlist
 from tests.cli.terminal import dataflux, seen_at_terminal
+from tests.flare.signing import signing_client
 
 if TYPE_CHECKING:
     from dataflux_core.emulator import Emulator
@@ -40,6 +41,22 @@ def test_a_bucket_becomes_a_playlist_at_no_extra_call(gcs: Emulator, tmp_path: P
     assert playlist["txt"].conventions.crc32c is not None
     ran = dataflux("playlist", "verify", "-q", str(path))
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_signed_urls_need_no_credentials_of_those_who_read(
+    gcs: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "p.yaml")
+    monkeypatch.setattr("dataflux_core._cli.service.new_client", lambda _: signing_client(gcs))
+    ran = dataflux("playlist", "create", "gs://on-the-web/train/", "--signed-for", "2h", "-o", path)
+    assert ran.returncode == 0
+    assert "the URLs are signed: whoever has the playlist may read" in ran.stderr
+    url = Playlist.load(path)["jpg"].content[1]
+    assert url.startswith(f"{gcs.endpoint}/on-the-web/train/b%20%C3%A9.jpg?X-Goog-Algorithm=")
+    assert "X-Goog-Expires=7200" in url
+    ran = dataflux("playlist", "verify", path)
+    assert (ran.returncode, ran.stderr) == (0, f"{gcs.endpoint}: 4 chunks, 6 B, all right\n")
 
 
 @pytest.mark.usefixtures("_stocked")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -11,8 +10,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import google_crc32c
 import pyarrow as pa
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +24,7 @@ from dataflux_core.emulator import Emulator, Memory
 from dataflux_core.errors import CredentialsMissing, IndexUnusable, InvalidArgument, UnsafeName
 from dataflux_core.flare import Playlist
 from tests.flare.serving import served, write_files
+from tests.flare.signing import signing_client
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,32 +218,9 @@ def test_relative_paths_of_an_index_lie_below_the_base() -> None:
         streams_of_index(index_of(url=["a"]), str, Said(BASE), None, "i.csv")
 
 
-@pytest.fixture(scope="module")
-def service_account(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    said = {
-        "type": "service_account",
-        "client_email": "me@p.iam.gserviceaccount.com",
-        "private_key": pem,
-        "private_key_id": "1",
-        "project_id": "p",
-        "token_uri": "http://127.0.0.1:9/token",
-    }
-    path = tmp_path_factory.mktemp("key") / "key.json"
-    path.write_text(json.dumps(said))
-    return path
-
-
-def test_signed_urls_are_read_without_credentials(service_account: Path) -> None:
-    from google.cloud import storage  # noqa: PLC0415 - slow import
-    from google.oauth2 import service_account as accounts  # noqa: PLC0415
-
-    credentials = accounts.Credentials.from_service_account_file(str(service_account))
+def test_signed_urls_are_read_without_credentials() -> None:
     with Emulator(buckets={"b": Memory({"a é/1.jpg": b"one"})}) as gcs:
-        client = storage.Client("p", credentials, client_options={"api_endpoint": gcs.endpoint})
+        client = signing_client(gcs)
         url = signer(client, "b", timedelta(hours=2))("a é/1.jpg")
         query = parse_qs(urlsplit(url).query)
         assert (query["X-Goog-Expires"], len(query["X-Goog-Signature"][0])) == (["7200"], 512)
