@@ -254,6 +254,33 @@ def test_what_is_no_part_of_the_new_run_goes(tmp_path: Path, monkeypatch: pytest
     assert sorted(content(directory)) == ["mine.txt", "playlist.yaml", "samples-00000.tar"]
 
 
+_LINES = st.sampled_from(
+    [
+        b"",
+        b"[]",
+        b"[" * 100_000,
+        b'{"name": "..", "made_of": "", "facts": {"size": 1, "sha256": "", "crc32c": "", "records": 1}}',
+        b'{"name": "mine.txt", "made_of": "", "facts": {"size": 1, "sha256": "", "crc32c": "", "records": 1}}',
+        b'{"name": "samples-00000.tar", "facts": {"size": 1, "sha256": "", "crc32c": "", "records": 1}}',
+        b'{"name": "samples-00007.tar", "made_of": "", "facts": {"size": 1, "sha256": "", "crc32c": "", "records": 1}}',
+        b'{"name": 7, "made_of": "", "facts": {}}',
+        b"\xff\0",
+    ]
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(_LINES, st.binary(max_size=40)), max_size=4))
+def test_a_damaged_journal_costs_nothing_but_time(root: Path, lines: list[bytes]) -> None:
+    place = root / f".journal-{hashlib.sha256(b'|'.join(lines)).hexdigest()}"
+    if place.exists():
+        return
+    source = write_files(place / "src", FILES)
+    write_files(place / "dst", {".dataflux-pack": b"\n".join(lines), "mine.txt": b"mine"})
+    pack(source, place / "dst", replace(OPTIONS, stream="samples"))
+    assert sorted(content(place / "dst")) == ["mine.txt", "playlist.yaml", "samples-00000.tar", "samples-00001.tar"]
+
+
 def interrupt_at(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     left = [chunk]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 JOURNAL = ".dataflux-pack"
+_CHUNK = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*-[0-9]{5,}\.(?:tar|jsonl|npy|parquet)(?:\.gz|\.zst)?", re.ASCII)
 _ASIDE = ".dataflux-*.part"  # what `written_aside` leaves of a process that is killed
 
 
@@ -79,7 +81,7 @@ class PackJournal:
         for line in content.split(b"\n"):
             said = _said(line)
             if said is not None:
-                self._known[os.path.basename(said["name"])] = said  # noqa: PTH119 - of a text
+                self._known[said["name"]] = said
         for aside in self._directory.glob(_ASIDE):
             aside.unlink(missing_ok=True)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -104,6 +106,9 @@ def _said(line: bytes) -> dict[str, Any] | None:
     """Read a line; None for one that is damaged, as by a kill in its middle: its chunk is written anew."""
     try:
         said: dict[str, Any] = json.loads(line)
-        return said if isinstance(said["name"], str) and ChunkFacts(**said["facts"]) else None
-    except (ValueError, TypeError, KeyError):
+        facts, made_of = ChunkFacts(**said["facts"]), said["made_of"]
+        # Nothing but chunks may be removed, whatever stands there.
+        is_whole = _CHUNK.fullmatch(said["name"]) and isinstance(made_of, str) and isinstance(facts.size, int)
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
+    return said if is_whole else None
