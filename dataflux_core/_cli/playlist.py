@@ -34,9 +34,11 @@ class PlaylistCommands(Commands):
 
 @click.group(cls=PlaylistCommands)
 def playlist() -> None:
-    """Look at Flare playlists: YAML that names the chunks of datasets on web servers.
+    """Write, check, read Flare playlists: YAML that names the chunks of datasets on web servers.
 
     \b
+    dataflux playlist create gs://my-bucket/train/ -o playlist.yaml
+    dataflux playlist pack ./samples ./packed --base-url https://data.example.org/set/
     dataflux playlist validate playlist.yaml
-    dataflux playlist validate https://data.example.org/playlist.yaml
+    dataflux playlist verify https://data.example.org/set/playlist.yaml
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
