@@ -28,7 +28,7 @@ def main() -> None:
         if not results.exists():
             continue  # nobody has asked yet: its place stays as it is
         answers = [json.loads(line) for line in results.read_text().splitlines()]
-        latest = {answer["command"]: answer for answer in answers}
+        latest = {(answer["command"], answer.get("case")): answer for answer in answers}
         tables = "\n".join(table(answer) for answer in latest.values())
         begin, end = f"<!-- {benchmark}: begin -->\n", f"<!-- {benchmark}: end -->"
         before, found, rest = page.partition(begin)
@@ -111,6 +111,37 @@ def cases_of(answer: dict[str, Any]) -> str:
     return f"{_origin(answer)}\n\n{head}{''.join(rows)}\n"
 
 
+def samples_of(answer: dict[str, Any]) -> str:
+    """Write what a training loop gets from each client."""
+    rows = []
+    for label, took in answer["clients"].items():
+        if "error" in took:
+            rows.append(f"| {label} | failed | | | | |\n")
+            continue
+        exact = "" if took["exact"] and took.get("exactly_once", True) else ", **not each sample once**"
+        rows.append(
+            f"| {label}{exact} | {took['median_per_s']:,.0f} | {took['later_per_s']:,.0f} | {took['first_batch_s']:.2f} "
+            f"| {took['cpu_us_per_sample']:,.0f} | {took['peak_mb']:,.0f} |\n"
+        )
+    head = (
+        "| client | samples/s | after its first batches | first batch, s | client CPU, µs a sample | peak memory, MB |\n"
+        "|---|---:|---:|---:|---:|---:|\n"
+    )
+    decoded = (
+        "pictures, decoded to 224×224" if answer["kind"] == "jpeg" else f"files of {answer['object_bytes']:,} bytes"
+    )
+    part = f", the first {answer['batches']} batches" if answer["batches"] else ""
+    title = f"{answer['samples']:,} {decoded}, {answer['read_ms']:.0f} ms a read{part}"
+    return f"### {title}\n\n{_origin(answer)}\n\n{head}{''.join(rows)}\n"
+
+
+def case_of(answer: dict[str, Any]) -> str:
+    """Write what a large index costs in one case."""
+    told = {key: value for key, value in answer.items() if key not in {"question", "command", "case", "host"}}
+    figures = [f"{key} {value:,.3g}" if isinstance(value, float) else f"{key} {value:,}" for key, value in told.items()]
+    return f"- {answer['case']}: {', '.join(figures)}. {_origin(answer)}\n"
+
+
 def _origin(answer: dict[str, Any]) -> str:
     host = answer["host"]
     return f"`{answer['command']}` (commit {host['commit']}, {host['cores']} cores, Python {host['python']})"
@@ -153,6 +184,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "download_objects": table_of,
     "download_large": rates_of,
     "reading_profile": cases_of,
+    "stream_samples": samples_of,
+    "stream_index": case_of,
 }
 
 if __name__ == "__main__":
