@@ -81,7 +81,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chunks", type=int, default=250)
     parser.add_argument("--chunk-bytes", type=int, default=8_000_000)
-    parser.add_argument("--far-chunks", type=int, default=60, help="of the run with latency")
+    parser.add_argument("--far-chunks", type=int, default=250, help="of the run with latency")
     parser.add_argument("--round-trip-ms", type=float, default=40.0)
     parser.add_argument("--reads", type=int, default=10_000, help="at random, of 4 kB")
     parser.add_argument("--repetitions", type=int, default=5)
@@ -132,6 +132,7 @@ def compare(options: argparse.Namespace, port: int, chunks: int, sums: list[str]
             "mb_per_s": round(rates[label], 1),
             "share_of_curl": round(rates[label] / best, 3),
             "seconds": [round(one["seconds"], 3) for one in runs],
+            "cpu_s": round(statistics.median(one["cpu_s"] for one in runs), 3),
             "peak_mb": max(one.get("peak_mb", 0) for one in runs),
         }
         for label, runs in took.items()
@@ -152,19 +153,19 @@ def run_curl(urls: list[str], parallel: int) -> dict[str, Any]:
     program = shutil.which("curl") or "curl"
     config = "".join(f'url = "{url}"\noutput = /dev/null\n' for url in urls)
     command = [program, "-s", "-f", "-Z", "--parallel-max", str(parallel), "--no-progress-meter", "-K", "-"]
-    began_s = time.perf_counter()
+    began_s, began_cpu_s = time.perf_counter(), cpu_s(resource.RUSAGE_CHILDREN)
     subprocess.run(command, input=config, text=True, check=True, stdout=subprocess.DEVNULL, timeout=600)
-    return {"seconds": time.perf_counter() - began_s}
+    return {"seconds": time.perf_counter() - began_s, "cpu_s": cpu_s(resource.RUSAGE_CHILDREN) - began_cpu_s}
 
 
 def first_of(options: argparse.Namespace, port: int, sums: list[str], folder: Path) -> dict[str, float]:
-    """Return how many round trips the first record takes; median of five."""
+    """Return how many round trips the first record takes, the median of the repetitions."""
     task = task_of(options, port, options.far_chunks, sums)
     (folder / "playlist.yaml").write_text(playlist_of(task).dump())
     task["playlist"] = f"http://127.0.0.1:{port}/playlist.yaml"
     counts = {}
     for label, client in (("of a playlist at hand", "first"), ("of one that is fetched first", "fetched")):
-        seconds = statistics.median(run(client, task)["seconds"] for _ in range(5))
+        seconds = statistics.median(run(client, task)["seconds"] for _ in range(options.repetitions))
         counts[label] = round(seconds * 1e3 / options.round_trip_ms, 2)
     return counts
 
@@ -180,10 +181,11 @@ def playlist_of(task: dict[str, Any]) -> Playlist:
 def read_in_order(task: dict[str, Any]) -> dict[str, Any]:
     """Read all chunks; nothing is done with them."""
     stream = playlist_of(task)["x"]
-    began_s, size = time.perf_counter(), 0
+    began_s, began_cpu_s, size = time.perf_counter(), cpu_s(resource.RUSAGE_SELF), 0
     for chunk in stream:
         size += len(chunk)
-    return {"seconds": time.perf_counter() - began_s, "bytes": size, "peak_mb": peak_mb()}
+    seconds, used_s = time.perf_counter() - began_s, cpu_s(resource.RUSAGE_SELF) - began_cpu_s
+    return {"seconds": seconds, "cpu_s": used_s, "bytes": size, "peak_mb": peak_mb()}
 
 
 def read_at_random(task: dict[str, Any]) -> dict[str, Any]:
@@ -216,6 +218,12 @@ def read_fetched(task: dict[str, Any]) -> dict[str, Any]:
     began_s = time.perf_counter()
     next(iter(Playlist.load(task["playlist"])["x"].records()))
     return {"seconds": time.perf_counter() - began_s}
+
+
+def cpu_s(whose: int) -> float:
+    """Return the seconds of CPU that a process, or its children, have used."""
+    used = resource.getrusage(whose)
+    return used.ru_utime + used.ru_stime
 
 
 def peak_mb() -> int:

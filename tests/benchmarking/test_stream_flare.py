@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_streaming_beside_curl_is_measured_on_one_line_where_every_byte_came() -> None:
+    command = [sys.executable, "-m", "benchmarking.stream_flare", "--smoke"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    answer = json.loads(line)
+    for run in (answer["near"], answer["far"]):
+        assert run["exact"]
+        assert {"ours", "ours, crc32c compared", "curl, 4 at once"} == set(run["clients"])
+    assert answer["random_reads_per_s"]["exact"]
+    assert answer["first_record_round_trips"].keys() == {"of a playlist at hand", "of one that is fetched first"}
