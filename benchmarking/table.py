@@ -120,15 +120,15 @@ def samples_of(answer: dict[str, Any]) -> str:
             continue
         exact = "" if took["exact"] and took.get("exactly_once", True) else ", **not each sample once**"
         rows.append(
-            f"| {label}{exact} | {took['median_per_s']:,.0f} | {took['later_per_s']:,.0f} | {took['first_batch_s']:.2f} "
-            f"| {took['cpu_us_per_sample']:,.0f} | {took['peak_mb']:,.0f} |\n"
+            f"| {label}{exact} | {took['median_per_s']:,.0f} | {took['later_per_s']:,.0f} "
+            f"| {took['first_batch_s']:.2f} | {took['cpu_us_per_sample']:,.0f} | {took['peak_mb']:,.0f} |\n"
         )
     head = (
-        "| client | samples/s | after its first batches | first batch, s | client CPU, µs a sample | peak memory, MB |\n"
+        "| client | samples/s | after its first batches | first batch, s | CPU, µs a sample | peak memory, MB |\n"
         "|---|---:|---:|---:|---:|---:|\n"
     )
     decoded = (
-        "pictures, decoded to 224×224" if answer["kind"] == "jpeg" else f"files of {answer['object_bytes']:,} bytes"
+        "pictures, decoded to 224 by 224" if answer["kind"] == "jpeg" else f"files of {answer['object_bytes']:,} bytes"
     )
     part = f", the first {answer['batches']} batches" if answer["batches"] else ""
     title = f"{answer['samples']:,} {decoded}, {answer['read_ms']:.0f} ms a read{part}"
