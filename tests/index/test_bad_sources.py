@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +184,59 @@ def test_a_file_that_was_written_anew_since_it_was_opened_is_noticed(tmp_path: P
     write_parquet([{"a": number} for number in range(99)], tmp_path / "a.parquet")
     with pytest.raises(IndexUnusable, match="bytes when it was opened, now it has"):
         index.take(np.array([1]))
+
+
+def plain_parquet(path: Path, letter: str, rows: int = 1000) -> Path:
+    """Write samples whose file has the same size and the same footer whatever the letter."""
+    table = pa.table({"url": [f"{letter}{number:06}" for number in range(rows)]})
+    pq.write_table(
+        table, path, row_group_size=rows // 2, compression="none", use_dictionary=False, write_statistics=False
+    )
+    os.utime(path, ns=(0, ord(letter) * 10**9))  # a file system's clock may stand still for a few milliseconds
+    return path
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["written over", "replaced"])
+def test_an_index_of_the_same_size_that_has_other_samples_is_noticed(is_replaced: bool, tmp_path: Path) -> None:
+    index = opened(plain_parquet(tmp_path / "a.parquet", "a"))
+    fresh = pickle.loads(pickle.dumps(index))
+    assert index.take(np.array([0])).to_pylist() == [{"url": "a000000"}]
+    if is_replaced:
+        plain_parquet(tmp_path / "b.parquet", "b").rename(tmp_path / "a.parquet")
+        assert index.take(np.array([999])).to_pylist() == [{"url": "a000999"}]  # of the file that it holds
+    else:
+        plain_parquet(tmp_path / "a.parquet", "b")
+        with pytest.raises(IndexUnusable, match="it was written anew since it was opened; open it again"):
+            index.take(np.array([999]))
+    for read in (lambda: fresh.take(np.array([0])), lambda: list(fresh.batches())):
+        with pytest.raises(IndexUnusable, match="it was written anew since it was opened; open it again"):
+            read()
+
+
+def test_an_index_that_is_cut_short_while_it_is_read_is_an_error_that_kills_nobody(tmp_path: Path) -> None:
+    index = opened(plain_parquet(tmp_path / "a.parquet", "a", 200_000))
+    index.take(np.array([0]))
+    written(tmp_path / "a.parquet", "")
+    with pytest.raises(IndexUnusable, match="bytes when it was opened, now it has 0; open it again"):
+        index.take(np.array([150_000]))
+
+
+def test_a_footer_that_changed_though_all_else_is_the_same_is_noticed(tmp_path: Path) -> None:
+    index = opened(plain_parquet(tmp_path / "a.parquet", "a"))
+    content = (tmp_path / "a.parquet").read_bytes()
+    written(tmp_path / "a.parquet", content.replace(b"parquet-cpp", b"parquet-abc"))
+    os.utime(tmp_path / "a.parquet", ns=(0, ord("a") * 10**9))
+    with pytest.raises(IndexUnusable, match="its footer has changed since it was opened"):
+        index.take(np.array([0]))
+
+
+def test_a_page_that_is_damaged_is_named_where_rows_are_filtered(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": [f"{number:06}" for number in range(100_000)]}), path, compression="snappy")
+    content = bytearray(path.read_bytes())
+    content[2000:2600] = b"\xff" * 600
+    with pytest.raises(IndexUnusable, match="a.parquet: it is damaged"):
+        opened(written(path, bytes(content)), filter=pc.field("a") > "000010")
 
 
 def test_a_row_group_that_is_damaged_is_named_when_it_is_read(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from dataflux_core._data.index.parquet_files import OpenFiles, damage_of
+from dataflux_core._data.index.parquet_files import OpenFiles
 from dataflux_core._data.index.picked import rows_of
 from dataflux_core._data.index.rows import BATCH_ROWS, as_plain
 
@@ -92,13 +92,8 @@ class RowGroups:
         return pa.Table.from_batches(self._batches(at, group, BATCH_ROWS), self._schema).combine_chunks()
 
     def _batches(self, at: int, group: int | None, rows: int) -> Iterator[pa.RecordBatch]:
-        source = self._parts[at].source
-        groups = None if group is None else [group]
-        with damage_of(source):
-            # Without Arrow's threads: a loader worker is one of many, and after a fork they may be gone.
-            file = self._files[at]
-            for batch in file.iter_batches(rows, row_groups=groups, columns=self._schema.names, use_threads=False):
-                yield as_plain(batch, self._schema, source)
+        for batch in self._files[at].batches(rows, self._schema.names, group):
+            yield as_plain(batch, self._schema, self._parts[at].source)
 
     def _passing(self, at: int, group: int, rows: NDArray[np.int64]) -> pa.Table:
         """Pick rows from a row group that is too large to hold, a batch of it at a time."""
