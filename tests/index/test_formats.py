@@ -62,6 +62,15 @@ def test_json_texts_and_numbers_come_as_they_are(rows: list[Row]) -> None:
         assert opened(lines).fingerprint == opened(array).fingerprint
 
 
+@pytest.mark.parametrize("is_escaped", [True, False], ids=["escaped", "as they are"])
+@pytest.mark.parametrize("name", ["größe", 'a"b', "a/b", "a\\b", "\U0001f40c"])
+def test_the_names_of_json_may_be_written_in_either_way(name: str, is_escaped: bool, tmp_path: Path) -> None:
+    rows: list[Row] = [{"url": "a", name: "2024-01-01T00:00:00"}, {"url": "b", name: "2024-01-01T12:00:00Z"}]
+    lines = "\n".join(json.dumps(row, ensure_ascii=is_escaped) for row in rows)
+    lines = lines.replace("a/b", r"a\/b") if is_escaped else lines
+    assert all_rows(opened(written(tmp_path / "a.jsonl", lines))) == rows
+
+
 @given(st.lists(st.fixed_dictionaries({"a": TEXTS, "b": TEXTS}), min_size=1, max_size=20))
 @settings(max_examples=60, deadline=None)
 def test_csv_texts_come_as_they_are_unless_a_whole_column_is_something_else(rows: list[Row]) -> None:

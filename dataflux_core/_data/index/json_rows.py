@@ -125,8 +125,7 @@ class _JsonFile:
     def _table(self, block: _Block, schema: pa.Schema | None) -> pa.Table:
         """Parse a block: at Arrow's pace where it is plain, else object by object, which also finds what is wrong."""
         if not _LONG_NUMBER.search(block.content) and _is_flat(block.content):
-            known = None if schema is None else pa.schema([f for f in schema if f.name.encode() in block.content])
-            options = pa_json.ParseOptions(explicit_schema=known, unexpected_field_behavior="infer")
+            options = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer")
             reading = pa_json.ReadOptions(use_threads=False, block_size=2 * len(block.content))
             try:
                 return pa_json.read_json(pa.BufferReader(block.content), reading, options)
