@@ -173,14 +173,22 @@ class _Ahead:
         self._process_id = os.getpid()
 
     def add(self, piece: Piece) -> Generator[bytes, None, None]:
-        """Send for a piece; first yield what must be taken to make room."""
+        """Send for a piece; yield what must be taken to make room, when that is on its way."""
         expected = self._size(piece)
-        while self.pending and (
-            sum(self._expected) + expected > self._max_bytes or len(self.pending) >= self._window(piece)
-        ):
-            yield self.take()
+        taken: bytes | None = None
+        while self._is_full(piece, expected):
+            if taken is not None:
+                yield taken
+            taken = self.take()
         self.pending.append(self._chunks.start(piece))
         self._expected.append(expected)
+        if taken is not None:
+            yield taken
+
+    def _is_full(self, piece: Piece, expected: int) -> bool:
+        if not self.pending:
+            return False
+        return sum(self._expected) + expected > self._max_bytes or len(self.pending) >= self._window(piece)
 
     def take(self) -> bytes:
         """Wait for the next piece."""
