@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from dataflux_core._data.epoch.keywords import IterationKeywords, StreamingKeywords, check_known
 from dataflux_core._data.epoch.loaders import declare_iterable, notice_forks
 from dataflux_core._data.epoch.making import feed_of
-from dataflux_core._data.epoch.mixing import MixKeywords, mixed_feed
+from dataflux_core._data.epoch.mixing import MixKeywords, check_mix_keywords, mixed_feed
 from dataflux_core._data.epoch.options import check_batch_size
 from dataflux_core._data.epoch.random_access import samples_of_rows
 from dataflux_core._data.epoch.stats import StreamStats
 from dataflux_core._data.samples.collation import Batch, collate
 from dataflux_core._data.samples.encoded import Sample
-from dataflux_core._data.samples.pipeline import Translation
+from dataflux_core._data.samples.pipeline import Translation, one_to_one
+from dataflux_core._plan.text import shortened
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "StreamingKeywords",
     "Translation",
     "collate",
+    "one_to_one",
 ]
 
 
@@ -78,12 +80,12 @@ class _Streaming(_Iterable):
         declare_iterable(kind)
         return kind
 
-    def look(self) -> None:
+    def _look(self) -> None:
         """Notice a loader that is about to start its workers; called before this process forks."""
         self._feed.look(self)
 
     def __getstate__(self) -> Feed:
-        self.look()
+        self._look()
         return self._feed
 
     def __setstate__(self, feed: Feed) -> None:
@@ -101,15 +103,12 @@ class _Streaming(_Iterable):
         return self._feed.samples()
 
     def batches(self, batch_size: int, *, drop_last: bool = False) -> Iterator[Batch]:
-        """Yield the samples of an epoch in batches of numpy arrays.
+        """Give the samples of an epoch in batches of numpy arrays.
 
         The last batch may be smaller, unless it is dropped. Whatever cannot be stacked stays a list.
         """
         check_batch_size(batch_size)
-        samples = iter(self)
-        while batch := list(islice(samples, batch_size)):
-            if len(batch) == batch_size or not drop_last:
-                yield collate(batch)
+        return _batched(iter(self), batch_size, drop_last=drop_last)
 
     @overload
     def __getitem__(self, rows: int) -> Sample: ...
@@ -119,7 +118,7 @@ class _Streaming(_Iterable):
         if isinstance(rows, slice):
             return samples_of_rows(self._feed, range(len(self._feed.corpus))[rows])
         if isinstance(rows, SupportsIndex) and not getattr(rows, "ndim", 0):  # arrays claim to be numbers
-            return samples_of_rows(self._feed, [rows.__index__()])[0]
+            return samples_of_rows(self._feed, [rows])[0]
         if hasattr(rows, "__iter__") and not isinstance(rows, str | bytes):
             return samples_of_rows(self._feed, list(rows))
         raise TypeError(f"rows are asked for by whole numbers, slices or lists of them, not {type(rows).__name__}")
@@ -135,10 +134,11 @@ class _Streaming(_Iterable):
     def state_dict(self) -> dict[str, Any]:
         """Return how far the samples that were handed out have brought the epoch, as what JSON can hold.
 
-        Under one kilobyte, the same on every rank after as many batches. Called in the process that consumes the
-        samples, also of a DataLoader with workers: what they have read ahead counts for nothing. Where rows give
-        other than one sample each (transforms that drop or multiply, bad samples that are left out), keep the state
-        of every rank. Raises StateMismatch where the consumer cannot be known.
+        The same on every rank after as many batches, under one kilobyte. Called in the process that consumes the
+        samples, also of a DataLoader with workers: what they have read ahead counts for nothing. Where rows may give
+        other than one sample each (transforms that are neither Translations nor marked with `one_to_one`, bad samples
+        that are left out), keep the state of every rank, which then has up to 32 bytes more for each worker. Raises
+        StateMismatch where the consumer cannot be known.
         """
         return self._feed.told()
 
@@ -178,7 +178,8 @@ class StreamingDataset(_Streaming):
             gs://, s3://, files also https://. Or a Listing, a list of dicts, a table of pyarrow, pandas, polars.
         columns_to_load: columns of URLs that are fetched and decoded. By default those with a column `NAME.size` beside
             them, else those called url, uri, path, or so with something and "_" before.
-        index_col_name: column of the ids, which must differ. By default `id` where there is one, else the row's number.
+        index_col_name: column of the ids, which must differ (of up to 50 million rows). By default `id` where there is
+            one (compared up to 2 million rows), else the row's number.
         columns_to_keep: other columns that samples have, as they are; by default all.
         filter: a pyarrow.compute expression; evaluated before anything is ordered or counted.
         max_samples: the first so many that the filter lets through.
@@ -190,7 +191,7 @@ class StreamingDataset(_Streaming):
         data_type: "auto" (by extension, else by the first bytes), "image", "video", "audio", "text", "json", "npy",
             "bytes", a decoder of `dataflux_core.decoders`, a function of its Encoded; or a mapping of columns to these.
         transforms: one function or several: a dict in; out a dict, None to drop the sample, a list or a generator of
-            several. A Translation can be undone.
+            several. A Translation can be undone; `one_to_one` marks a function that gives one dict for each.
         on_bad_sample: "raise" a BadSample; "skip" it; "fill" what is lacking with the decoder's blank or
             `fill_value[column]`; or a function of the BadSample and what there is of the sample, which returns a dict
             or None. Errors about credentials and permissions are raised in any case.
@@ -199,18 +200,20 @@ class StreamingDataset(_Streaming):
 
     The order:
         shuffle: False, the index's own; True: another in each epoch, by `seed`, any whole number (0).
-        block_samples: so many neighbours stay together, blocks and their samples shuffled; 0: over the whole.
+        block_samples: so many neighbours stay together, blocks and their samples shuffled; 0: over the whole. This and
+            ranks_per_node change nothing unless it shuffles.
         ranks_per_node: the ranks of a node keep to a share of the samples, for its cache; 0: they do not. States then
             fit the same ranks only.
-        rank, world: by default torch.distributed's, else those of RANK and WORLD_SIZE, else 0 of 1.
+        rank, world: as given; by default torch.distributed's, else those of RANK and WORLD_SIZE, else 0 of 1.
         tail: what does not divide by the ranks: "pad" with repeats, "drop" it, or leave ranks "uneven".
         batch_size: samples dealt to one loader worker at a time, 1. Given as the loader's, it makes batches the same
             for any number of workers.
 
-    Fetching, for each process:
-        num_downloading_workers: requests in flight at most, 256; they take no threads.
+    Fetching, for each process, by default its part of what the loader workers of a rank share:
+        num_downloading_workers: requests in flight at most, of 1024 together, each 64 at least; they take no threads.
         prefetch_samples: read ahead at most, by default four times the requests; one window of 32 always is.
-        prefetch_bytes: the same in bytes, 256 MiB; a number, or a text such as "64MB" or "1GiB".
+        prefetch_bytes: the same in bytes, of 512 MiB together, each 32 MiB at least; a number, or a text such as
+            "64MB" or "1GiB".
 
     The cache:
         dst: a local directory, shared by all processes of the machine; by default nothing is kept.
@@ -251,7 +254,9 @@ class MixedDataset(_Streaming):
     In which order:
         schedule: "random", where luck decides which is next, within stretches of 128; "interleaved", evenly;
             "consecutive", one dataset after the other.
-        batches: "mixed"; or "one": each batch_size samples in a row are of one dataset, amounts rounded to whole ones.
+        batches: "mixed"; or "one": each batch_size samples in a row are of one dataset, amounts rounded to whole ones,
+            which are dealt whole, too: with tail="pad" a rank repeats a batch, with "drop" it lacks one. Each row has
+            to give one sample, so "skip", a function as on_bad_sample and generators are refused.
 
     The other keywords are those of StreamingDataset: seed, tail, batch_size, rank, world, num_downloading_workers,
     prefetch_samples, prefetch_bytes. All datasets need the same dst, cache_limit, retention, storage_client. Raises
@@ -259,10 +264,17 @@ class MixedDataset(_Streaming):
     """
 
     def __init__(self, datasets: Sequence[StreamingDataset], **keywords: Unpack[MixKeywords]) -> None:
+        check_mix_keywords(keywords)
         check_known(keywords, MixKeywords)
         if not isinstance(datasets, Sequence) or not all(isinstance(each, StreamingDataset) for each in datasets):
-            raise InvalidArgument("datasets", repr(datasets), "a list of StreamingDatasets")
+            raise InvalidArgument("datasets", shortened(repr(datasets), 100), "a list of StreamingDatasets")
         super().__init__(mixed_feed([dataset._feed for dataset in datasets], keywords))  # noqa: SLF001 - of this module
+
+
+def _batched(samples: Iterator[Sample], batch_size: int, *, drop_last: bool) -> Iterator[Batch]:
+    while batch := list(islice(samples, batch_size)):
+        if len(batch) == batch_size or not drop_last:
+            yield collate(batch)
 
 
 class RowDataset(_ByRow):

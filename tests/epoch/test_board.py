@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
 import multiprocessing
 import os
 import pickle
@@ -44,7 +46,7 @@ def test_workers_of_one_loader_begin_one_pass_and_are_seen(method: str) -> None:
     passes = [ours.recv() for _ in processes if ours.poll(60)]
     for process in processes:
         process.join()
-    assert passes == [(77, 0, 5, 1)] * 3
+    assert passes == [(77, 0, 5, 1, 0)] * 3
     assert board.next_epoch == 6
     for worker in range(3):
         assert board.note_of(worker) == (1, 100, True)
@@ -59,7 +61,7 @@ def test_each_pass_of_a_loader_is_an_epoch() -> None:
     assert board.begin(2, 0).epoch == 3
     assert board.begin(3, 0, wanted_epoch=9).epoch == 9
     assert board.next_epoch == 10
-    assert board.last_pass() == (3, 0, 9, 5)
+    assert board.last_pass() == (3, 0, 9, 5, 0)
     assert board.begun == 5
 
 
@@ -69,8 +71,8 @@ def test_a_new_loader_of_an_old_key_begins_anew() -> None:
     board.begin(2, 0)
     board.forget(1)
     assert board.pass_of(1, 0) is None
-    assert board.begin(1, 0) == (1, 0, 2, 3)
-    assert board.begin(2, 0) == (2, 0, 1, 2)
+    assert board.begin(1, 0) == (1, 0, 2, 3, 0)
+    assert board.begin(2, 0) == (2, 0, 1, 2, 0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=60))
@@ -79,7 +81,7 @@ def test_passes_have_the_numbers_in_which_they_were_begun(asked: list[tuple[int,
     known: dict[tuple[int, int], int] = {}
     for key, number in asked:
         serial = known.setdefault((key, number), len(known) + 1)
-        assert board.begin(key, number) == (key, number, serial - 1, serial)
+        assert board.begin(key, number) == (key, number, serial - 1, serial, 0)
 
 
 def test_hundreds_of_passes_are_begun() -> None:
@@ -87,6 +89,35 @@ def test_hundreds_of_passes_are_begun() -> None:
     for number in range(500):
         assert board.begin(number, 0).epoch == number
     assert board.begin(499, 0).epoch == 499
+
+
+def test_a_pass_says_which_state_it_goes_on_from() -> None:
+    board = Board()
+    before = board.begin(1, 0)
+    assert [board.go_on_from(epoch) for epoch in (7, 7)] == [1, 2]
+    assert board.begin(1, 1) == (1, 1, 7, 2, 2)
+    assert board.begin(1, 0) == before, "whoever asks later gets the same"
+    assert (board.state_number, board.next_epoch) == (2, 8)
+
+
+def test_memory_is_mapped_for_the_workers_that_there_are() -> None:
+    """Nothing but addresses, yet 800 MB of them are more than some processes may have."""
+    board = Board()
+    assert len(board._memory) < 10_000
+    board.worker_begins(1, 1)
+    assert board.note_of(1) == (1, 0, False)
+    assert len(board._memory) < 4_000_000
+
+
+def test_memory_that_cannot_be_mapped_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board()
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(mmap, "mmap", refused)
+    with pytest.raises(InvalidArgument, match=r"num_workers=at least 5.*bytes cannot be mapped .Cannot allocate"):
+        board.worker_begins(4, 1)
 
 
 def test_threads_that_begin_at_once_begin_one_pass() -> None:

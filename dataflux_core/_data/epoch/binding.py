@@ -9,15 +9,18 @@ from posixpath import join, normpath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import numpy as np
+import pyarrow as pa
+
 from dataflux_core._data.epoch.window import Window
 from dataflux_core._plan.remote import UNKNOWN_BYTES, RemoteObjects
-from dataflux_core.errors import IndexUnusable
+from dataflux_core._plan.text import shortened
+from dataflux_core._wire.urls import place_of, shown_url
+from dataflux_core.errors import IndexUnusable, InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from dataflux_core._data.index.sample_index import SampleIndex
@@ -25,6 +28,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _SCHEMES = ("gs", "s3", "http", "https", "file")
 _OF_OBJECT = ("size", "crc32c", "generation")
+_KINDS = {
+    "size": "whole numbers of bytes",
+    "crc32c": "texts, checksums in base64",
+    "generation": "whole numbers",
+}
+_MOST_EXACT = 2.0**53  # beyond, a float stands for several whole numbers
+_SHOWN = 100  # characters
 _URL_ENDINGS = ("_url", "_uri", "_path")
 _URL_NAMES = ("url", "uri", "path")
 
@@ -46,7 +56,8 @@ class Binding:
         columns = index.columns
         self.loaded = tuple(_likely_loaded(columns) if loaded is None else loaded)
         self.id_column = id_column or ("id" if "id" in columns else None)
-        facts = {fact for column in self.loaded for fact in self._facts_of(column).values()}
+        self._facts = [self._facts_of(column) for column in self.loaded]
+        facts = {fact for of_column in self._facts for fact in of_column.values()}
         others = [column for column in columns if column not in {*self.loaded, *facts, self.id_column}]
         self.kept = tuple(others if kept is None else kept)
         wanted = [*self.loaded, *self.kept, *([self.id_column] if self.id_column else [])]
@@ -89,31 +100,47 @@ class Binding:
         return Window(listed, ids, [self.loaded] * len(listed), starts, objects, unreadable, values)
 
     def _facts_of(self, column: str) -> dict[str, str]:
-        """Return which columns tell the size, the crc32c, the generation of a loaded column's objects."""
+        """Return which columns tell the size, the crc32c, the generation of a loaded column's objects.
+
+        Raises IndexUnusable where one is of a type that none of them can have. One that merely happens to be called
+        `size` is another value of the samples.
+        """
+        schema = self.index.take(np.empty(0, np.int64)).schema
         found = {}
         for fact in _OF_OBJECT:
-            names = [f"{column}.{fact}"] + ([fact] if len(self.loaded) == 1 else [])
-            present = [name for name in names if name in self.index.columns]
-            if present:
-                found[fact] = present[0]
+            named = f"{column}.{fact}"
+            if named in self.index.columns:
+                if not _can_be(fact, schema.field(named).type):
+                    problem = f"column {named!r} is of {schema.field(named).type}"
+                    raise IndexUnusable(self.source, problem, f"give {_KINDS[fact]}, or leave the column out")
+                found[fact] = named
+            elif len(self.loaded) == 1 and fact in self.index.columns and _can_be(fact, schema.field(fact).type):
+                found[fact] = fact
         return found
 
     def _fact(self, table: pa.Table, fact: str, count: int) -> list[Any] | None:
         unknown: Any = "" if fact == "crc32c" else UNKNOWN_BYTES if fact == "size" else 0
-        kind = str if fact == "crc32c" else int
         width = len(self.loaded)
         told: list[Any] = [unknown] * (count * width)
         is_told = False
-        for place, column in enumerate(self.loaded):
-            name = self._facts_of(column).get(fact)
+        for place, of_column in enumerate(self._facts):
+            name = of_column.get(fact)
             if name is None:
                 continue
-            values = table[name].to_pylist()
-            if not all(value is None or isinstance(value, kind) for value in values):
-                continue  # a column that happens to have the name
             is_told = True
+            values = table[name].to_pylist()
+            if pa.types.is_floating(table[name].type):  # what pandas makes of whole numbers of which one is missing
+                values = [self._whole(name, value) for value in values]
             told[place::width] = [unknown if value is None else value for value in values]
         return told if is_told else None
+
+    def _whole(self, column: str, value: float | None) -> int | None:
+        if value is None or isnan(value):
+            return None
+        if value != value // 1 or abs(value) > _MOST_EXACT:
+            problem = f"column {column!r}: {value} is no whole number"
+            raise IndexUnusable(self.source, problem, "give whole numbers, or call the column otherwise")
+        return int(value)
 
     def _resolved(self, value: object) -> str:
         """Return the absolute URL; raises _NoUrl."""
@@ -125,7 +152,12 @@ class Binding:
             raise _NoUrl(
                 f"{_shortened(url)}: expected one of {', '.join(name + '://' for name in _SCHEMES)}, or a path"
             )
-        return self._local(url.removeprefix("file://")) if scheme == "file" else url
+        if scheme != "file":
+            return url
+        try:
+            return self._local(place_of(url).name)
+        except InvalidArgument as error:
+            raise _NoUrl(f"{_shortened(url)}: expected {error.expected}") from error
 
     def _below_base(self, path: str) -> str:
         base = self.index.base
@@ -145,11 +177,21 @@ class _NoUrl(Exception):
     """A value names no object; says why."""
 
 
+def _can_be(fact: str, kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.DictionaryType):
+        kind = kind.value_type
+    if pa.types.is_null(kind):
+        return True
+    if fact == "crc32c":
+        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
 def _text_of(value: object) -> str:
     if value is None or (isinstance(value, float) and isnan(value)):
         raise _NoUrl("no URL (null)")
     if not isinstance(value, str):
-        raise _NoUrl(f"{value!r} is no URL but a {type(value).__name__}")
+        raise _NoUrl(f"{shortened(repr(value), _SHOWN)} is no URL but a {type(value).__name__}")
     if not value.strip():
         raise _NoUrl("an empty URL")
     if "\0" in value:
@@ -166,6 +208,4 @@ def _likely_loaded(columns: Sequence[str]) -> list[str]:
 
 
 def _shortened(url: str) -> str:
-    longest = 100
-    bare = url.partition("?")[0]
-    return repr(bare if len(bare) <= longest else bare[:longest] + "…")
+    return repr(shortened(shown_url(url) if "://" in url else url, _SHOWN))

@@ -15,6 +15,7 @@ from dataflux_core._data.epoch.lane_run import Share, Tools, run_lane
 from dataflux_core._data.epoch.loader_state import states_within
 from dataflux_core._data.epoch.loaders import Noticing, place
 from dataflux_core._data.epoch.options import check_epoch, known_ranks, ranks_of
+from dataflux_core._data.epoch.random_access import RowMakers
 from dataflux_core._data.epoch.stats import StreamStats
 from dataflux_core._data.epoch.watching import timed, watched
 from dataflux_core._plan.order.deal import Deal
@@ -68,11 +69,14 @@ class Feed:
         self.options = options
         self.resources = resources
         self.noticing = Noticing()
-        self._is_watched = False  # somebody else counts how long the consumer waits
+        self.row_makers = RowMakers()
+        self._watchers = 0  # loops, which count how long the consumer waits
         self._board = Board()
         self._own_stats = StreamStats()
+        self._earlier_stats = StreamStats()  # of workers whose loader has others now
         self._makers: list[SampleMaker] = []
         self._resumed = EpochState()  # where the epoch of its number begins
+        self._state_number = 0  # on the board, of that state
         self._wanted_epoch: int | None = None  # by a worker whose loader keeps its state
         self._running: _Running | None = None  # the last iteration of this process itself
         self._passes = 0
@@ -82,25 +86,33 @@ class Feed:
         # A worker that is spawned does not know its rank. A rank that is spawned does, once it has joined the others.
         known = known_ranks(self.options)
         options = self.options if known is None else replace(self.options, rank=known[0], world=known[1])
-        return {"made_of": (self.corpus, options, self.resources), "board": self._board, "resumed": self._resumed}
+        made_of = self.corpus, options, self.resources
+        return {"made_of": made_of, "board": self._board, "resumed": (self._resumed, self._state_number)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(*state["made_of"])  # type: ignore[misc] # pickle made the empty object that this fills
-        self._board, self._resumed = state["board"], state["resumed"]
+        self._board = state["board"]
+        self._resumed, self._state_number = state["resumed"]
+        if self._board.process_id:  # one of its own, on which no state has a number yet
+            self._state_number = 0
         self._told_at = self._board.begun
 
     def look(self, dataset: object) -> None:
         """Notice a loader that is about to start its workers: they are to share a board with this process alone."""
         self._own_board()
+        earlier = self.noticing.last
         noticed = self.noticing.look(dataset, self._board.begun)
         if noticed is not None:
             self._board.forget(noticed.key)
+            for worker in range(earlier.workers if earlier is not None else 0):
+                self._earlier_stats += self._board.stats_of(worker)
+                self._board.put_stats(worker, StreamStats())
 
     def _own_board(self) -> None:
         """Let a process that was given this dataset count for itself, as a rank does; a loader's worker does not."""
         if self._board.process_id != os.getpid() and place() is None:
             self._board = Board(self._board.next_epoch)
-            self._told_at, self._running, self.noticing.last = 0, None, None
+            self._told_at, self._state_number, self._running, self.noticing.last = 0, 0, None, None
 
     @property
     def rows(self) -> int:
@@ -117,7 +129,7 @@ class Feed:
         self._own_board()
         running = self._begin(self._board.begin(secrets.randbits(62), 0), workers=1, worker=0)
         lane = self._run(running)
-        with closing(lane if self._is_watched else timed(lane, self._own_stats)) as given:
+        with closing(lane if self._watchers else timed(lane, self._own_stats)) as given:
             for sample, _ in given:
                 yield sample
         running.is_over = True
@@ -128,16 +140,22 @@ class Feed:
         begun = self._board.begin(here.loader_key, self._passes, self._wanted_epoch)
         self._passes += 1
         self._wanted_epoch = None
+        if begun.state != self._state_number:  # the loop has gone beyond what this worker was started with
+            self._resumed, self._state_number = EpochState(begun.epoch), begun.state
         running = self._begin(begun, here.workers, here.worker)
         self._board.worker_begins(here.worker, begun.serial)
         for sample, progress in self._run(running):
             self._board.tell(here.worker, running.samples, progress)
             if running.samples % _NOTE_EVERY == 1:
-                self._board.put_stats(here.worker, self._stats_here())
+                self._put_stats(here.worker, begun)
             yield sample
         running.is_over = True
-        self._board.put_stats(here.worker, self._stats_here())
+        self._put_stats(here.worker, begun)
         self._board.worker_ends(here.worker)
+
+    def _put_stats(self, worker: int, begun: Pass) -> None:
+        if self._board.note_of(worker).serial == begun.serial:  # else its place is another's by now
+            self._board.put_stats(worker, self._stats_here())
 
     def _begin(self, begun: Pass, workers: int, worker: int) -> _Running:
         start = self._start(begun.epoch, workers)
@@ -172,12 +190,16 @@ class Feed:
             log.info("epoch.end epoch=%d samples=%d %s", running.epoch, running.samples, self._stats_here())
 
     def _deal(self, world: int, workers: int) -> Deal:
-        return Deal(world, workers, self.options.chunk, self.options.tail)
+        options = self.options
+        return Deal(world, workers, options.chunk, options.tail, options.keeps_chunks)
 
     def watched(self, batches: Iterable[T], *, shows_bar: bool) -> Iterator[T]:
         """Yield what `batches` gives, count how long that is waited for."""
-        self._is_watched = True
-        return watched(batches, self._own_stats, self.stats, shows_bar=shows_bar)
+        self._watchers += 1
+        try:
+            yield from watched(batches, self._own_stats, self.stats, shows_bar=shows_bar)
+        finally:
+            self._watchers -= 1
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration be that of `epoch`: from its front, unless a state was loaded that is midway in it."""
@@ -185,13 +207,11 @@ class Feed:
         self._own_board()
         if epoch == self._resumed.epoch == self._board.next_epoch:
             return  # loops say so before each epoch, also before the one that a state begins with
-        if epoch == self._resumed.epoch:
-            self._check_not_kept()
         self._go_on_from(EpochState(epoch))
 
     def _go_on_from(self, state: EpochState) -> None:
         self._resumed, self._running = state, None
-        self._board.next_epoch = state.epoch
+        self._state_number = self._board.go_on_from(state.epoch)
         self._told_at = self._board.begun
 
     def _check_not_kept(self) -> None:
@@ -214,8 +234,10 @@ class Feed:
             state = replace(state, turn=(lane.worker - here.worker) % here.workers)
         if here is not None:
             self._resumed, self._wanted_epoch = state, state.epoch
+            self._state_number = self._board.state_number
         else:
-            self._check_not_kept()
+            if state != EpochState(state.epoch):  # where an epoch's front is, the board tells them
+                self._check_not_kept()
             self._go_on_from(state)
 
     def told(self) -> dict[str, Any]:
@@ -238,6 +260,8 @@ class Feed:
         if running is not None and running.serial == begun.serial:
             return EpochState(running.epoch + 1) if running.is_over else self._state_of_running(running)
         if loader is not None and loader.key == begun.loader_key:
+            if loader.is_beyond(begun.number):
+                return self._base(next_epoch)  # nor have those that it keeps, of this pass
             return self._state_of_loader(loader, begun)
         raise StateMismatch(
             "another process iterates, whose consumer is not seen from here",
@@ -311,8 +335,8 @@ class Feed:
         """Return what was done in this process and by the workers of the last loader."""
         loader = self.noticing.last
         workers = range(loader.workers) if loader is not None else range(0)
-        return sum((self._board.stats_of(worker) for worker in workers), self._stats_here())
+        return sum((self._board.stats_of(worker) for worker in workers), self._earlier_stats + self._stats_here())
 
     def _stats_here(self) -> StreamStats:
-        bad = sum(maker.counts.bad for maker in self._makers)
+        bad = sum(maker.counts.bad for maker in self._makers) + self.row_makers.bad
         return self._own_stats + self.resources.stats() + StreamStats(bad_samples=bad)

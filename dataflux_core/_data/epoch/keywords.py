@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from inspect import isgeneratorfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
@@ -19,6 +20,7 @@ from dataflux_core._data.samples.choice import KindOrAuto
 from dataflux_core._data.samples.encoded import Decoder
 from dataflux_core._data.samples.policy import MAX_BAD_IN_A_ROW, BadSamplePolicy, OnBadSample
 from dataflux_core._plan.order.deal import Tail
+from dataflux_core._plan.text import shortened
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from dataflux_core._data.samples.recipe import Recipe
 
 DataType: TypeAlias = KindOrAuto | Decoder | Mapping[str, KindOrAuto | Decoder] | None
+_SHOWN = 100  # characters of what was given
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -37,9 +40,6 @@ class IterationKeywords(TypedDict, total=False):
     """How samples are dealt and read ahead, explained with StreamingDataset."""
 
     seed: int
-    shuffle: bool
-    block_samples: int
-    ranks_per_node: int
     tail: Tail
     batch_size: int | None
     rank: int | None
@@ -52,6 +52,9 @@ class IterationKeywords(TypedDict, total=False):
 class StreamingKeywords(IterationKeywords, total=False):
     """Keywords of a StreamingDataset, explained there."""
 
+    shuffle: bool
+    block_samples: int
+    ranks_per_node: int
     data_type: DataType
     columns_to_load: Sequence[str] | None
     index_col_name: str | None
@@ -78,7 +81,7 @@ def check_known(keywords: Mapping[str, Any], known: type) -> None:
 
 
 def iteration_options(keywords: IterationKeywords, recipes: Sequence[Recipe]) -> IterationOptions:
-    """Raise InvalidArgument for what cannot mean anything."""
+    """Read what datasets and mixes have in common; raises InvalidArgument for what cannot mean anything."""
     rank, world = keywords.get("rank"), keywords.get("world")
     if (rank is None) != (world is None):
         raise InvalidArgument("rank", f"{rank}, world={world}", "both of them, or neither")
@@ -88,29 +91,46 @@ def iteration_options(keywords: IterationKeywords, recipes: Sequence[Recipe]) ->
     requests = keywords.get("num_downloading_workers")
     samples = keywords.get("prefetch_samples")
     tail = checked_choice("tail", keywords.get("tail", "pad"), Tail)
-    several = any(isgeneratorfunction(step) for recipe in recipes for step in recipe.pipeline.steps)
-    policies = [recipe.policy.on_bad_sample for recipe in recipes]
-    leaves_out = any(policy == "skip" or callable(policy) for policy in policies)
+    several = any(map(has_generators, recipes))
+    leaves_out = any(map(may_leave_out, recipes))
     return IterationOptions(
         seed=_whole("seed", keywords.get("seed", 0), None),
-        shuffle=_flag("shuffle", keywords.get("shuffle", False)),
-        block_samples=_whole("block_samples", keywords.get("block_samples", 0)),
-        ranks_per_node=_whole("ranks_per_node", keywords.get("ranks_per_node", 0)),
         tail=tail,
         chunk=1 if batch_size is None else _whole("batch_size", batch_size, 1),
         rank=rank,
         world=world,
         max_requests=None if requests is None else _whole("num_downloading_workers", requests, 1),
         prefetch_samples=None if samples is None else _whole("prefetch_samples", samples, 1),
-        prefetch_bytes=checked_bytes("prefetch_bytes", keywords.get("prefetch_bytes")),
+        prefetch_bytes=checked_bytes("prefetch_bytes", keywords.get("prefetch_bytes"), least=1),
         evens_out=leaves_out and tail != "uneven" and not several,
-        is_one_to_one=not (several or leaves_out),
+        is_one_to_one=not leaves_out and all(all(recipe.pipeline.give_one) for recipe in recipes),
     )
+
+
+def shuffled(options: IterationOptions, keywords: StreamingKeywords) -> IterationOptions:
+    """Add how one index is ordered, which a mix leaves to its datasets."""
+    return replace(
+        options,
+        shuffle=_flag("shuffle", keywords.get("shuffle", False)),
+        block_samples=_whole("block_samples", keywords.get("block_samples", 0)),
+        ranks_per_node=_whole("ranks_per_node", keywords.get("ranks_per_node", 0)),
+    )
+
+
+def has_generators(recipe: Recipe) -> bool:
+    return any(isgeneratorfunction(step) for step in recipe.pipeline.steps)
+
+
+def may_leave_out(recipe: Recipe) -> bool:
+    policy = recipe.policy.on_bad_sample
+    return policy == "skip" or callable(policy)
 
 
 def cache_of(dst: str | Path | None, limit: int | str | None, retention: Retention) -> NodeCache | None:
     """Return the cache of a directory; None where there is none, or nothing may be kept."""
     limit_bytes = checked_bytes("cache_limit", limit)
+    if dst is not None and not (isinstance(dst, str) or hasattr(dst, "__fspath__")):
+        raise InvalidArgument("dst", shortened(repr(dst), _SHOWN), "the path of a directory, or None")
     if dst is None or limit_bytes == 0:
         return None
     return NodeCache(
@@ -127,7 +147,7 @@ def policy_of(keywords: StreamingKeywords) -> BadSamplePolicy:
     )
 
 
-def checked_bytes(argument: str, given: int | str | None) -> int | None:
+def checked_bytes(argument: str, given: int | str | None, *, least: int = 0) -> int | None:
     """Read a number of bytes: 4096, "10GB" of 1000s, "5MiB" of 1024s; None stays None. Raises InvalidArgument."""
     if given is None:
         return None
@@ -136,8 +156,8 @@ def checked_bytes(argument: str, given: int | str | None) -> int | None:
         if found is None:
             raise InvalidArgument(argument, repr(given), "bytes as a number, or a text such as '10GB' or '5MiB'")
         number, unit, binary = found.groups()
-        return int(float(number) * (1024 if binary else 1000) ** _POWERS[unit.lower()])
-    return _whole(argument, given)
+        given = int(float(number) * (1024 if binary else 1000) ** _POWERS[unit.lower()])
+    return _whole(argument, given, least)
 
 
 def names_of(argument: str, given: Sequence[str] | None) -> tuple[str, ...] | None:

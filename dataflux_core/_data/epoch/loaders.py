@@ -55,6 +55,7 @@ class LoaderIteration:
     attributes: dict[str, Any]  # the loader iterator's own; it counts batches as it hands them out
     noticed_at: int  # the passes that had been begun by then
     batches: int = 0  # the count, once the iterator is gone
+    passes: int = 0  # that the iterator was set to the front for
 
     @property
     def handed_out(self) -> int:
@@ -65,6 +66,24 @@ class LoaderIteration:
     def keeps_workers(self) -> bool:
         """Whether its workers live on from epoch to epoch, with what the dataset was when they started."""
         return bool(self.attributes.get("_persistent_workers"))
+
+    def is_beyond(self, number: int) -> bool:
+        """Whether a pass later than that of this number, from 0 on, was asked for."""
+        return self.keeps_workers and self.passes > number + 1
+
+    def count_passes(self) -> None:
+        """Count whenever the iterator is set to its front, for which it takes its sampler's iterator anew.
+
+        It says so nowhere else, and its count of batches is 0 again before a worker has begun the next pass.
+        """
+        sampler_iterator = self.attributes.get("_sampler_iter")
+        if sampler_iterator is not None:
+            weakref.finalize(sampler_iterator, self._next_pass).atexit = False
+
+    def _next_pass(self) -> None:
+        if self.attributes:
+            self.passes += 1
+            self.count_passes()
 
     def end(self) -> None:
         """Keep nothing but the count."""
@@ -136,6 +155,7 @@ class Noticing:
             begun,
         )
         self.last = noticed
+        noticed.count_passes()
         # A loop that was left drops its iterator at once; how far it came must still be known then.
         weakref.finalize(iterator, noticed.end).atexit = False
         return noticed
@@ -146,7 +166,7 @@ _is_registered = False
 
 
 def notice_forks(dataset: Any) -> None:  # noqa: ANN401 - with a Noticing of its own
-    """Let `dataset.look()` be called before each fork of this process."""
+    """Let `dataset._look()` be called before each fork of this process."""
     global _is_registered  # noqa: PLW0603 - hooks of a process cannot be taken back, so there is one
     _noticed.add(dataset)
     if not _is_registered and hasattr(os, "register_at_fork"):
@@ -156,4 +176,4 @@ def notice_forks(dataset: Any) -> None:  # noqa: ANN401 - with a Noticing of its
 
 def _before_fork() -> None:
     for dataset in list(_noticed):
-        dataset.look()
+        dataset._look()  # noqa: SLF001 - it is for nobody but this

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import fsdecode
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from dataflux_core._data.epoch.binding import Binding
 from dataflux_core._data.epoch.corpus import Corpus, Stream
 from dataflux_core._data.epoch.feed import Feed
-from dataflux_core._data.epoch.keywords import cache_of, iteration_options, names_of, policy_of
-from dataflux_core._data.epoch.options import ranks_of
+from dataflux_core._data.epoch.keywords import cache_of, iteration_options, names_of, policy_of, shuffled
+from dataflux_core._data.epoch.options import known_ranks, ranks_of
 from dataflux_core._data.epoch.resources import Resources
 from dataflux_core._data.index.checks import check_ids
 from dataflux_core._data.index.opening import open_index
@@ -19,17 +20,19 @@ from dataflux_core._data.index.sample_index import IndexOptions
 from dataflux_core._data.samples.choice import chosen_decoders
 from dataflux_core._data.samples.pipeline import pipeline_of
 from dataflux_core._data.samples.recipe import Recipe
-from dataflux_core._plan.order.deal import Deal
 from dataflux_core._plan.order.orders import OrderOptions, order_of
-from dataflux_core.errors import IndexUnusable
+from dataflux_core._wire.urls import shown_url
+from dataflux_core.errors import IndexUnusable, InvalidArgument
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dataflux_core._data.epoch.keywords import StreamingKeywords
     from dataflux_core._data.epoch.options import IterationOptions
+    from dataflux_core._plan.order.deal import Deal
     from dataflux_core._plan.order.orders import Order
 
+_MOST_UNASKED = 2_000_000  # ids that are compared though nobody named their column: a second
 _LOOKED_AT = 32  # rows, whose URLs say which decoders will be needed
 
 
@@ -42,9 +45,7 @@ def stream_of(source: Any, keywords: StreamingKeywords, scratch: str = "") -> St
         scratch=scratch,
     )
     index = open_index(source, options, keywords.get("storage_client"))
-    name = (
-        source if isinstance(source, str) else str(source) if hasattr(source, "__fspath__") else type(source).__name__
-    )
+    name = _name_of(source)
     if not len(index):
         raise IndexUnusable(name, "it has no samples", "look at the index, the filter and max_samples")
     binding = Binding(
@@ -54,11 +55,19 @@ def stream_of(source: Any, keywords: StreamingKeywords, scratch: str = "") -> St
         id_column=keywords.get("index_col_name"),
         kept=names_of("columns_to_keep", keywords.get("columns_to_keep")),
     )
-    if keywords.get("index_col_name"):
-        check_ids(index, str(binding.id_column), name)
+    if binding.id_column and (keywords.get("index_col_name") or len(index) <= _MOST_UNASKED):
+        check_ids(index, binding.id_column, name)
     decoders = chosen_decoders(binding.loaded, keywords.get("data_type"), _some_urls(binding))
     recipe = Recipe(decoders, pipeline_of(keywords.get("transforms")), policy_of(keywords))
     return Stream(binding, recipe)
+
+
+def _name_of(source: Any) -> str:  # noqa: ANN401 - as above
+    """Name a source in errors, logs, reprs: a URL without what it may keep secret, a table by its type."""
+    if not isinstance(source, str) and not hasattr(source, "__fspath__"):
+        return type(source).__name__
+    name = fsdecode(source)
+    return shown_url(name) if "://" in name else name
 
 
 def feed_of(
@@ -68,12 +77,25 @@ def feed_of(
 ) -> Feed:
     """Make the feed of one index."""
     stream = stream_of(source, keywords, "" if dst is None else str(dst))
-    options = iteration_options(keywords, [stream.recipe])
-    if options.ranks_per_node:
-        _, world = ranks_of(options)
-        OrderOptions(len(stream), ranks_per_node=options.ranks_per_node, deal=Deal(world))  # or raise at once
+    options = shuffled(iteration_options(keywords, [stream.recipe]), keywords)
+    _check_nodes(options)
     corpus = Corpus([stream], IndexOrdering(len(stream), options))
     return Feed(corpus, options, resources_of(dst, keywords))
+
+
+def _check_nodes(options: IterationOptions) -> None:
+    """Raise InvalidArgument where the ranks that are known now make up no nodes of so many."""
+    _, world = ranks_of(options)
+    if options.ranks_per_node and world % options.ranks_per_node:
+        whose = (
+            "given or told by torch.distributed or the environment" if known_ranks(options) else "since none is told"
+        )
+        raise InvalidArgument(
+            "ranks_per_node",
+            str(options.ranks_per_node),
+            f"a divisor of the world, which is {world}, {whose}: make the dataset once torch.distributed is "
+            "initialised, or give rank= and world=",
+        )
 
 
 def resources_of(dst: str | Path | None, keywords: StreamingKeywords) -> Resources:
@@ -98,9 +120,12 @@ class IndexOrdering:
 
     def name(self, deal: Deal) -> str:
         options = self.options
-        told = f"seed={options.seed} shuffle={options.shuffle} block_samples={options.block_samples}"
-        if options.ranks_per_node:
-            told += f" ranks_per_node={options.ranks_per_node} of {deal.world} by {deal.chunk} {deal.tail}"
+        block_samples, ranks_per_node = options.block_samples, options.ranks_per_node
+        if not options.shuffle:  # where they change nothing
+            block_samples = ranks_per_node = 0
+        told = f"seed={options.seed} shuffle={options.shuffle} block_samples={block_samples}"
+        if ranks_per_node:
+            told += f" ranks_per_node={ranks_per_node} of {deal.world} by {deal.chunk} {deal.tail}"
         return told
 
 

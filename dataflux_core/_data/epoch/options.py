@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
+from dataflux_core._plan.order.state import MAX_EPOCH
+from dataflux_core._plan.text import shortened
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _REQUESTS, _LEAST_REQUESTS = 1024, 64
 _HELD_BYTES, _LEAST_HELD_BYTES = 512 * 1024**2, 32 * 1024**2
 _AHEAD = 4  # times the requests: samples to be read ahead
+_LEAST_AHEAD = 4096  # of them, unless fewer are asked for: composites pay in large windows
+_SHOWN = 100  # characters of what was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +35,22 @@ class IterationOptions:
     rank: int | None = None  # None: as torch.distributed or the launcher's environment say
     world: int | None = None
     max_requests: int | None = None  # of one process; None: its part of what a rank may have
-    prefetch_samples: int | None = None  # of one process; None: four times the requests
+    prefetch_samples: int | None = None  # of one process; None: 4096, or four times the requests
     prefetch_bytes: int | None = None  # of one process; None: its part of what a rank may hold
     evens_out: bool = False  # bad samples that are left out are made up for by repeats
-    is_one_to_one: bool = True  # each row gives one sample, so all ranks come as far
+    is_one_to_one: bool = True  # each row is known to give one sample, so all ranks come as far
+    keeps_chunks: bool = False  # no batch of one stream is cut, the last ones of an epoch neither
 
     def bounds(self, workers: int) -> AheadBounds:
         """Return how far one of so many loader workers reads ahead."""
         requests = self.max_requests or max(_LEAST_REQUESTS, _REQUESTS // workers)
         held_bytes = self.prefetch_bytes or max(_LEAST_HELD_BYTES, _HELD_BYTES // workers)
-        return AheadBounds(requests, self.prefetch_samples or _AHEAD * requests, held_bytes)
+        return AheadBounds(requests, self.prefetch_samples or max(_LEAST_AHEAD, _AHEAD * requests), held_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class AheadBounds:
-    """How far one process reads ahead of its consumer; one window is always read."""
+    """How far one process reads ahead of its consumer; one row is always read."""
 
     max_requests: int  # under way at once
     max_samples: int
@@ -91,8 +96,8 @@ def checked_choice(argument: str, given: Any, choices: Any) -> Any:  # noqa: ANN
 
 def check_epoch(epoch: object) -> None:
     """Raise InvalidArgument for what is no number of an epoch."""
-    if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
-        raise InvalidArgument("epoch", repr(epoch), "a whole number of at least 0")
+    if not isinstance(epoch, int) or isinstance(epoch, bool) or not 0 <= epoch <= MAX_EPOCH:
+        raise InvalidArgument("epoch", shortened(repr(epoch), _SHOWN), "a whole number from 0 to 2**62")
 
 
 def check_batch_size(batch_size: object) -> None:

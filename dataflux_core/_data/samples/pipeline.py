@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from dataflux_core.errors import InvalidArgument
 
@@ -12,6 +12,26 @@ if TYPE_CHECKING:
     from dataflux_core._data.samples.encoded import Sample
 
 Transform: TypeAlias = Callable[[dict[str, Any]], dict[str, Any] | Iterable[dict[str, Any] | None] | None]
+
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_MARK = "_dataflux_one_to_one"
+
+
+def one_to_one(function: _Function) -> _Function:
+    """Declare that a transform gives one dict for each: then all ranks have one state, as without transforms.
+
+    Returns the function itself, so it is a decorator, too. Whoever gives anything else then has failed. Raises
+    InvalidArgument for what takes no mark, such as a bound method.
+    """
+    if isinstance(function, Translation):
+        return function
+    try:
+        setattr(function, _MARK, True)
+    except (AttributeError, TypeError) as error:
+        expected = "a function, a functools.partial, or an object with attributes"
+        raise InvalidArgument("function", repr(function), expected) from error
+    return function
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +70,19 @@ class Pipeline:
     """
 
     steps: tuple[Transform, ...] = ()
+    must_give_one: bool = False  # dict for each, whatever the steps have declared
+    # Of each step; kept, since a function that another process imports has no mark that was set later.
+    give_one: tuple[bool, ...] = field(init=False, repr=False, compare=False)
 
-    def outputs(self, sample: Sample) -> Iterator[Sample]:
-        """Yield what becomes of one sample: none, one or many; raises StepFailed for what a transform raises."""
-        return _through(self.steps, 0, sample)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "give_one", tuple(self.must_give_one or _is_one_to_one(step) for step in self.steps))
+
+    def outputs(self, sample: Sample, tell: Callable[[], None] | None = None) -> Iterator[Sample]:
+        """Yield what becomes of one sample: none, one or many; raises StepFailed for what a transform raises.
+
+        Calls `tell` as soon as there may be several.
+        """
+        return _through(self, 0, sample, tell)
 
     def backward(self, sample: Sample) -> Sample:
         """Undo the transforms, the last one first; raises InvalidArgument where one is no Translation."""
@@ -85,18 +114,26 @@ def name_of(step: object) -> str:
     return str(getattr(step, "__qualname__", None) or type(step).__name__)
 
 
-def _through(steps: Sequence[Transform], at: int, sample: Sample) -> Iterator[Sample]:
+def _is_one_to_one(step: Transform) -> bool:
+    return isinstance(step, Translation) or bool(getattr(step, _MARK, False))
+
+
+def _through(pipeline: Pipeline, at: int, sample: Sample, tell: Callable[[], None] | None) -> Iterator[Sample]:
+    steps = pipeline.steps
     for number in range(at, len(steps)):
         step = steps[number]
         try:
             given = step(sample)
         except Exception as error:
             raise StepFailed(name_of(step), error) from error
-        if given is None:
-            return
         if not isinstance(given, dict):
-            for several in _several(step, given):
-                yield from _through(steps, number + 1, several)
+            if pipeline.give_one[number]:
+                _refuse(step, given, "one dict for each, as declared or as batches='one' asks for")
+            if given is not None:
+                if tell is not None:
+                    tell()
+                for several in _several(step, given):
+                    yield from _through(pipeline, number + 1, several, tell)
             return
         sample = given
     yield sample
@@ -123,6 +160,8 @@ def _several(step: Transform, given: Any) -> Iterator[Sample]:  # noqa: ANN401 -
             drawn.close()
 
 
-def _refuse(step: Transform, given: object) -> NoReturn:
-    wrong = TypeError(f"it gave {type(given).__name__}: expected a dict, None, or an iterator or a list of dicts")
+def _refuse(
+    step: Transform, given: object, expected: str = "a dict, None, or an iterator or a list of dicts"
+) -> NoReturn:
+    wrong = TypeError(f"it gave {type(given).__name__}: expected {expected}")
     raise StepFailed(name_of(step), wrong) from wrong

@@ -19,13 +19,15 @@ class Deal:
 
     Round i is worker i % workers's. With chunks as long as batches, batches are the same however many workers there
     are. The last round, where less is left than every rank's chunk, is shared as `tail` says: "pad" gives each rank as
-    many, the last of them repeats; "drop" as many, the rest to nobody; "uneven" gives some ranks fewer.
+    many, the last of them repeats; "drop" as many, the rest to nobody; "uneven" gives some ranks fewer. It is cut into
+    equal widths, or dealt in chunks like the others where chunks are to stay whole.
     """
 
     world: int = 1
     workers: int = 1  # loader workers of each rank
     chunk: int = 1
     tail: Tail = "pad"
+    keeps_chunks: bool = False  # in the last round too
 
     def rounds(self, count: int) -> int:
         """Return how many whole rounds `count` indexes make."""
@@ -52,6 +54,8 @@ class Deal:
 
     def _last_width(self, count: int) -> int:
         left = count % (self.world * self.chunk)
+        if self.keeps_chunks:
+            return self.chunk if left and self.tail != "drop" else 0
         return left // self.world if self.tail == "drop" else -(-left // self.world)
 
     def _last_chunk(self, count: int, rank: int) -> int:

@@ -15,6 +15,7 @@ from dataflux_core.errors import StateMismatch
 
 VERSION = 1
 EVERY_RANK = -1
+MAX_EPOCH = 2**62  # numbers of epochs go through memory as 64 bits
 _MOST_LANES = 1_000_000  # a state that tells of more is none; each takes memory
 _ADVICE = "load a state that this version's state_dict() gave"
 
@@ -156,7 +157,7 @@ def from_dict(told: object, identity: Identity) -> EpochState:
     try:
         deal = _deal_of(told["deal"]) if "deal" in told else None
         return EpochState(
-            _natural(told["epoch"]),
+            _natural(told["epoch"], MAX_EPOCH),
             tuple(_done_of(done) for done in told.get("done", ())),
             tuple((_natural(position), _natural(outputs)) for position, outputs in told.get("begun", ())),
             deal,
@@ -182,16 +183,19 @@ def _check_identity(told: Mapping[str, Any], identity: Identity) -> None:
 
 
 def _deal_to_list(deal: Deal) -> list[int | str]:
-    return [deal.world, deal.workers, deal.chunk, deal.tail]
+    told: list[int | str] = [deal.world, deal.workers, deal.chunk, deal.tail]
+    return [*told, 1] if deal.keeps_chunks else told
 
 
 def _deal_of(told: Sequence[Any]) -> Deal:
-    world, workers, chunk, tail = told
+    world, workers, chunk, tail, *keeps_chunks = told
     if tail not in get_args(Tail) or min(_natural(world), _natural(workers), _natural(chunk)) < 1:
         raise ValueError("deal")
+    if keeps_chunks not in ([], [1]):
+        raise ValueError(f"deal of {keeps_chunks}")
     if world * workers > _MOST_LANES:
         raise ValueError(f"deal of {world} ranks of {workers} workers")
-    return Deal(world, workers, chunk, tail)
+    return Deal(world, workers, chunk, tail, bool(keeps_chunks))
 
 
 def _done_to_list(done: Done) -> list[Any]:
@@ -234,7 +238,7 @@ def _lane_runs(told: Sequence[Any]) -> list[tuple[Lane, Progress]]:
     return lanes
 
 
-def _natural(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+def _natural(value: object, most: int | None = None) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0 or (most is not None and value > most):
         raise ValueError(f"{value!r} is no count")
     return value
