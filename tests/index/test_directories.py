@@ -116,11 +116,28 @@ def test_columns_can_be_chosen(tmp_path: Path) -> None:
     assert all_rows(index)[2] == {"id": "a", "txt": f"{tmp_path}/a.txt"}
 
 
-def test_links_are_followed_once(tmp_path: Path) -> None:
+def test_a_directory_that_two_links_lead_to_is_there_twice(tmp_path: Path) -> None:
+    root = as_directory({"real/1.jpg": b"1", "real/1.txt": b"t"}, tmp_path)
+    (root / "data").mkdir()
+    for name in ("train", "val"):
+        (root / "data" / name).symlink_to(root / "real")
+        (root / "real" / f"back-to-{name}").symlink_to(root / "data")
+    assert [row["id"] for row in all_rows(opened(root / "data"))] == ["train/1", "val/1"]
+
+
+def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+    root = as_directory({"data/a.jpg": b"1"}, tmp_path)
+    (root / "data" / ".lock").symlink_to("nobody")
+    assert len(opened(root)) == 1
+    (root / "data" / "nowhere.jpg").symlink_to(root / "gone")
+    with pytest.raises(IndexUnusable, match="data/nowhere.jpg is a link to nothing; remove it"):
+        opened(root)
+
+
+def test_links_that_lead_back_are_not_followed(tmp_path: Path) -> None:
     root = as_directory({"data/a.jpg": b"1"}, tmp_path)
     (root / "data" / "loop").symlink_to(root / "data")
     (root / "data" / "b.jpg").symlink_to(root / "data" / "a.jpg")
-    (root / "data" / "nowhere.jpg").symlink_to(root / "gone")
     (root / "other").symlink_to(root / "data")
     assert [row["id"] for row in all_rows(opened(root / "data"))] == ["a", "b"]
     assert [row["id"] for row in all_rows(opened(root / "other"))] == ["a", "b"]

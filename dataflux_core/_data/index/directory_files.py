@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
@@ -40,25 +40,40 @@ def _batch(names: list[str], sizes: list[int], schema: pa.Schema, directory: str
         raise IndexUnusable(directory, problem, "rename it") from error
 
 
+class _Around(NamedTuple):
+    """A directory on the way down, with those around it."""
+
+    outer: _Around | None
+    number: tuple[int, int]  # of its device, of its inode
+
+    def holds(self, number: tuple[int, int]) -> bool:
+        each: _Around | None = self
+        while each is not None and each.number != number:
+            each = each.outer
+        return each is not None
+
+
 def _walk(directory: str) -> Iterator[tuple[str, int]]:
-    """Yield files as they are found; a directory that links lead back to is visited once."""
-    visited: set[tuple[int, int]] = set()
-    left = [""]
+    """Yield files as they are found; a link that leads back to a directory around it is not followed."""
+    left = [("", _Around(None, (-1, -1)))]
     while left:
-        below = left.pop()
+        below, around = left.pop()
         try:
             here = os.stat(os.path.join(directory, below))  # noqa: PTH116, PTH118 - a million of these
-            if (here.st_dev, here.st_ino) in visited:
+            if around.holds((here.st_dev, here.st_ino)):
                 continue
-            visited.add((here.st_dev, here.st_ino))
+            around = _Around(around, (here.st_dev, here.st_ino))
             with os.scandir(os.path.join(directory, below)) as entries:  # noqa: PTH118
                 for entry in entries:
                     if entry.name.startswith("."):
                         continue
                     if entry.is_dir():
-                        left.append(f"{below}{entry.name}/")
+                        left.append((f"{below}{entry.name}/", around))
                     elif entry.is_file():
                         yield f"{below}{entry.name}", entry.stat().st_size
+                    elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - as above
+                        problem = f"{below}{entry.name} is a link to nothing"
+                        raise IndexUnusable(directory, problem, "remove it, or bring here what it stands for")
         except OSError as error:
             path = error.filename or directory
             problem = f"{path} cannot be read ({error.strerror})"
