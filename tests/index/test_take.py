@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflux_core._data.index import mapped, parquet_index, row_groups
+from dataflux_core._data.index import mapped, parquet_index, row_groups, scratch
 from dataflux_core._data.index.parquet_index import ParquetIndex
 from tests.index.sources import Row, all_rows, opened, write_parquet
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from numpy.typing import NDArray
 
     from dataflux_core._data.index.sample_index import SampleIndex
@@ -138,6 +140,34 @@ def test_random_rows_are_taken_from_a_copy_once_it_pays(tmp_path: Path, monkeypa
     del index
     gc.collect()
     assert not copy.exists()
+
+
+def test_a_copy_that_another_process_is_slow_to_make_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_index, "MIN_COPY_BYTES", 1)
+    monkeypatch.setattr(row_groups.RowGroups.__init__, "__defaults__", (1,))
+    waits: list[float] = []
+
+    def locked(path: Path, *, wait_s: float) -> AbstractContextManager[bool]:
+        waits.append(wait_s)
+        return scratch.locked(path)
+
+    monkeypatch.setattr(parquet_index, "locked", locked)
+    index = opened(write_parquet(ROWS, tmp_path / "a.parquet", group=5))
+    assert isinstance(index, ParquetIndex)
+    copies = index._footers.copies
+    (copies / "decoded.arrow.lock").touch()
+    order = np.random.default_rng(0).permutation(50)
+    with scratch.locked(copies / "decoded.arrow.lock") as is_ours:
+        assert is_ours
+        for _ in range(3):
+            assert index.take(order).to_pylist() == [ROWS[row] for row in order]
+    assert waits == [60.0]
+    pickle.loads(pickle.dumps(index)).take(order)
+    assert (copies / "decoded.arrow").exists()
+    (tmp_path / "a.parquet").unlink()
+    assert index.take(order).to_pylist() == [ROWS[row] for row in order]  # it still looks whether one is there
 
 
 def test_without_room_for_a_copy_rows_are_taken_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

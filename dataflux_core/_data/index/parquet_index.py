@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -117,10 +118,10 @@ class _Decoding:
         self._path = footers.copies / _COPY
         self._lock = threading.Lock()
         self._copy: MappedIndex | None = None
-        self._may_copy = True
+        self._may_make = True
 
     def take(self, rows: NDArray[np.int64]) -> pa.Table:
-        if self._copy is None and self._may_copy:
+        if self._copy is None:
             self._look_for_copy(rows)
         return picked(self._groups, self._footers.ends, rows) if self._copy is None else self._copy.take(rows)
 
@@ -130,9 +131,11 @@ class _Decoding:
         if not cost:
             return
         with self._lock:
-            if self._copy is not None or not (self._path.exists() or self._is_worth_it(cost)):
+            if self._copy is not None:
                 return
-            self._may_copy = self._path.exists() or self._made()
+            if self._may_make and not self._path.exists() and self._is_worth_it(cost):
+                self._may_make = False  # whoever has waited in vain once only looks from then on
+                self._make()
             if self._path.exists():
                 self._copy = MappedIndex(self._path, self._footers.fingerprint)
                 self._groups.drop()
@@ -144,16 +147,13 @@ class _Decoding:
     def _copy_bytes(self) -> int:
         return int(self._groups.row_bytes * int(self._footers.ends[-1]))
 
-    def _made(self) -> bool:
-        """Make the copy, or wait for the process that does; tell whether to look for it again."""
-        try:
+    def _make(self) -> None:
+        """Make the copy, or wait for the process that does; without room there will be none."""
+        with suppress(OSError, FileNotWritten):  # no directory any more, or no space: it is only a copy
             if self._copy_bytes() > min(MAX_COPY_BYTES, shutil.disk_usage(self._path.parent).free // _SPARE_SHARE):
-                return False
+                return
             lock = self._path.with_name(f"{_COPY}.lock")
             lock.touch()
             with locked(lock, wait_s=_WAIT_S) as is_ours:
                 if is_ours and not self._path.exists():
                     write_file(_all_rows(self._footers, self._footers.schema.names), self._footers.schema, self._path)
-        except (OSError, FileNotWritten):  # no directory any more, or no space: it is only a copy
-            return False
-        return True
