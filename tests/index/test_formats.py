@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflux_core._data.index import csv_rows, json_rows
+from dataflux_core.errors import IndexUnusable
 from tests.index.sources import WAYS, Row, all_rows, opened, write_csv, write_parquet, written
 
 ROWS: list[Row] = [
@@ -161,6 +162,14 @@ def test_a_list_of_paths_names_files_relative_to_itself(tmp_path: Path) -> None:
     paths = f"\nparts/*.csv\n\n  {tmp_path}/2.csv  \nparts/1.csv\n"
     index = opened(written(tmp_path / "split_file_texts.txt", paths))
     assert [row["a"] for row in all_rows(index)] == [1, 2, 1]
+
+
+def test_a_file_url_is_a_path_of_this_machine(tmp_path: Path) -> None:
+    write_csv(ROWS, tmp_path / "a b%.csv")
+    for url in (f"file://{tmp_path}/a%20b%25.csv", f"FILE://localhost{tmp_path}/a%20b*.csv"):
+        assert len(opened(url)) == 10
+    with pytest.raises(IndexUnusable, match="file://otherhost: it names another machine"):
+        opened(f"file://otherhost{tmp_path}/a%20b%25.csv")
 
 
 @pytest.mark.parametrize("way", ["CSV", "JSON lines", "Parquet"])

@@ -218,6 +218,9 @@ class Web(BaseHTTPRequestHandler):
     def answer_whole(self, name: str) -> None:
         self.give(200, OBJECTS[f"x/{name}"]) if f"x/{name}" in OBJECTS else self.give(404, b"")
 
+    def answer_named(self, _: str) -> None:
+        self.answer_whole("index.csv")
+
     def answer_short(self, name: str) -> None:
         self.give(200, OBJECTS[f"x/{name}"][:-5], promised=len(OBJECTS[f"x/{name}"]))
         self.close_connection = True
@@ -238,7 +241,14 @@ class Web(BaseHTTPRequestHandler):
         self.give(302, b"", location=self.path)
 
     def answer_to_file(self, _: str) -> None:
-        self.give(302, b"", location="file:///etc/passwd")
+        self.give(302, b"", location="file:///etc/passwd?secret")
+
+    def answer_rubbish(self, _: str) -> None:
+        self.wfile.write(b"secret\r\n\r\n")
+        self.close_connection = True
+
+    def answer_elsewhere(self, _: str) -> None:
+        self.give(302, b"", location="http://me:secret@127.0.0.1/?secret")
 
     def answer_broken(self, _: str) -> None:
         self.close_connection = True
@@ -274,7 +284,8 @@ def test_a_file_of_the_web_is_what_it_is_here(way: str, name: str, web: str) -> 
         ("whole/none.csv", ServiceRefused, "HTTP 404", 1),
         ("forbidden/index.csv", ServiceRefused, "HTTP 403: Forbidden; correct the URL", 1),
         ("loop/index.csv", ServiceRefused, "HTTP 302", 5),
-        ("to-file/index.csv", ServiceRefused, "Redirection to url 'file:///etc/passwd' is not allowed", 1),
+        ("to-file/index.csv", ServiceRefused, "HTTP 302: it leads round in circles, or where nobody is led", 1),
+        ("rubbish/index.csv", ConnectionBroken, "BadStatusLine; retries were used up", 3),
     ],
 )
 def test_a_web_server_that_gives_no_whole_file_is_named(
@@ -296,10 +307,41 @@ def test_a_web_server_has_limits(web: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_credentials_in_a_url_are_refused_without_being_repeated(web: str) -> None:
-    with pytest.raises(InvalidArgument) as caught:
-        opened(web.replace("http://", "http://me:secret@") + "/whole/index.csv")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:secret@127.0.0.1/whole/index.csv",
+        "HTTPS://me:secret@127.0.0.1/?secret",
+        "https://me:secret@/index.csv",
+        "https://?secret",
+        "ftp://me:secret@host?secret",
+        "gs://",
+        "http://[::1/a.csv?secret",
+        "http://127.0.0.1:99999/a.csv?secret",
+        "http://127.0.0.1:1/a.csv?secret",
+        "http://127.0.0.1:1/a.nothing?secret",
+        "http://127.0.0.1:1/a b.csv?secret#secret",
+        "HTTP://127.0.0.1:1/größe.csv.gz?secret",
+        "file://me:secret@host/a.csv",
+    ],
+)
+def test_what_is_wrong_with_a_url_is_said_without_repeating_a_secret(url: str) -> None:
+    with pytest.raises((InvalidArgument, IndexUnusable, EndpointUnreachable)) as caught:
+        opened(url)
     assert "secret" not in str(caught.value)
+
+
+def test_where_a_redirect_leads_is_not_repeated(web: str) -> None:
+    with pytest.raises(DatafluxError) as caught:
+        opened(f"{web}/elsewhere/index.csv")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_url_is_sent_as_one_can_be(web: str) -> None:
+    for name in ("a b.csv", "größe.csv", "a%20b.csv#part"):
+        index = opened(web.replace("http", "HTTP") + f"/named/{name}")
+        assert (len(index), index.base) == (20, f"{web}/named")
+    assert {"/named/a%20b.csv", "/named/gr%C3%B6%C3%9Fe.csv"} == set(Web.asked)
 
 
 def test_nobody_there_is_an_error() -> None:

@@ -6,9 +6,10 @@ import os
 import re
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dataflux_core._data.index.opened_files import COMPRESSED
+from dataflux_core._wire.urls import shown_url, web_url
 from dataflux_core.errors import IndexUnusable
 
 Scheme = Literal["file", "gs", "s3", "http", "https"]
@@ -31,7 +32,10 @@ _ENDINGS = "give one that ends in .csv, .tsv, .json, .jsonl, .ndjson or .parquet
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something lies: of a bucket or a web server, or an absolute path."""
+    """Where something lies: of a bucket or a web server, or an absolute path.
+
+    What lies on a web server is named as it is sent: without a user or a fragment, percent-encoded where need be.
+    """
 
     scheme: Scheme
     bucket: str  # or the host; "" on this machine
@@ -96,7 +100,7 @@ class Place:
 
 
 def place_of(source: str, below: str = "") -> Place:
-    """Read a URL or a path, which may be relative to `below`; raises IndexUnusable."""
+    """Read a URL or a path, which may be relative to `below`; raises IndexUnusable, InvalidArgument."""
     found = _SCHEME.match(source)
     if not found:
         if not source or "\0" in source:
@@ -106,12 +110,22 @@ def place_of(source: str, below: str = "") -> Place:
         end = "/" if source.endswith("/") else ""
         return Place("file", "", (os.path.abspath(source).rstrip("/") + end) or "/")  # noqa: PTH100 - no links resolved
     scheme, rest = found[1].lower(), source[found.end() :]
-    if scheme == "file":
-        return place_of("/" + rest.removeprefix("localhost").lstrip("/"))
     bucket, _, path = rest.partition("/")
-    if scheme not in {"gs", "s3", "http", "https"}:
-        shown = f"{scheme}://{bucket.rpartition('@')[2]}"
+    if scheme == "file":
+        return _local(bucket, path)
+    if scheme in {"http", "https"}:
+        bucket, _, path = web_url(source).partition("://")[2].partition("/")
+    elif scheme not in {"gs", "s3"}:
+        shown = shown_url(f"{scheme}://{bucket}")
         raise IndexUnusable(shown, f"{scheme}:// is unknown", "give a path, or a URL of gs://, s3://, https://")
     if not bucket:
-        raise IndexUnusable(source, "its bucket or host is missing", f"write {scheme}://NAME/…")
+        raise IndexUnusable(shown_url(source), "its bucket or host is missing", f"write {scheme}://NAME/…")
     return Place(scheme, bucket, path)  # type: ignore[arg-type] # one of these, as was asked
+
+
+def _local(host: str, path: str) -> Place:
+    """Read what stands behind file://."""
+    if host.lower() not in {"", "localhost"}:
+        shown = shown_url(f"file://{host}")
+        raise IndexUnusable(shown, "it names another machine", "write file:///, then the path on this one")
+    return place_of("/" + unquote(path, errors="surrogateescape").lstrip("/"))

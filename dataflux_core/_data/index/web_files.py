@@ -8,12 +8,14 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dataflux_core._data.index.scratch import written
 from dataflux_core._run.access import USER_AGENT
-from dataflux_core.errors import ConnectionBroken, DatafluxError, EndpointUnreachable, InvalidArgument, ServiceRefused
+from dataflux_core._wire.urls import shown_url
+from dataflux_core.errors import ConnectionBroken, DatafluxError, EndpointUnreachable, ServiceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -27,14 +29,12 @@ _BLOCK_BYTES = 1024**2
 _OK = 200
 _TRIES = 3
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PAUSE_S = 0.5
 
 
 def fetch(url: str, shown: str, path: Path, *, max_bytes: int = _MAX_BYTES, total_s: float = _TOTAL_S) -> None:
-    """Write what a URL gives to a file; `shown` names it in errors. Raises DatafluxError."""
-    if urlsplit(url).username is not None:
-        host = urlsplit(url).hostname
-        raise InvalidArgument("src", f"{urlsplit(url).scheme}://…@{host}/…", "a URL without a user and a password")
+    """Write what a URL, one that can be sent, gives to a file; `shown` names it in errors. Raises DatafluxError."""
     deadline_s = time.monotonic() + total_s
     for left in reversed(range(_TRIES)):
         try:
@@ -85,14 +85,23 @@ def _blaming(shown: str) -> Iterator[None]:
         raise  # some are an OSError too
     except urllib.error.HTTPError as error:
         with error:
-            reason = f"{error.reason}; correct the URL, or renew its signature"
-            raise ServiceRefused(shown, error.code, reason) from None
+            raise ServiceRefused(shown, error.code, _reason(error.code)) from None
     except urllib.error.URLError as error:
         if isinstance(error.reason, (ssl.SSLError, ConnectionRefusedError)) or not isinstance(error.reason, OSError):
             raise EndpointUnreachable(shown, str(error.reason)) from error
         raise ConnectionBroken(shown, str(error.reason)) from error
-    except (http.client.HTTPException, OSError, ValueError) as error:
-        raise ConnectionBroken(shown, f"{type(error).__name__}: {error}") from error
+    except OSError as error:
+        raise ConnectionBroken(shown, error.strerror or type(error).__name__) from error
+    except (http.client.HTTPException, ValueError) as error:
+        raise ConnectionBroken(shown, type(error).__name__) from None  # its text may repeat a URL with its signature
+
+
+def _reason(status: int) -> str:
+    """Say why in words of our own: a server's, or urllib's, may repeat a URL with its signature."""
+    if status in _REDIRECTS:
+        return "it leads round in circles, or where nobody is led; give the URL that it stands for"
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "no reason given"
+    return f"{phrase}; correct the URL, or renew its signature"
 
 
 def _opener() -> urllib.request.OpenerDirector:
@@ -119,6 +128,5 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         scheme = urlsplit(newurl).scheme
         if scheme not in {"http", "https"} or (req.type == "https" and scheme != "https"):
-            shown = req.full_url.partition("?")[0]
-            raise ServiceRefused(shown, code, f"it leads to {scheme}://, which is not followed")
+            raise ServiceRefused(shown_url(req.full_url), code, f"it leads to {scheme}://, which is not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
