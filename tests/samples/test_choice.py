@@ -20,6 +20,7 @@ from tests.samples.media import encoded, film, np, picture, smooth, sound, wav
     [
         pytest.param("gs://b/a/cat.JPG", "jpg", id="in small letters"),
         pytest.param("https://h/cat.png?sig=a.b/c.mp4#x.txt", "png", id="not of a query"),
+        pytest.param("HTTPS://h/cat.png?sig=a.b", "png", id="not of a query, however the scheme is written"),
         pytest.param("https://h/a.b/cat", "", id="not of a folder"),
         pytest.param("gs://b/what?.jpg", "jpg", id="an object's name may hold a question mark"),
         pytest.param("/data/.jpg", "", id="a hidden file has none"),

@@ -92,11 +92,12 @@ def test_a_bad_sample_names_row_id_column_reason_and_cause(
     assert pickle.loads(pickle.dumps(bad.value)).args == bad.value.args
 
 
-def test_a_reason_shows_no_signature_and_no_escapes() -> None:
-    raw = RawSample(0, "a", {"data": Encoded(b"{", "https://me:secret@host/\x1b[2Ja.json?sig=secret#secret")}, {})
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+def test_a_reason_shows_no_signature_and_no_escapes(scheme: str) -> None:
+    raw = RawSample(0, "a", {"data": Encoded(b"{", f"{scheme}://me:secret@host/\x1b[2Ja.json?sig=secret#secret")}, {})
     with pytest.raises(BadSample) as bad:
         list(maker().outputs(raw))
-    assert "https://host/\\x1b[2Ja.json is not decoded" in bad.value.reason
+    assert f"{scheme}://host/\\x1b[2Ja.json?… is not decoded" in bad.value.reason
     assert "secret" not in str(bad.value)
 
 

@@ -38,7 +38,7 @@ _SHOWN_BYTES = 8
 
 def extension_of(url: str) -> str:
     """Return what follows the last dot of a URL's last part, in small letters; "" where there is none."""
-    if url.startswith(("http://", "https://")):  # elsewhere a name may hold these marks
+    if url[:8].lower().startswith(("http://", "https://")):  # elsewhere a name may hold these marks
         url = url.partition("#")[0].partition("?")[0]
     name = url[url.rfind("/") + 1 :]
     dot = name.rfind(".")

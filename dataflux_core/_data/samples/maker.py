@@ -10,6 +10,7 @@ from dataflux_core._data.samples.encoded import Encoded
 from dataflux_core._data.samples.pipeline import StepFailed
 from dataflux_core._data.samples.policy import concerns_all
 from dataflux_core._plan.text import shortened, shown
+from dataflux_core._wire.urls import shown_url
 from dataflux_core.errors import BadSample, DatafluxError, InvalidArgument, TooManyBadSamples
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_REASON_WIDTH, _URL_WIDTH = 400, 200
+_REASON_WIDTH = 400
 
 
 class _Failure(NamedTuple):
@@ -71,7 +72,7 @@ class SampleMaker:
             try:
                 sample[column] = decoder(encoded)
             except Exception as error:  # noqa: BLE001 - hostile bytes make libraries raise anything
-                reason = f"{_named(encoded.url)} is not decoded by {_decoder_name(decoder)}: {_told(error)}"
+                reason = f"{shown_url(encoded.url)} is not decoded by {_decoder_name(decoder)}: {_told(error)}"
                 failures.append(_Failure(column, reason, error))
         return sample, failures
 
@@ -156,15 +157,6 @@ def _told(error: Exception) -> str:
     """Return an error in a line: ours speak for themselves, others need their name."""
     text = str(error) if isinstance(error, DatafluxError) else f"{type(error).__name__}: {error}"
     return shortened(shown(text.replace("\n", " ")), _REASON_WIDTH)
-
-
-def _named(url: str) -> str:
-    """Return a URL without what may be a secret: a signature, a password."""
-    if url.startswith(("http://", "https://")):
-        scheme, _, rest = url.partition("#")[0].partition("?")[0].partition("://")
-        host, slash, path = rest.partition("/")
-        url = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
-    return shortened(shown(url), _URL_WIDTH)
 
 
 def _decoder_name(decoder: object) -> str:
