@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ class Playlist(Mapping[str, Stream]):
         if len(self._streams) != len(listed):
             raise PlaylistInvalid(_named(source), problems_of(listed))
         self.source = source  # where it was read, "" where nowhere
-        self._now = Streams(listed, source, _fetched_streams if _is_url(source) else None)
+        self._now = Streams(listed)
 
     @classmethod
     def load(cls, source: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Playlist:
@@ -70,7 +71,11 @@ class Playlist(Mapping[str, Stream]):
             raise InvalidArgument("source", repr(text), "a path, a URL, or a text with line breaks")
         is_url = isinstance(source, str) and _is_url(text)
         content = _fetched(text, max_bytes) if is_url else _read(Path(text), max_bytes)
-        return cls.parse(content, source=text, max_bytes=max_bytes)
+        playlist = cls.parse(content, source=text, max_bytes=max_bytes)
+        if is_url:
+            load_again = partial(_fetched_streams, max_bytes=max_bytes)
+            playlist._now = Streams(playlist._streams.values(), text, load_again)  # noqa: SLF001 - its own
+        return playlist
 
     @classmethod
     def parse(cls, text: str | bytes, *, source: str = "", max_bytes: int = DEFAULT_MAX_BYTES) -> Playlist:
@@ -129,9 +134,9 @@ def _is_url(source: str) -> bool:
     return "://" in source.partition("?")[0]
 
 
-def _fetched_streams(url: str) -> dict[str, StreamSpec]:
+def _fetched_streams(url: str, max_bytes: int) -> dict[str, StreamSpec]:
     """Read a playlist again whose chunks have moved."""
-    return Playlist.load(url)._streams  # noqa: SLF001 - this module's own
+    return Playlist.load(url, max_bytes=max_bytes)._streams  # noqa: SLF001 - this module's own
 
 
 def _read(path: Path, max_bytes: int) -> bytes:
