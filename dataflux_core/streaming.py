@@ -179,7 +179,7 @@ class StreamingDataset(_Streaming):
         columns_to_load: columns of URLs that are fetched and decoded. By default those with a column `NAME.size` beside
             them, else those called url, uri, path, or so with something and "_" before.
         index_col_name: column of the ids, which must differ (of up to 50 million rows). By default `id` where there is
-            one (compared up to 2 million rows), else the row's number.
+            one (compared up to a million rows), else the row's number.
         columns_to_keep: other columns that samples have, as they are; by default all.
         filter: a pyarrow.compute expression; evaluated before anything is ordered or counted.
         max_samples: the first so many that the filter lets through.

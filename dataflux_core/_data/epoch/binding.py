@@ -110,13 +110,17 @@ class Binding:
         for fact in _OF_OBJECT:
             named = f"{column}.{fact}"
             if named in self.index.columns:
-                if not _can_be(fact, schema.field(named).type):
+                if not _can_be(fact, schema.field(named).type) and not self._is_empty(named):
                     problem = f"column {named!r} is of {schema.field(named).type}"
                     raise IndexUnusable(self.source, problem, f"give {_KINDS[fact]}, or leave the column out")
                 found[fact] = named
             elif len(self.loaded) == 1 and fact in self.index.columns and _can_be(fact, schema.field(fact).type):
                 found[fact] = fact
         return found
+
+    def _is_empty(self, column: str) -> bool:
+        """Whether nothing is told in a column: its type is a guess then."""
+        return all(batch.column(0).null_count == len(batch) for batch in self.index.batches([column]))
 
     def _fact(self, table: pa.Table, fact: str, count: int) -> list[Any] | None:
         unknown: Any = "" if fact == "crc32c" else UNKNOWN_BYTES if fact == "size" else 0
