@@ -64,6 +64,7 @@ class Transport:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.heard = 0  # how often a server has sent something
         self.most_in_flight = 0  # so many connections may be open, each answer's kept for the next request
         self.process_id = os.getpid()
         self._pools: list[Pool] = []
@@ -221,6 +222,7 @@ class Transport:
             pool = self._sockets.get(descriptor)
             if pool is None:
                 continue  # another event of this turn has ended it
+            self.heard += mask & _READ
             action = (pycurl.CSELECT_IN if mask & _READ else 0) | (pycurl.CSELECT_OUT if mask & _WRITE else 0)
             pool.multi.socket_action(descriptor, action | (pycurl.CSELECT_ERR if mask & _ENDED else 0))
             touched.add(pool)
@@ -259,11 +261,12 @@ class Transport:
             begun, why = curl.getinfo(pycurl.RESPONSE_CODE), message or f"curl error {code}"
             answer = Answer(0, tuple(exchange.head), exchange.take(), why, begun_status=begun)
         elif code:
-            answer = Answer(0, (), b"", message or f"curl error {code}", refused=code in _UNREACHED)
+            why, took_s = message or f"curl error {code}", _connect_s(curl, failed=True)
+            answer = Answer(0, (), b"", why, refused=code in _UNREACHED, connect_s=took_s)
             exchange.forget()
         else:
             head = tuple(exchange.head)
-            answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), head, exchange.take())
+            answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), head, exchange.take(), connect_s=_connect_s(curl))
         self._spare[exchange.kind].append(exchange)
         return exchange.tag, answer
 
@@ -313,3 +316,11 @@ class Transport:
             self._is_aborted = True
             return KeyboardInterrupt()
         return RuntimeError(f"libcurl: {error}")
+
+
+def _connect_s(curl: pycurl.Curl, *, failed: bool = False) -> float:
+    """Return how long the server took to accept a connection: all the time, where that never came about."""
+    connected_s = curl.getinfo(pycurl.CONNECT_TIME)
+    if failed and not connected_s:
+        connected_s = curl.getinfo(pycurl.TOTAL_TIME)
+    return max(0.0, float(connected_s - curl.getinfo(pycurl.NAMELOOKUP_TIME)))

@@ -8,8 +8,10 @@ import threading
 import time
 import weakref
 from contextlib import closing, contextmanager
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from dataflux_core._data.epoch.window_cuts import WindowCuts
 from dataflux_core.errors import StageStuck
 
 if TYPE_CHECKING:
@@ -18,11 +20,13 @@ if TYPE_CHECKING:
     from dataflux_core._data.epoch.options import AheadBounds
     from dataflux_core._data.epoch.stats import StreamStats
     from dataflux_core._data.epoch.window import Window
+    from dataflux_core._data.epoch.window_cuts import Piece
     from dataflux_core._data.epoch.window_read import WindowReader
     from dataflux_core.errors import DatafluxError
 
 THREADS = 3  # windows under way at once, so that the end of one does not leave the network idle
-_JOIN_S = 2.5
+_PARTS = THREADS + 1  # of the bounds: one more is there whole, for the consumer
+_JOIN_S = 2.5  # for all threads together
 _LOOK_S = 5.0  # between two looks whether anything moves at all
 _PATIENCE_S = 900.0  # without a byte for anybody: more than all retries of one object take
 
@@ -32,12 +36,12 @@ class Slot:
 
     __slots__ = ("contents", "held_bytes", "missing", "window")
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, held_bytes: int) -> None:
         starts = window.starts
         self.window = window
         self.contents: list[bytes | DatafluxError | None] = [None] * len(window.objects)
         self.missing = [starts[row + 1] - starts[row] for row in range(len(window))]  # of each row: not yet come
-        self.held_bytes = window.known_bytes
+        self.held_bytes = held_bytes
 
     def drop(self, row: int) -> None:
         """Let go of a row's bytes."""
@@ -45,32 +49,56 @@ class Slot:
         self.contents[start:stop] = [None] * (stop - start)
 
 
+class Ringing:
+    """Wakes one thread that waits; whoever rings holds no lock, so also the garbage collector may, anywhere."""
+
+    def __init__(self) -> None:
+        self._rung: SimpleQueue[None] = SimpleQueue()
+
+    def ring(self) -> None:
+        """Let the one who waits, or the next one who will, look again at what has changed."""
+        if self._rung.empty():
+            self._rung.put(None)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Return whether it rang, since it was last waited for, within the time."""
+        try:
+            self._rung.get(timeout=timeout_s)
+        except Empty:
+            return False
+        return True
+
+
 class ReadAhead:
     """Threads that read windows in order, the rows of each handed out in order.
 
-    Used by one consumer; closed when it is done. A consumer in another process than its maker's gets an error.
+    Used by one consumer; closed when it is done, in any thread: an iterator that nobody holds any more is closed where
+    the garbage collector happens to run, in the middle of anything. A consumer in another process than its maker's gets
+    an error.
     """
 
     def __init__(
         self, windows: Iterator[Window], reader: WindowReader, bounds: AheadBounds, stats: StreamStats
     ) -> None:
-        self._windows = windows
+        self._cuts = WindowCuts(windows, bounds, _PARTS)
         self._reader = reader
         self._bounds = bounds
         self._stats = stats
         self._process_id = os.getpid()
-        self._lock = threading.Lock()  # windows are taken by one thread at a time
-        self._mutex = threading.Lock()
-        self._arrival = threading.Condition(self._mutex)  # for the consumer
-        self._room = threading.Condition(self._mutex)  # for the threads
+        self._lock = threading.Lock()  # windows are taken by one thread at a time; never taken to close
+        self._arrival = Ringing()  # for the consumer
+        self._room = Ringing()  # for the thread that has the lock
+        self._end = Ringing()  # of a thread, for whoever closes
         self._is_awaited = False  # by the consumer, who is to be told then alone: that costs more than a row
         self._slots: list[Slot] = []  # begun, not wholly handed out, in order
         self._failure: BaseException | None = None
         self._is_over = self._is_closed = False
-        self._mean_bytes = 0.0  # of an object, as met so far
         self._moved_s = time.monotonic()
+        self._traces: tuple[float, int] = (0.0, 0)  # of anything that moves, at the last look
+        self._silent_s = 0.0
+        self._ended: set[int] = set()  # threads, by number
         self._threads = [
-            threading.Thread(target=self._work, name=f"dataflux-stream-{number}", daemon=True)
+            threading.Thread(target=self._work, args=(number,), name=f"dataflux-stream-{number}", daemon=True)
             for number in range(THREADS)
         ]
         for thread in self._threads:
@@ -85,20 +113,31 @@ class ReadAhead:
                     self._wait_for(slot, row)
                 yield slot, row
                 slot.drop(row)
-            with self._mutex:
-                self._slots.pop(0)
-                self._room.notify_all()
+            self._slots.pop(0)
+            self._room.ring()
 
     def close(self) -> None:
         """End the threads; what they were about is dropped."""
         if self._process_id != os.getpid():
             return  # a forked child's copy: the threads are its parent's
-        with self._mutex:
+        self.stop()
+        if threading.get_ident() not in _own_threads:  # where the collector runs in one, it waits for no other
+            self.wait_for_threads(time.monotonic() + _JOIN_S)
+
+    def stop(self) -> None:
+        """Let the threads end soon."""
+        if self._process_id == os.getpid():
             self._is_closed = True
-            self._room.notify_all()
-        self._reader.close()
-        for thread in self._threads:
-            thread.join(_JOIN_S)
+            self._room.ring()
+            self._reader.close()
+
+    def wait_for_threads(self, ends_s: float) -> None:
+        """Wait until they have ended, until `ends_s` at most."""
+        # Not by join() alone: interrupted once, it takes a thread for ended that is not, before Python 3.13.
+        while len(self._ended) < len(self._threads) and (left_s := ends_s - time.monotonic()) > 0:
+            self._end.wait(left_s)
+        for number in tuple(self._ended):
+            self._threads[number].join(_JOIN_S)
 
     def _first(self) -> Slot | None:
         """Wait for the next window to be begun; None after the last."""
@@ -121,65 +160,78 @@ class ReadAhead:
     @contextmanager
     def _awaiting(self) -> Iterator[None]:
         began_s = time.monotonic()
-        with self._mutex:
-            self._is_awaited = True
-            try:
-                yield
-            finally:
-                self._is_awaited = False
-                self._stats.fetching_s += time.monotonic() - began_s
+        self._silent_s = 0.0
+        self._is_awaited = True
+        try:
+            yield
+        finally:
+            self._is_awaited = False
+            self._stats.fetching_s += time.monotonic() - began_s
 
     def _pause(self, stage: str) -> None:
         if self._process_id != os.getpid():
             raise RuntimeError("an iteration goes on only in the process that began it; begin another in this one")
-        self._arrival.wait(_LOOK_S)
-        silent_s = time.monotonic() - self._moved_s
-        if silent_s > _PATIENCE_S:
-            raise StageStuck(stage, silent_s, "look at the network and the disk; DEBUG logs say what was under way")
+        looked_s = time.monotonic()
+        if self._arrival.wait(_LOOK_S):
+            return
+        traces = self._moved_s, self._reader.heard
+        if traces != self._traces:  # bytes of a large object come long before it is there
+            self._traces, self._silent_s = traces, 0.0
+            return
+        # A process that was stopped for an hour, by a debugger or a laptop's lid, has not waited for that long.
+        self._silent_s += min(time.monotonic() - looked_s, 2 * _LOOK_S)
+        if self._silent_s > _PATIENCE_S:
+            advice = "look at the network and the disk; DEBUG logs say what was under way"
+            raise StageStuck(stage, self._silent_s, advice)
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
+        _own_threads.add(threading.get_ident())
         try:
             while (slot := self._begin()) is not None:
                 self._read(slot)
         except BaseException as error:  # noqa: BLE001 - raised where samples are awaited
-            with self._mutex:
-                self._failure = self._failure or error
-                self._wake()
-
-    def _wake(self) -> None:
-        self._arrival.notify_all()
-        self._room.notify_all()
+            self._failure = self._failure or error
+            self._arrival.ring()
+            self._room.ring()
+        finally:
+            _own_threads.discard(threading.get_ident())
+            self._ended.add(number)
+            self._end.ring()
 
     def _begin(self) -> Slot | None:
         """Take the next window as soon as there is room for it; None where there is none, or an end was asked for."""
         with self._lock:
-            with self._mutex:
-                while not self._has_room() and not self._stops:
-                    self._room.wait()
-            if self._stops:
+            if self._is_stopped():
                 return None
-            window = next(self._windows, None)
-            with self._mutex:
-                self._moved_s = time.monotonic()
-                if window is None:
-                    self._is_over = True
-                    self._wake()
-                    return None
-                slot = Slot(window)
-                if window.objects.sizes is None:
-                    slot.held_bytes = int(self._mean_bytes * len(slot.contents))
-                self._slots.append(slot)
-                self._arrival.notify_all()
-                return slot
+            is_there = self._cuts.look_up()
+            self._moved_s = time.monotonic()
+            if not is_there:
+                self._is_over = True
+                self._arrival.ring()
+                return None
+            while not self._is_stopped():
+                piece = self._cuts.next()
+                if self._has_room(piece):
+                    slot = Slot(self._cuts.take(piece.rows), piece.held_bytes)
+                    self._slots.append(slot)
+                    self._arrival.ring()
+                    return slot
+                self._room.wait()
+            return None
 
-    @property
-    def _stops(self) -> bool:
+    def _is_stopped(self) -> bool:
         return self._is_closed or self._is_over or self._failure is not None
 
-    def _has_room(self) -> bool:
-        samples = sum(len(slot.window) for slot in self._slots)
-        held_bytes = sum(slot.held_bytes for slot in self._slots)
-        return not samples or (samples < self._bounds.max_samples and held_bytes < self._bounds.max_bytes)
+    def _has_room(self, piece: Piece) -> bool:
+        slots = tuple(self._slots)
+        if not slots:
+            return True
+        if piece.is_guess:
+            return False  # the first one will tell
+        samples = sum(len(slot.window) for slot in slots)
+        held_bytes = sum(slot.held_bytes for slot in slots)
+        bounds = self._bounds
+        return samples + piece.rows <= bounds.max_samples and held_bytes + piece.held_bytes <= bounds.max_bytes
 
     def _read(self, slot: Slot) -> None:
         window = slot.window
@@ -191,27 +243,36 @@ class ReadAhead:
         with closing(self._reader.read(window.objects, wanted)) as arrived:
             for place, content in arrived:
                 slot.contents[place] = content
-                came_bytes += len(content) if isinstance(content, bytes) else 0
+                if isinstance(content, bytes):
+                    self._cuts.learn(len(content))
+                    if not came_bytes:
+                        self._room.ring()  # a window may have waited for it to tell how large objects are
+                    came_bytes += len(content)
                 row = owners[place]
                 slot.missing[row] -= 1
                 self._moved_s = time.monotonic()
                 if self._is_awaited and not slot.missing[row]:
-                    with self._mutex:
-                        self._arrival.notify_all()
+                    self._arrival.ring()
                 if self._is_closed:
                     return
-        with self._mutex:
-            slot.held_bytes = came_bytes
-            self._mean_bytes = came_bytes / max(1, len(slot.contents))
-            self._arrival.notify_all()
-            self._room.notify_all()
+        slot.held_bytes = came_bytes
+        self._arrival.ring()
+        self._room.ring()
 
 
 _running: weakref.WeakSet[ReadAhead] = weakref.WeakSet()
+_own_threads: set[int] = set()  # of all of them, by ident
+
+
+os.register_at_fork(after_in_child=_own_threads.clear)
 
 
 @atexit.register
 def _close_running() -> None:
     # A daemon thread is cut off in mid-air when the interpreter ends; a thread that is none would keep it from ending.
-    for ahead in list(_running):
-        ahead.close()
+    running = list(_running)
+    for ahead in running:
+        ahead.stop()
+    ends_s = time.monotonic() + _JOIN_S
+    for ahead in running:
+        ahead.wait_for_threads(ends_s)

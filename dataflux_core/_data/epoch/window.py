@@ -34,10 +34,19 @@ class Window:
     def __len__(self) -> int:
         return len(self.rows)
 
-    @property
-    def known_bytes(self) -> int:
-        """Return how many bytes will be read, of the objects whose sizes are known."""
-        return sum(size for size in self.objects.sizes or () if size > 0)
+    def part(self, start: int, stop: int) -> Window:
+        """Return rows [start, stop) of it."""
+        first, end = self.starts[start], self.starts[stop]
+        return Window(
+            self.rows[start:stop],
+            self.ids[start:stop],
+            self.columns[start:stop],
+            [at - first for at in self.starts[start : stop + 1]],
+            self.objects.picked(range(first, end)),
+            {at - first: why for at, why in self.unreadable.items() if first <= at < end},
+            self.values[start:stop],
+            self.streams[start:stop],
+        )
 
     def owners(self) -> list[int]:
         """Return the row of each object."""

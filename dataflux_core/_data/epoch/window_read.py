@@ -32,6 +32,11 @@ class WindowReader:
         """What did not come from the cache."""
         return self._fetcher.stats
 
+    @property
+    def heard(self) -> int:
+        """A number that changes while bytes come in, also those of objects that are not whole yet."""
+        return self._fetcher.heard
+
     def close(self) -> None:
         """End reads that are under way in other threads."""
         self._fetcher.close()

@@ -52,13 +52,13 @@ class _Process:
 
     def __init__(self, options: FetchOptions, client: ClientSource) -> None:
         self.tally = Tally()
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a collector that runs in its midst may close what was dropped
         self.signals: set[StopSignal] = set()  # of reads under way
         self.proven: set[str] = set()  # sources that have given something
         self.max_held_bytes = max(1, (options.max_held_bytes or held_bytes()) // options.max_reads)
-        quota = Quota(options.max_requests)
-        self.tools = WebTools(options, quota, Ways(options), self.max_held_bytes)
-        self.buckets = BucketSource(options, client, quota, self.tally, self.max_held_bytes)
+        self.quota = Quota(options.max_requests)
+        self.tools = WebTools(options, self.quota, Ways(options), self.max_held_bytes)
+        self.buckets = BucketSource(options, client, self.quota, self.tally, self.max_held_bytes)
         self.web = WebSource(self.tools, self.tally)
 
 
@@ -80,6 +80,11 @@ class Fetcher:
     def stats(self) -> FetchStats:
         """What this process has fetched; a read's requests are counted when it ends."""
         return self._process.tally.read()
+
+    @property
+    def heard(self) -> int:
+        """A number that changes while servers answer: for whoever asks whether anything moves at all."""
+        return sum(share.transport.heard for share in self._process.quota.shares)
 
     def read(self, objects: RemoteObjects) -> Arriving:
         """Yield (position, bytes) as they arrive, each position once, or the error about that one object.
@@ -123,7 +128,7 @@ class Fetcher:
         self._is_closed = True
         process = self._process
         with process.lock:
-            for signal in process.signals:
+            for signal in tuple(process.signals):
                 signal.stop()
 
     @contextmanager

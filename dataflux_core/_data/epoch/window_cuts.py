@@ -1,0 +1,82 @@
+"""Cut windows so that several of them together keep within what may be read ahead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dataflux_core._data.epoch.options import AheadBounds
+    from dataflux_core._data.epoch.window import Window
+
+_GUESSED_BYTES = 256 * 1024  # of an object whose size is not known, before any has come
+_LEAST_WEIGHT = 1 / 256  # of the newest size
+
+
+class Piece(NamedTuple):
+    """The rows that may be read together next."""
+
+    rows: int
+    held_bytes: int  # that they are likely to take
+    is_guess: bool  # nothing yet says how many bytes
+
+
+class WindowCuts:
+    """Windows, in pieces that are cut when they are taken, by what is known then.
+
+    A piece keeps within its part of the bounds, or is a single row. Where the index does not tell the size of an
+    object, the mean of those that came stands for it.
+    """
+
+    def __init__(self, windows: Iterator[Window], bounds: AheadBounds, parts: int) -> None:
+        self._windows = windows
+        self._most_rows = max(1, bounds.max_samples // parts)
+        self._most_bytes = bounds.max_bytes / parts
+        self._mean_bytes = float(_GUESSED_BYTES)
+        self._met = 0
+        self._window: Window | None = None
+        self._taken = 0  # rows of it
+
+    def learn(self, size: int) -> None:
+        """Take in the size of an object that has come."""
+        self._met += 1
+        self._mean_bytes += (size - self._mean_bytes) * max(1 / self._met, _LEAST_WEIGHT)
+
+    def look_up(self) -> bool:
+        """See to it that there is a row to be taken; tell whether there is."""
+        while self._window is None or self._taken == len(self._window):
+            self._window, self._taken = next(self._windows, None), 0
+            if self._window is None:
+                return False
+        return True
+
+    def next(self) -> Piece:
+        """Say what may be taken next; there is a row."""
+        window = self._of_now()
+        sizes = window.objects.sizes
+        begin = window.starts[self._taken]
+        rows, held_bytes, is_guess = 0, 0.0, False
+        for row in range(self._taken, min(len(window), self._taken + self._most_rows)):
+            end = window.starts[row + 1]
+            own = [-1] * (end - begin) if sizes is None else sizes[begin:end]
+            row_bytes = self._bytes_of(own)
+            if rows and held_bytes + row_bytes > self._most_bytes:
+                break
+            rows, held_bytes, begin = rows + 1, held_bytes + row_bytes, end
+            is_guess = is_guess or (not self._met and any(size < 0 for size in own))
+        return Piece(rows, int(held_bytes), is_guess)
+
+    def take(self, rows: int) -> Window:
+        """Return the next so many rows."""
+        window, start = self._of_now(), self._taken
+        self._taken += rows
+        return window if rows == len(window) else window.part(start, self._taken)
+
+    def _bytes_of(self, sizes: Sequence[int]) -> float:
+        return sum([size if size >= 0 else self._mean_bytes for size in sizes])
+
+    def _of_now(self) -> Window:
+        if self._window is None:
+            raise RuntimeError("look_up() comes before what it has found is taken")
+        return self._window
