@@ -289,7 +289,7 @@ class BadSample(DatafluxError):
 
     def __str__(self) -> str:
         where = f"row {self.row} (id {self.sample_id!r})" + (f", column {self.column!r}" if self.column else "")
-        return f"{where}: {self.reason}; mend it, or give on_bad_sample='skip', 'fill' or a function"
+        return f"{where}: {self.reason}; mend it; on_bad_sample= says what becomes of such rows in a loop"
 
 
 class TooManyBadSamples(DatafluxError):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from dataflux_core._plan.order.state import Start
 
 _FIRST_ROWS = 32  # a small window first, for a quick first batch
-_MOST_ROWS = 1024
+_MOST_ROWS = 1024  # looked up at once; what is read at once, within bounds, is cut of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,17 @@ class Tools:
     bounds: AheadBounds
     stats: StreamStats
 
+    known_bad: set[int] = field(default_factory=set)  # rows that gave nothing, by their positions of the epoch
+
     @property
     def bad_rows(self) -> int:
         """How many rows gave nothing, or not what was theirs."""
         return sum(maker.counts.bad - maker.counts.filled for maker in self.makers)
+
+    def for_repeats(self) -> Tools:
+        """Return tools that count no bad sample, nor refuse one: what was met once is counted."""
+        makers = [maker.uncounted() for maker in self.makers]
+        return replace(self, makers=makers)
 
 
 class Given(NamedTuple):
@@ -93,7 +101,9 @@ def run_lane(share: Share, tools: Tools, *, evens_out: bool) -> Generator[Given,
     never_missed = tools.bad_rows - share.begins.missing
     for given in lane:
         yield Given(given.sample, given.progress._replace(missing=tools.bad_rows - never_missed))
-    yield from _repeated(share, tools, tools.bad_rows - never_missed)
+    missing = tools.bad_rows - never_missed
+    if missing:
+        yield from _repeated(share, tools.for_repeats(), missing)
 
 
 def _repeated(share: Share, tools: Tools, missing: int) -> Generator[Given, None, None]:
@@ -115,44 +125,60 @@ def _repeated(share: Share, tools: Tools, missing: int) -> Generator[Given, None
 
 
 def _run(share: Share, tools: Tools, begins: Progress, stop: int) -> Generator[Given, None, None]:
-    windows = _windows(share, tools.corpus, begins.rows, stop)
-    row = begins.rows
+    rows = _Rows(share, tools, begins.rows, stop)
     with (
         tools.resources.reader(tools.bounds) as reader,
-        closing(ReadAhead(windows, reader, tools.bounds, tools.stats)) as ahead,
+        closing(ReadAhead(rows.windows(), reader, tools.bounds, tools.stats)) as ahead,
     ):
         for slot, place in ahead.rows():
+            row, position = rows.next()
             tools.stats.rows += 1
             maker = tools.makers[slot.window.stream(place)]
+            bad = maker.counts.bad - maker.counts.filled
             outputs = _timed(maker.outputs(slot.window.raw_sample(slot.contents, place)), tools.stats)
-            skipped = (begins.outputs if row == begins.rows else 0) or _begun_before(share, row)
-            yield from _given(outputs, row, skipped)
-            row += 1
+            skipped = (begins.outputs if row == begins.rows else 0) or share.start.begun.get(position, 0)
+            yield from _given(outputs, maker, row, skipped)
+            if maker.counts.bad - maker.counts.filled > bad:
+                tools.known_bad.add(position)
 
 
-def _begun_before(share: Share, row: int) -> int:
-    begun = share.start.begun
-    return begun.get(int(share.positions(np.array([row], np.int64))[0]), 0) if begun else 0
+class _Rows:
+    """The rows of a lane, without those that are known to be bad; in windows, then one by one."""
+
+    def __init__(self, share: Share, tools: Tools, start: int, stop: int) -> None:
+        self._share = share
+        self._corpus = tools.corpus
+        self._known_bad = np.array(sorted(tools.known_bad), np.int64)
+        self._start, self._stop = start, stop
+        self._ahead: deque[tuple[int, int]] = deque()  # looked up, not yet given: row, its position of the epoch
+
+    def windows(self) -> Iterator[Window]:
+        """Look rows up, a small window first."""
+        start, size = self._start, _FIRST_ROWS
+        while start < self._stop:
+            end = min(start + size, self._stop)
+            rows = np.arange(start, end, dtype=np.int64)
+            positions = self._share.positions(rows)
+            if len(self._known_bad):
+                is_good = ~np.isin(positions, self._known_bad)
+                rows, positions = rows[is_good], positions[is_good]
+            if len(rows):
+                self._ahead.extend(zip(rows.tolist(), positions.tolist(), strict=True))
+                yield self._corpus.window(self._share.order.sample_ids(positions))
+            start, size = end, min(2 * size, _MOST_ROWS)
+
+    def next(self) -> tuple[int, int]:
+        """Return the next row, its position; they come in the order of the windows."""
+        return self._ahead.popleft()
 
 
-def _given(outputs: Iterator[Sample], row: int, skipped: int) -> Iterator[Given]:
-    """Say of each sample what is done with it: the row, once it is the row's last."""
-    remaining = islice(outputs, skipped, None) if skipped else outputs
-    sample = next(remaining, None)
-    number = skipped
-    while sample is not None:
-        number += 1
-        following = next(remaining, None)
-        yield Given(sample, Progress(row + 1) if following is None else Progress(row, number))
-        sample = following
+def _given(outputs: Iterator[Sample], maker: SampleMaker, row: int, skipped: int) -> Iterator[Given]:
+    """Say of each sample what is done with it: the row, where it is known to give no more.
 
-
-def _windows(share: Share, corpus: Corpus, start: int, stop: int) -> Iterator[Window]:
-    size = _FIRST_ROWS
-    while start < stop:
-        end = min(start + size, stop)
-        yield corpus.window(share.order.sample_ids(share.positions(np.arange(start, end, dtype=np.int64))))
-        start, size = end, min(2 * size, _MOST_ROWS)
+    Of a generator nobody knows that before it is asked for more, which may take long, or fail.
+    """
+    for number, sample in enumerate(islice(outputs, skipped, None) if skipped else outputs, skipped + 1):
+        yield Given(sample, Progress(row, number) if maker.may_give_more else Progress(row + 1))
 
 
 def _timed(outputs: Iterator[Sample], stats: StreamStats) -> Iterator[Sample]:

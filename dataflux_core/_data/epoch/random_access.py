@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from operator import index
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataflux_core._data.samples.maker import SampleMaker
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflux_core._data.epoch.corpus import Corpus
     from dataflux_core._data.epoch.feed import Feed
     from dataflux_core._data.samples.encoded import Sample
-    from dataflux_core.errors import DatafluxError
+    from dataflux_core._data.samples.policy import BadSamplePolicy
+    from dataflux_core.errors import BadSample, DatafluxError
 
 
-def samples_of_rows(feed: Feed, rows: Sequence[int]) -> list[Sample]:
-    """Return the sample of each row; raises IndexError for one that there is not, BadSample for one that is bad."""
+def samples_of_rows(feed: Feed, rows: Sequence[Any]) -> list[Sample]:
+    """Return the sample of each row; raises IndexError for one that there is not, BadSample for one that is bad.
+
+    A row that loops leave out raises BadSample, too: whoever asked for it by its number waits for it.
+    """
     count = len(feed.corpus)
-    checked = []
-    for row in rows:
-        place = row.__index__()
-        if not -count <= place < count:
-            raise IndexError(f"row {place} of {count}")
-        checked.append(place % count)
+    checked = [_checked(row, count) for row in rows]
     if not checked:
         return []
     window = feed.corpus.window(np.array(checked, np.int64))
@@ -36,7 +40,7 @@ def samples_of_rows(feed: Feed, rows: Sequence[int]) -> list[Sample]:
     ) as arrived:
         for place, content in arrived:
             contents[place] = content
-    makers = feed.corpus.makers()
+    makers = feed.row_makers.of(feed.corpus)
     samples = []
     for place in range(len(window)):
         outputs = list(makers[window.stream(place)].outputs(window.raw_sample(contents, place)))
@@ -45,3 +49,55 @@ def samples_of_rows(feed: Feed, rows: Sequence[int]) -> list[Sample]:
             raise InvalidArgument("transforms", given, "one for each row where rows are asked for; iterate instead")
         samples += outputs
     return samples
+
+
+class RowMakers:
+    """What makes the rows that one process asks for by number: kept, so that their bad ones are counted together."""
+
+    def __init__(self) -> None:
+        self._process_id = os.getpid()
+        self._makers: list[SampleMaker] = []
+
+    def of(self, corpus: Corpus) -> list[SampleMaker]:
+        """Return a maker for each stream; several threads may use them."""
+        if self._process_id != os.getpid():
+            self._process_id, self._makers = os.getpid(), []  # a parent's locks, its counts
+        if not self._makers:
+            self._makers = [
+                SampleMaker(replace(stream.recipe, policy=_for_rows(stream.recipe.policy))) for stream in corpus.streams
+            ]
+        return self._makers
+
+    @property
+    def bad(self) -> int:
+        """How many bad samples this process has met."""
+        return sum(maker.counts.bad for maker in self._makers) if self._process_id == os.getpid() else 0
+
+
+def _for_rows(policy: BadSamplePolicy) -> BadSamplePolicy:
+    """Let nothing be left out."""
+    on_bad_sample = policy.on_bad_sample
+    if on_bad_sample == "skip":
+        return replace(policy, on_bad_sample="raise")
+    if not callable(on_bad_sample):
+        return policy
+
+    def made_or_raised(bad: BadSample, partial: dict[str, Any]) -> dict[str, Any]:
+        made = on_bad_sample(bad, partial)
+        if made is None:
+            raise bad
+        return made
+
+    return replace(policy, on_bad_sample=made_or_raised)
+
+
+def _checked(row: object, count: int) -> int:
+    if isinstance(row, (bool, np.bool_)):
+        raise TypeError(f"row {row!r}: rows are asked for by whole numbers, not by a mask")
+    try:
+        place = index(row)  # type: ignore[arg-type] # which is what is asked
+    except TypeError:
+        raise TypeError(f"row {row!r}: rows are asked for by whole numbers, not {type(row).__name__}") from None
+    if not -count <= place < count:
+        raise IndexError(f"row {place} of {count}")
+    return place % count

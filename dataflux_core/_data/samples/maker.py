@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dataflux_core._data.samples.counts import SampleCounts
@@ -41,7 +43,16 @@ class SampleMaker:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.counts = SampleCounts()
+        self.may_give_more = False  # the row whose sample was drawn last, by a transform that gives several
         self._bad_in_a_row = 0
+        self._lock = threading.Lock()  # for counts that decide
+
+    def uncounted(self) -> SampleMaker:
+        """Return one for rows that were counted before: it bears any number of bad ones, and tells of no kind anew."""
+        policy = replace(self.recipe.policy, max_bad_in_a_row=None, max_bad_samples=None)
+        maker = SampleMaker(replace(self.recipe, policy=policy))
+        maker.counts.bad_by_kind.update(self.counts.bad_by_kind)
+        return maker
 
     def outputs(self, raw: RawSample) -> Iterator[Sample]:
         """Yield what one row becomes: none, one or many samples.
@@ -50,6 +61,7 @@ class SampleMaker:
         was given out before an error stands.
         """
         self.counts.rows += 1
+        self.may_give_more = False
         sample, failures = self._decoded(raw)
         if failures:
             yield from self._replaced(raw, failures, sample)
@@ -59,6 +71,9 @@ class SampleMaker:
             self._bad_in_a_row = 0
             self.counts.samples += 1
             yield sample
+
+    def _expect_more(self) -> None:
+        self.may_give_more = True
 
     def _decoded(self, raw: RawSample) -> tuple[Sample, list[_Failure]]:
         """Return all that can be had of a row, with why the rest cannot."""
@@ -81,7 +96,7 @@ class SampleMaker:
         failure: _Failure | None = None
         given = 0
         try:
-            for output in self.recipe.pipeline.outputs(sample):
+            for output in self.recipe.pipeline.outputs(sample, self._expect_more):
                 given += 1
                 self.counts.samples += 1
                 yield output
@@ -126,15 +141,17 @@ class SampleMaker:
             log.warning("sample.bad row=%d kind=%s reason=%s (the first of its kind here)", raw.row, kind, first.reason)
         else:
             log.debug("sample.bad row=%d kind=%s reason=%s", raw.row, kind, first.reason)
-        counts.bad += 1
-        counts.bad_by_kind[kind] += 1
-        self._bad_in_a_row += 1
+        with self._lock:  # rows that are asked for by number may be made in several threads
+            counts.bad += 1
+            counts.bad_by_kind[kind] += 1
+            self._bad_in_a_row += 1
+            in_a_row, altogether = self._bad_in_a_row, counts.bad
         if policy.on_bad_sample == "raise":
             raise bad
-        if policy.max_bad_in_a_row is not None and self._bad_in_a_row > policy.max_bad_in_a_row:
-            raise TooManyBadSamples(self._bad_in_a_row, policy.max_bad_in_a_row, "in a row") from bad
-        if policy.max_bad_samples is not None and counts.bad > policy.max_bad_samples:
-            raise TooManyBadSamples(counts.bad, policy.max_bad_samples, "altogether") from bad
+        if policy.max_bad_in_a_row is not None and in_a_row > policy.max_bad_in_a_row:
+            raise TooManyBadSamples(in_a_row, policy.max_bad_in_a_row, "in a row") from bad
+        if policy.max_bad_samples is not None and altogether > policy.max_bad_samples:
+            raise TooManyBadSamples(altogether, policy.max_bad_samples, "altogether") from bad
         return bad
 
     def _filled(self, raw: RawSample, failures: Sequence[_Failure], partial: Sample) -> Iterator[Sample]:
@@ -145,7 +162,7 @@ class SampleMaker:
             blank = all_lack or column in lacking
             sample[column] = self.recipe.blank(column) if blank else partial[column]
         try:
-            for output in self.recipe.pipeline.outputs(sample):
+            for output in self.recipe.pipeline.outputs(sample, self._expect_more):
                 self.counts.samples += 1
                 yield output
         except StepFailed as failed:
