@@ -32,6 +32,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     refused: bool = False  # no connection could be made: nothing was sent
     announced_bytes: int = 0  # where that was more than the request allowed: its body was not received
     begun_status: int = 0  # of a body that broke off, whose beginning was asked to be kept: that is `content` then
+    connect_s: float = 0.0  # until the server took the connection, next to nothing where there was one
 
     @property
     def body(self) -> bytes:
