@@ -14,6 +14,8 @@ from dataflux_core._cli.sample_columns import ColumnsCommand, loading
 from dataflux_core._cli.text import counted, human_bytes, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typing_extensions import Unpack
 
     from dataflux_core._cli.measuring import Measured, Measuring
@@ -128,7 +130,8 @@ def stream(**options: Unpack[Options]) -> None:
     dataflux bench stream index.parquet --columns-to-load image --size 224x224 --workers 8
     dataflux bench stream s3://my-bucket/index.csv --num-downloading-workers 512 --json
 
-    No cache is used. Samples that cannot be read or decoded are left out and counted.
+    No cache is used. Samples that cannot be read or decoded are left out and counted; where there are no others, that
+    is a failure.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
     from dataflux_core._cli.measuring import measured  # noqa: PLC0415 - slow import
 
@@ -140,8 +143,19 @@ def stream(**options: Unpack[Options]) -> None:
         click.echo(json.dumps(_values(found)))
     else:
         _print(found)
-    if found.whole.bad_samples and not options["quiet"]:
-        say(f"left out {counted(found.whole.bad_samples, 'bad sample')}; -v says why")
+    if not options["quiet"]:
+        for line in _remarks(found):
+            say(line)
+
+
+def _remarks(found: Measured) -> Iterator[str]:
+    if found.whole.bad_samples:
+        yield f"left out {counted(found.whole.bad_samples, 'bad sample')} of {found.samples:,}; -v says why"
+    if found.whole.passes > 1:
+        yield (
+            f"read {found.whole.passes:,} times over: there are fewer samples than can be read in that time, and each "
+            "pass begins slowly; a larger source tells more"
+        )
 
 
 def _measuring(options: Options) -> Measuring:
@@ -225,4 +239,5 @@ def _values_of(phase: Phase, found: Measured) -> dict[str, Any]:
         "other_share": round(phase.other_share, 4),
         "cpu_cores": round(phase.cores, 2),
         "bad_samples": phase.bad_samples,
+        "passes": phase.passes,
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,12 +16,13 @@ from dataflux_core._data.samples.choice import Auto
 from dataflux_core._data.samples.collation import collate
 from dataflux_core._data.samples.image import Image
 from dataflux_core._data.samples.kinds import extension_of, kind_of_content, kind_of_extension
+from dataflux_core._data.samples.maker import SampleMaker
 from dataflux_core._plan.bottleneck import Phase, Setting, verdict_of
-from dataflux_core.errors import ExtraMissing
+from dataflux_core.errors import BadSample, ExtraMissing, IndexUnusable
 from dataflux_core.streaming import StreamingDataset, StreamStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from dataflux_core._data.epoch.keywords import DataType
     from dataflux_core._data.samples.encoded import Decoder, Encoded
@@ -73,7 +75,10 @@ class SizedAuto:
 
 
 def measured(source: str, measuring: Measuring) -> Measured:
-    """Read a source in three ways, one after the other; raises what a dataset raises, ExtraMissing without torch."""
+    """Read a source in three ways, one after the other; raises what a dataset raises, ExtraMissing without torch.
+
+    Raises IndexUnusable where not one sample comes.
+    """
     loaders = _loader_of(measuring)  # an extra that is missing is said at once, as is what else cannot be
     began_s = time.perf_counter()
     decoded = _dataset(source, measuring, _data_type(measuring))
@@ -84,10 +89,11 @@ def measured(source: str, measuring: Measuring) -> Measured:
     index = _look_up(undecoded, min(_MOST_INDEX_S, _INDEX_PART * measuring.seconds), measuring)
     fetched_s = measuring.seconds * (_FETCHED_PART if decodes else 1 - _INDEX_PART)
     sizes = _Sizes(binding.loaded)
-    fetched = whole = _run(undecoded, loaders, fetched_s, measuring, sizes.add)
-    if decodes:
-        left_s = measuring.seconds * (1 - _INDEX_PART - _FETCHED_PART)
-        whole = _run(decoded, loaders, left_s, measuring, lambda _: None)
+    with _each_kind_once():
+        fetched = whole = _run(undecoded, loaders, fetched_s, measuring, sizes.add)
+        if decodes:
+            left_s = measuring.seconds * (1 - _INDEX_PART - _FETCHED_PART)
+            whole = _run(decoded, loaders, left_s, measuring, lambda _: None)
     setting = Setting(
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         requests=measuring.keywords.get("num_downloading_workers") or 0,
@@ -156,14 +162,15 @@ def _look_up(dataset: StreamingDataset, seconds: float, measuring: Measuring) ->
 
 
 def _run(
-    dataset: StreamingDataset, batches_of: _Batches, seconds: float, measuring: Measuring, seen: Callable[[Batch], None]
+    dataset: StreamingDataset, passes_of: _PassesOf, seconds: float, measuring: Measuring, seen: Callable[[Batch], None]
 ) -> Phase:
     """Take batches for some seconds, epoch after epoch, at least one."""
     began_s, began_cpu_s = time.perf_counter(), _cpu_s()
     samples = first_samples = 0
     first_s = elapsed_s = 0.0
     first_stats = StreamStats()
-    with closing(batches_of(dataset)) as batches:
+    passes = passes_of(dataset)
+    with closing(passes.batches()) as batches:
         for batch in batches:
             elapsed_s = time.perf_counter() - began_s
             samples += _count(batch)
@@ -172,6 +179,8 @@ def _run(
             seen(batch)
             if elapsed_s >= seconds:
                 break
+    if not samples:
+        raise _nothing(dataset)
     stats = dataset.stats()
     if elapsed_s - first_s < _LEAST_STEADY * elapsed_s:  # too little came after the first batch to tell anything
         first_samples, begin_s, first_stats = 0, 0.0, StreamStats()
@@ -179,28 +188,29 @@ def _run(
         begin_s = first_s
     return Phase(
         samples,
-        elapsed_s or time.perf_counter() - began_s,
+        elapsed_s,
         first_samples,
         begin_s,
         stats.fetching_s - first_stats.fetching_s,
         stats.decoding_s - first_stats.decoding_s,
         _cpu_s() - began_cpu_s,  # of workers as well, which have ended
         max(1, measuring.workers),
-        int(stats.bad_samples),
+        int(stats.bad_samples) if passes.first_bad is None else passes.first_bad,
         first_s,
+        passes.begun,
     )
 
 
-def _loader_of(measuring: Measuring) -> _Batches:
+def _loader_of(measuring: Measuring) -> _PassesOf:
     """Return what gives batches of a dataset, epoch after epoch."""
     if not measuring.workers:
-        return lambda dataset: _repeated(lambda: dataset.batches(measuring.batch_size))
+        return lambda dataset: _Passes(dataset, lambda: dataset.batches(measuring.batch_size))
     try:
         from torch.utils.data import DataLoader  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ExtraMissing("loader workers", "torch") from error
 
-    def loaded(dataset: StreamingDataset) -> Generator[Batch, None, None]:
+    def loaded(dataset: StreamingDataset) -> _Passes:
         loader: Any = DataLoader(
             cast("Any", dataset),  # an iterable one to torch, not to its types
             batch_size=measuring.batch_size,
@@ -208,18 +218,63 @@ def _loader_of(measuring: Measuring) -> _Batches:
             collate_fn=collate,
             persistent_workers=True,
         )
-        return _repeated(lambda: iter(loader))
+        return _Passes(dataset, lambda: iter(loader))
 
     return loaded
 
 
-def _repeated(epoch: Callable[[], Any]) -> Generator[Batch, None, None]:
-    is_empty = False
-    while not is_empty:
-        is_empty = True
-        for batch in epoch():
-            is_empty = False
-            yield batch
+class _Passes:
+    """Goes over a dataset again and again, as long as it gives anything."""
+
+    def __init__(self, dataset: StreamingDataset, epoch: Callable[[], Any]) -> None:
+        self._dataset = dataset
+        self._epoch = epoch
+        self.begun = 0
+        self.first_bad: int | None = None  # bad samples, once the first pass is over
+
+    def batches(self) -> Generator[Batch, None, None]:
+        is_empty = False
+        while not is_empty:
+            is_empty = True
+            batches = self._epoch()
+            self.begun += 1
+            for batch in batches:
+                is_empty = False
+                yield batch
+            if self.first_bad is None:
+                self.first_bad = int(self._dataset.stats().bad_samples)
+
+
+def _nothing(dataset: StreamingDataset) -> IndexUnusable:
+    """Say that there is nothing to be measured, with a reason."""
+    corpus = dataset._feed.corpus  # noqa: SLF001 - of this package
+    problem = f"not one of its {len(corpus):,} samples can be had"
+    try:
+        dataset[0]
+    except BadSample as bad:
+        problem += f", the first because {bad.reason}"
+    return IndexUnusable(corpus.sources[0], problem, "look at the files, --columns-to-load, --data-type")
+
+
+@contextmanager
+def _each_kind_once() -> Iterator[None]:
+    """Let each kind of bad sample be told of once, not in each pass."""
+    told: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or not isinstance(record.args, tuple):
+            return True
+        kind = str(record.args[1:2])
+        is_known = kind in told
+        told.add(kind)
+        return not is_known
+
+    logger = logging.getLogger(SampleMaker.__module__)
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
 
 
 def _count(batch: Batch) -> int:
@@ -233,4 +288,4 @@ def _cpu_s() -> float:
 
 
 if TYPE_CHECKING:
-    _Batches = Callable[[StreamingDataset], Generator[Batch, None, None]]
+    _PassesOf = Callable[[StreamingDataset], _Passes]

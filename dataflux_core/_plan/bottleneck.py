@@ -29,8 +29,9 @@ class Phase:
     decoding_s: float = 0.0  # that their decoders worked after that
     cpu_s: float = 0.0  # from the beginning
     processes: int = 1  # that read and decode
-    bad_samples: int = 0
+    bad_samples: int = 0  # of the first pass over the source
     first_batch_s: float = 0.0
+    passes: int = 1  # begun: a short source is read several times
 
     @property
     def samples_per_s(self) -> float:

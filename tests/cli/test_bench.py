@@ -97,12 +97,34 @@ def test_bytes_alone_are_measured_once(far: Emulator) -> None:
     assert "and decoded" in ran.stdout
 
 
-def test_samples_that_are_none_are_left_out_and_counted(pictures: str, tmp_path: Path) -> None:
+def test_samples_that_are_none_are_left_out_and_counted_once(pictures: str, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     ran = dataflux("bench", "stream", pictures, *QUICK, "--size", "32x32", "--batch-size", "4", "--json")
     assert ran.returncode == 0
-    assert json.loads(ran.stdout)["decoded"]["bad_samples"] >= 1
-    assert re.search(r"left out \d+ bad samples?; -v says why", ran.stderr)
+    found = json.loads(ran.stdout)["decoded"]
+    assert (found["bad_samples"], found["passes"] > 1) == (1, True)
+    assert "left out 1 bad sample of 13; -v says why" in ran.stderr
+    assert ran.stderr.count("sample.bad") == 1
+    assert f"read {found['passes']} times over" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "kind", "said"),
+    [
+        pytest.param({"url": "text.jpg"}, "image", "not decoded by Image", id="nothing can be decoded"),
+        pytest.param({"url": "gone.jpg"}, "image", "cannot be read", id="nothing can be read"),
+        pytest.param({"url": "gone.jpg"}, "bytes", "cannot be read", id="nothing can be read, nor is it decoded"),
+    ],
+)
+def test_a_source_of_which_nothing_comes_is_a_failure(
+    row: dict[str, str], kind: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "i.json").write_text(json.dumps([row, row]))
+    ran = dataflux("bench", "stream", str(tmp_path / "i.json"), *QUICK, "--data-type", kind)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "not one of its 2 samples can be had, the first because" in ran.stderr
+    assert said in ran.stderr
 
 
 @pytest.mark.timeout(100)
