@@ -45,6 +45,16 @@ if TYPE_CHECKING:
         pytest.param("a.jsonl", '{"a": 1}\n[1]\n', "line 2 is no object", id="an array among objects"),
         pytest.param("a.jsonl", '{"a": 1}\n\n{"a": "x"}\n', "'x' is no int64", id="two types in one column"),
         pytest.param("a.jsonl", '{"a": 1}\n{"a": {"b": 1}}\n', "line 2, column 'a'", id="a number, then an object"),
+        pytest.param(
+            "a.jsonl", '{"a": 1}\n{"b": 1, "b": 2}\n', "line 2 has two values for 'b'", id="one name, two values"
+        ),
+        pytest.param("a.json", '[{"a": {"b": 1, "b" : 2}}]', "object 1 has two values for 'b'", id="so within a value"),
+        pytest.param(
+            "a.jsonl",
+            '{"a": 9007199254740993}\n{"a": 0.5}\n',
+            "column 'a': Integer value",
+            id="no float is this number",
+        ),
         pytest.param("a.jsonl", b'{"a": "x"}\n{"a": "\xff"}\n', "line 2 is not UTF-8", id="JSON in another encoding"),
         pytest.param("a.jsonl", '{"a": ' + "[" * 10_000 + "\n", "line 1 is damaged", id="lists without an end"),
         pytest.param(

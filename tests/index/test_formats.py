@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,10 @@ from dataflux_core._data.index import csv_rows, json_rows
 from dataflux_core.errors import IndexUnusable
 from tests.index.sources import WAYS, Row, all_rows, opened, write_csv, write_parquet, written
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INF, NAN = float("inf"), float("nan")
 ROWS: list[Row] = [
     {
         "id": f"{number:04}",
@@ -93,14 +97,41 @@ def test_csv_texts_come_as_they_are_unless_a_whole_column_is_something_else(rows
         pytest.param(["1", "2", "x"], ["1", "2", "x"], id="one text makes texts of all"),
         pytest.param(["12345678901234567890", "1", "2"], ["12345678901234567890", "1", "2"], id="what 64 bits lack"),
         pytest.param(["NA", "None", "null"], ["NA", "None", "null"], id="words are words"),
-        pytest.param(["1e3", "1", "-inf"], [1000.0, 1.0, float("-inf")], id="exponents"),
+        pytest.param(["1e5", "12e3"], ["1e5", "12e3"], id="digits around an e are an id"),
+        pytest.param(["1234e56", "7"], ["1234e56", "7"], id="digits around an e among numbers"),
+        pytest.param(["1e-05", "0.5", "1.25e+300", "-inf"], [1e-05, 0.5, 1.25e300, -INF], id="as Python writes floats"),
+        pytest.param(["1.10", "1.1"], ["1.10", "1.1"], id="a zero at the end makes another id"),
+        pytest.param(["1.10", "2.25", "nan"], [1.1, 2.25, NAN], id="as many decimals"),
+        pytest.param(["1.0", "2.5", "1000000.0"], [1.0, 2.5, 1e6], id="as pandas writes whole numbers among others"),
+        pytest.param(["1", "1.0"], ["1", "1.0"], id="two ways to write one number"),
+        pytest.param(["0.8444218515250481", "1"], [0.8444218515250481, 1.0], id="as many digits as a float has"),
+        pytest.param(["0.1234567890123456789"], ["0.1234567890123456789"], id="more digits than a float has"),
+        pytest.param(["9007199254740993", "0.5"], ["9007199254740993", "0.5"], id="a whole number that no float is"),
+        pytest.param(["1234567890123456", "0.5"], [1234567890123456.0, 0.5], id="a whole number that is a float"),
+        pytest.param(["1e+999"], ["1e+999"], id="what no float reaches"),
+        pytest.param(["-0", "0"], ["-0", "0"], id="a zero with a sign"),
     ],
 )
 def test_a_csv_column_has_the_narrowest_type_that_loses_nothing(
     cells: list[str], values: list[Any], tmp_path: Path
 ) -> None:
     index = opened(written(tmp_path / "a.csv", "n,x\n" + "".join(f"0,{cell}\n" for cell in cells)))
-    assert [row["x"] for row in all_rows(index)] == values
+    assert [repr(row["x"]) for row in all_rows(index)] == list(map(repr, values))  # whole numbers are no floats
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.floats()), min_size=1), st.sampled_from([repr, "{:.3f}".format, "{:.9f}".format])
+)
+@settings(max_examples=60, deadline=None)
+def test_no_two_texts_of_a_csv_become_one_number(values: list[float | None], write: Callable[[float], str]) -> None:
+    cells = ["" if value is None else write(value) for value in values]
+    with tempfile.TemporaryDirectory() as directory:
+        index = opened(written(Path(directory) / "a.csv", "n,x\n" + "".join(f"0,{cell}\n" for cell in cells)))
+        found = [row["x"] for row in all_rows(index)]
+    again = ["" if value is None else value if isinstance(value, str) else write(value) for value in found]
+    assert again == cells
+    if write is repr:
+        assert not any(isinstance(value, str) for value in found)
 
 
 def test_types_hold_for_the_whole_file_however_late_another_value_comes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,13 +18,34 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BLOCK_BYTES = 16 * 1024**2  # no row may be longer
-# A column is of the first kind that all its values fit. Zeros before a number are part of an id; 18 digits fit 64
-# bits, 15 a float.
+_LOOK_ROWS = 64  # before all of a column: most fit few kinds
+_DECIMALS = range(2, 15)
+
+
+class _Kind(NamedTuple):
+    """What all values of a column may be."""
+
+    type: pa.DataType
+    pattern: str
+    is_shortest: bool = False  # only where each is written as the number that it becomes would be
+
+
+def _float_kind(pattern: str, *, is_shortest: bool) -> _Kind:
+    return _Kind(pa.float64(), rf"\A(?:{pattern}|NaN|nan|-?inf)\z", is_shortest)
+
+
+# A column is of the first kind that all its values fit, where no two texts become one number. Zeros before a number
+# are part of an id, so are those at its end, unless all values have as many decimals; an exponent is one only where
+# Python itself writes it, else "1e5" is an id too. 18 digits fit 64 bits, 15 a float in any case.
+_EXPONENT = r"[1-9](?:\.[0-9]*[1-9])?e[-+][0-9]{2,3}"
 _KINDS = (
-    (pa.int64(), r"\A(?:0|-?[1-9][0-9]{0,17})\z"),
-    (pa.float64(), r"\A(?:-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3})?|NaN|nan|-?inf)\z"),
-    (pa.bool_(), r"\A(?:true|false|True|False)\z"),
+    _Kind(pa.int64(), r"\A(?:0|-?[1-9][0-9]{0,17})\z"),
+    _float_kind(rf"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9]|-?{_EXPONENT}", is_shortest=True),
+    _float_kind(rf"-?(?:0|[1-9][0-9]*)\.(?:0|[0-9]*[1-9])|-?{_EXPONENT}", is_shortest=True),
+    *(_float_kind(rf"-?(?:0|[1-9][0-9]{{0,{14 - n}}})\.[0-9]{{{n}}}", is_shortest=False) for n in _DECIMALS),
+    _Kind(pa.bool_(), r"\A(?:true|false|True|False)\z"),
 )
+_WORDS = frozenset({"nan", "NaN", "inf", "-inf"})
 _ADVICE = "mend the file, or write it anew with quotes around values that hold commas, quotes or line breaks"
 _COLUMN = re.compile(r"In CSV column #(\d+): ")
 
@@ -74,9 +95,11 @@ class _CsvFile:
                 column = batch.column(name)
                 if column.null_count < len(column):
                     seen.add(name)
-                    kinds[name] = [kind for kind in left if _fits(column, kind[1])]
+                    kinds[name] = _fitting(column, left)
         self._check_end(last)
-        return pa.schema([(name, kinds[name][0][0] if name in seen and kinds[name] else pa.string()) for name in kinds])
+        return pa.schema(
+            [(name, kinds[name][0].type if name in seen and kinds[name] else pa.string()) for name in kinds]
+        )
 
     def texts(self) -> Iterator[pa.RecordBatch]:
         """Yield batches whose columns are all texts."""
@@ -114,5 +137,26 @@ class _CsvFile:
             raise IndexUnusable(self._source, "its last value begins with a quote that nothing closes", _ADVICE)
 
 
-def _fits(column: pa.Array, pattern: str) -> bool:
-    return pc.all(pc.match_substring_regex(column, pattern), skip_nulls=True).as_py() is not False
+def _fitting(column: pa.Array, kinds: Sequence[_Kind]) -> list[_Kind]:
+    """Return those of which all values are."""
+    found = [kind for kind in kinds if _matches(column.slice(0, _LOOK_ROWS), kind) and _matches(column, kind)]
+    if any(kind.is_shortest for kind in found) and not _is_shortest(column):
+        return [kind for kind in found if not kind.is_shortest]
+    return found
+
+
+def _matches(column: pa.Array, kind: _Kind) -> bool:
+    return pc.all(pc.match_substring_regex(column, kind.pattern), skip_nulls=True).as_py() is not False
+
+
+def _is_shortest(texts: pa.Array) -> bool:
+    """Tell whether each number is written as one that becomes it again would be, with ".0" behind it or without."""
+    try:
+        numbers = texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    as_arrow_writes = pc.replace_substring_regex(texts, r"(e[-+])0|\.0\z", r"\1")  # 1e-07 as 1e-7, 1.0 as 1
+    is_same = pc.equal(numbers.cast(pa.string()), as_arrow_writes)
+    # It takes an exponent for some that Python does not, or the other way round.
+    others = texts.filter(pc.invert(is_same)).to_pylist()
+    return all(text in _WORDS or text in {written := repr(float(text)), written.removesuffix(".0")} for text in others)

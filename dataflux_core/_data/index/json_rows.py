@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -26,6 +27,8 @@ _MAX_LINE_BYTES = 64 * 1024**2
 _MAX_DEPTH = 64  # of lists in lists: Arrow takes minutes for a thousand, and dies of more
 _NO_OPENINGS = bytes(set(range(256)) - set(b"[{\n"))
 _LONG_NUMBER = re.compile(rb"[\s:,\[]-?[0-9]{19}")  # Arrow would round it
+_NO_DOUBLE = re.compile(rb"[\s:,\[]-?[0-9]{16}")  # it would round this in a column that has fractions, too
+_NAME = re.compile(rb'"\s*:')  # where one may end
 
 
 class _Block(NamedTuple):
@@ -128,9 +131,11 @@ class _JsonFile:
             options = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer")
             reading = pa_json.ReadOptions(use_threads=False, block_size=2 * len(block.content))
             try:
-                return pa_json.read_json(pa.BufferReader(block.content), reading, options)
+                table = pa_json.read_json(pa.BufferReader(block.content), reading, options)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):
-                pass
+                return self._by_object(block)
+            if not ("double" in str(table.schema) and _NO_DOUBLE.search(block.content)):
+                return table
         return self._by_object(block)
 
     def _by_object(self, block: _Block) -> pa.Table:
@@ -147,8 +152,31 @@ class _JsonFile:
             if not _is_flat(line) and _depth(row) > _MAX_DEPTH:
                 problem = f"{self._unit} {number} nests lists or objects more than {_MAX_DEPTH} deep"
                 raise IndexUnusable(self._source, problem, _ADVICE)
+            if len(_NAME.findall(line)) > len(row):
+                self._check_names(line, number)
             rows.append(row)
         return columns_of_rows(rows, self._source, unit=self._unit, first=block.first)
+
+    def _check_names(self, line: bytes, number: int) -> None:
+        """Refuse an object in which a name stands twice: parsers do not agree which value that is."""
+        try:
+            json.loads(line, object_pairs_hook=_distinct)
+        except _NamedTwice as error:
+            problem = f"{self._unit} {number} has two values for {error.args[0]!r}"
+            raise IndexUnusable(self._source, problem, "give each object one value of a name") from error
+
+
+class _NamedTwice(Exception):
+    """One name stands for two values of an object."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _NamedTwice(name)
+        found[name] = value
+    return found
 
 
 def _is_flat(content: bytes) -> bool:
