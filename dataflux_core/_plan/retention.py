@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
 UNKNOWN_CRC32C = -1
+INVALID_CRC32C = -2  # what the index gives is none: whoever fetches the object says so of it
 UNKNOWN_GENERATION = 0
 _ASSUMED_BYTES = 64 * 1024  # of an object whose size nobody knows, while the cache holds none to go by
 _LEAST_ASSUMED = 16  # so many objects of unknown size fit under the limit at once, or none would ever be let in
@@ -83,7 +84,9 @@ def sort_window(window: Sequence[Wanted], entries: Mapping[int, Entry], pinned: 
     missing: set[int] = set()
     for position, wanted in enumerate(window):
         entry = entries.get(wanted.id)
-        if wanted.id in missing:
+        if wanted.crc32c == INVALID_CRC32C:
+            sorted_out.past.append(position)
+        elif wanted.id in missing:
             sorted_out.again.append(position)
         elif entry is None:
             missing.add(wanted.id)

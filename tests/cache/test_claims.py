@@ -354,9 +354,11 @@ def test_options_without_meaning_are_refused(tmp_path: Path, wrong: dict[str, in
 
 
 @pytest.mark.parametrize("text", ["AAA", "AAAAAAAA", "é"])
-def test_a_checksum_that_is_none_is_refused(cache: NodeCache, text: str) -> None:
-    with pytest.raises(InvalidArgument, match="crc32cs"):
-        cache.claim(RemoteObjects([url_of(1)], None, [text]))
+def test_a_checksum_that_is_none_lets_its_object_alone_past_the_cache(cache: NodeCache, text: str) -> None:
+    known = remote([1, 2])
+    assert known.crc32cs is not None
+    with cache.claim(RemoteObjects(known.urls, known.sizes, [text, known.crc32cs[1]])) as claim:
+        assert (claim.ours, claim.past) == ([1], [0])
 
 
 def test_hostile_urls_are_only_hashed(cache: NodeCache, tmp_path: Path) -> None:

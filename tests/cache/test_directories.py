@@ -142,6 +142,25 @@ def test_a_file_where_the_directory_should_be_is_an_error(tmp_path: Path) -> Non
         cache_at(tmp_path / "file").claim(remote([1]))
 
 
+@pytest.mark.parametrize("mode", [0o770, 0o702])
+def test_a_cache_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    with cache_at(tmp_path) as cache:
+        fill(cache, [1])
+    (tmp_path / FOLDER).chmod(mode)
+    with cache_at(tmp_path) as cache, pytest.raises(CacheUnusable, match="others may write to it"):
+        cache.claim(remote([1]))
+    with pytest.raises(CacheUnusable, match="others may write to it"):
+        verdict_of(tmp_path)
+
+
+def test_a_cache_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cache_at(tmp_path) as cache:
+        fill(cache, [1])
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with cache_at(tmp_path) as cache, pytest.raises(CacheUnusable, match="choose a directory of your own"):
+        cache.claim(remote([1]))
+
+
 @pytest.mark.parametrize("harm", [b"", b"no database at all" * 1000])
 def test_a_ledger_that_is_none_says_what_to_remove(tmp_path: Path, harm: bytes) -> None:
     with cache_at(tmp_path) as cache:

@@ -32,8 +32,9 @@ class Claim:
     """A window of objects, in use by one thread until it is released; nothing of it is evicted meanwhile.
 
     `held`, `ours`, `theirs`, `past` are positions in the window. One that is not in the cache after all, so that
-    `read` or `wait` gave None, is added to `ours` or to `past`; it stays among the others too. This class is what
-    there is where the disk does not let a cache do anything: all is past it.
+    `read` or `wait` gave None, is added to `ours` or to `past`; it stays among the others too. Only of one whose wait
+    was too short is it not known. This class is what there is where the disk does not let a cache do anything: all is
+    past it.
     """
 
     def __init__(self, past: Sequence[int]) -> None:
@@ -74,7 +75,8 @@ class Claim:
     def wait(self, position: int, timeout_s: float) -> bytes | None:
         """Return the bytes of one of theirs when they are stored.
 
-        None where whoever fetched it gave up or died, or after the time: then it is to be fetched.
+        None where whoever fetched it gave up or died, or after the time: then it is to be fetched. After the time it
+        is neither ours nor past: whoever has it may yet store it.
         """
         del position, timeout_s
         return None
@@ -149,14 +151,17 @@ class SharedClaim(Claim):
         if not self._usable:
             return
         session, claim = self._session, self._storing.claim
-        self._storing.flush()
-        self._released = True
-        self._entries = {}
-        if claim:
-            self._unpin(claim)
-        if self._bell is not None:
-            self._bell.close()
-        session.count(**self._counts)
+        try:
+            self._storing.flush()
+            self._entries = {}
+            if claim:
+                self._unpin(claim)
+            if self._bell is not None:
+                self._bell.close()
+            session.count(**self._counts)
+        finally:
+            self._released = True
+            session.end_use()
 
     @property
     def _usable(self) -> bool:

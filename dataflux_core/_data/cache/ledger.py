@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import random
 import sqlite3
+import threading
 import time
 from array import array
 from contextlib import contextmanager, suppress
@@ -36,12 +37,16 @@ CREATE TABLE IF NOT EXISTS waits(claim INTEGER NOT NULL, entry INTEGER NOT NULL,
 CREATE TABLE IF NOT EXISTS total(
   bytes INTEGER NOT NULL, entries INTEGER NOT NULL, claims INTEGER NOT NULL, limit_bytes INTEGER, boot TEXT NOT NULL);
 """
+_LOOK = "SELECT 1 FROM total"  # a BEGIN alone takes no lock, so that the first look may find one
 _FULL = {
     "database or disk is full": errno.ENOSPC,
     "disk I/O error": errno.EIO,
     "attempt to write a readonly database": errno.EROFS,
     "unable to open database file": errno.EIO,
 }
+
+
+_local = threading.local()
 
 
 class LedgerUnwritten(OSError):
@@ -86,6 +91,15 @@ def _patiently(action: Callable[[], object]) -> None:
         pause_s = min(2 * pause_s, _MOST_PAUSE_S)
 
 
+def in_transaction() -> bool:
+    """Tell whether this thread is in the middle of one, of any ledger."""
+    return _depth() > 0
+
+
+def _depth() -> int:
+    return getattr(_local, "depth", 0)
+
+
 def _is_fetching(entry: Entry, there: Entry | None) -> bool:
     return there is not None and there.claim == entry.claim and not there.stored
 
@@ -113,7 +127,7 @@ class Ledger:
     def snapshot(self) -> Iterator[None]:
         """Run the body on what there is now, while others go on writing; it may not write."""
         try:
-            with self._in_transaction("BEGIN"):
+            with self._in_transaction("BEGIN", _LOOK):
                 yield
         except sqlite3.Error as error:
             raise self._meaning(error) from error
@@ -272,16 +286,22 @@ class Ledger:
             self._opened().executemany(statement, rows)
 
     @contextmanager
-    def _in_transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    def _in_transaction(self, begin: str = "BEGIN IMMEDIATE", first: str = "") -> Iterator[None]:
         connection = self._opened()
         _patiently(lambda: connection.execute(begin))
+        depth = _depth()
+        _local.depth = depth + 1
         try:
+            if first:
+                _patiently(lambda: connection.execute(first).fetchone())
             yield
             connection.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):  # what went wrong first is what matters
                 connection.execute("ROLLBACK")
             raise
+        finally:
+            _local.depth = depth
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from dataflux_core._data.cache.admission import admit
 from dataflux_core._data.cache.claim import Claim, SharedClaim
 from dataflux_core._data.cache.ledger import LedgerUnwritten
-from dataflux_core._data.cache.options import CacheOptions, CacheStats
-from dataflux_core._data.cache.session import Complaints, Session, opening
+from dataflux_core._data.cache.options import CacheOptions
+from dataflux_core._data.cache.session import Complaints, Counts, Session, close_dropped, opening
 from dataflux_core._plan.remote import UNKNOWN_BYTES
-from dataflux_core._plan.retention import UNKNOWN_CRC32C, UNKNOWN_GENERATION, Wanted
-from dataflux_core.errors import InvalidArgument
+from dataflux_core._plan.retention import INVALID_CRC32C, UNKNOWN_CRC32C, UNKNOWN_GENERATION, Wanted
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from dataflux_core._data.cache.options import CacheStats
     from dataflux_core._plan.remote import RemoteObjects
 
 _HALVES = struct.Struct("<qq")  # as SQLite's integers are
@@ -39,6 +39,7 @@ class NodeCache:
         self.options = options
         self._session: Session | None = None
         self._complaints = Complaints(options.directory)
+        self._counts = Counts()
 
     def claim(self, objects: RemoteObjects) -> Claim:
         """Reserve a window of objects, some hundreds at once; raises CacheUnusable, StageStuck.
@@ -46,24 +47,32 @@ class NodeCache:
         Where the disk is full, so that not even this can be written down, all are past the cache.
         """
         window = wanted_of(objects)
+        session: Session | None = None
         try:
-            session = self._opened()
+            session = self._in_use()
             admission = admit(session, window)
         except LedgerUnwritten as error:
+            if session is not None:
+                session.end_use()
             self._complaints.complain(error)
             return Claim(range(len(window)))
+        except BaseException:
+            if session is not None:
+                session.end_use()
+            raise
         session.ring(admission.bells)
         return SharedClaim(self, session, window, admission)
 
     @property
     def stats(self) -> CacheStats:
         """What this process has had of the cache with the claims that it has released."""
-        return CacheStats() if self._session is None else self._session.stats
+        return self._counts.stats
 
     def close(self) -> None:
-        """Leave the cache; the next claim opens it again."""
-        if self._session is not None:
-            self._session.close()
+        """Leave the cache, once the claims that are in use are released; the next claim opens it again."""
+        session = self._session
+        if session is not None:
+            session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -77,13 +86,20 @@ class NodeCache:
     def __reduce__(self) -> tuple[type[NodeCache], tuple[CacheOptions]]:
         return NodeCache, (self.options,)
 
+    def _in_use(self) -> Session:
+        """Return a session that stays open until its `end_use` is called."""
+        close_dropped()
+        while not (session := self._opened()).begin_use():
+            pass  # another thread has closed it just now
+        return session
+
     def _opened(self) -> Session:
         session = self._session
-        if session is None or session.left:
+        if session is None or session.is_closed:
             with opening():
-                if self._session is None or self._session.left:  # another thread may have been quicker
-                    self._session = Session(self.options, self._complaints, self.stats)
-                    weakref.finalize(self, self._session.close_if_idle)
+                if self._session is None or self._session.is_closed:  # another thread may have been quicker
+                    self._session = Session(self.options, self._complaints, self._counts)
+                    weakref.finalize(self, self._session.close_dropped)
                 session = self._session
         return session
 
@@ -107,6 +123,4 @@ def _crc32c(text: str) -> int:
         checksum = a2b_base64(text)
     except ValueError:
         checksum = b""
-    if len(checksum) != _CRC32C_BYTES:
-        raise InvalidArgument("crc32cs", repr(text), "the base64 of a checksum's four bytes, big-endian")
-    return int.from_bytes(checksum, "big")
+    return int.from_bytes(checksum, "big") if len(checksum) == _CRC32C_BYTES else INVALID_CRC32C

@@ -21,6 +21,7 @@ _LOCK = "lock"
 _MAX_FORMAT_BYTES = 200
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _LOCAL_DISK = "choose a directory on a disk of this machine"
 # Their locks hold on one machine at best, and SQLite's WAL needs memory that all its processes share:
 # https://sqlite.org/wal.html#overview
@@ -46,6 +47,7 @@ def open_place(directory: Path, *, create: bool = True) -> int:
     except OSError as error:
         raise CacheUnusable(str(folder), f"no directory to use ({error.strerror})", _LOCAL_DISK) from error
     try:
+        _check_owner(root, folder)
         _check_format(root, folder, create=create)
     except OSError as error:
         os.close(root)
@@ -54,6 +56,17 @@ def open_place(directory: Path, *, create: bool = True) -> int:
         os.close(root)
         raise
     return root
+
+
+def _check_owner(root: int, folder: Path) -> None:
+    """Refuse what others can write: who can replace the ledger with the files decides what is read."""
+    found = os.fstat(root)
+    if found.st_uid != os.geteuid():
+        problem = f"it belongs to user {found.st_uid}, this process is of user {os.geteuid()}"
+        raise CacheUnusable(str(folder), problem, "choose a directory of your own")
+    if found.st_mode & _OTHERS_WRITE:
+        problem = f"others may write to it (mode {stat.S_IMODE(found.st_mode):03o})"
+        raise CacheUnusable(str(folder), problem, "run `chmod go-w` on it, or choose another directory")
 
 
 def _check_format(root: int, folder: Path, *, create: bool) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import errno
 import logging
 import os
 import threading
 import time
 import weakref
+from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +19,7 @@ from dataflux_core._data.cache import members
 from dataflux_core._data.cache.bell import ring
 from dataflux_core._data.cache.eviction import make_room
 from dataflux_core._data.cache.files import ObjectFiles
-from dataflux_core._data.cache.ledger import Ledger, LedgerUnwritten
+from dataflux_core._data.cache.ledger import Ledger, LedgerUnwritten, in_transaction
 from dataflux_core._data.cache.options import CacheStats
 from dataflux_core._data.cache.place import FOLDER, LEDGER, open_place
 from dataflux_core._data.cache.sweeping import remove_dead, remove_orphans, undo_claim
@@ -51,19 +54,37 @@ class Complaints:
         self._level = logging.DEBUG
 
 
+class Counts:
+    """What a process has had of a cache, by all sessions of it: one that is closed may still have claims in use."""
+
+    def __init__(self) -> None:
+        self.start_over()
+
+    def start_over(self) -> None:
+        self.stats = CacheStats()
+        self._lock = threading.Lock()
+
+    def add(self, **more: int) -> None:
+        with self._lock:
+            before = asdict(self.stats)
+            self.stats = CacheStats(**{name: value + more.get(name, 0) for name, value in before.items()})
+
+
 class Session:
     """What one process needs to use a cache: a member of it until it is closed, or until the process ends."""
 
-    def __init__(self, options: CacheOptions, complaints: Complaints, stats: CacheStats) -> None:
+    def __init__(self, options: CacheOptions, complaints: Complaints, counts: Counts) -> None:
         """Open the cache, remove what dead processes have left; raises CacheUnusable, StageStuck, LedgerUnwritten."""
         _hang_hooks()
         self.options = options
         self.folder = options.directory.absolute() / FOLDER
         self.left = False  # closed, or of the process that this one was forked from
         self.lock = threading.RLock()
-        self.stats = stats
+        self._counts = counts
         self.member = 0  # its number in the ledger
         self.complain = complaints.complain
+        self._uses = 0  # claims that are not released yet
+        self._is_leaving = False  # once they are
         self._debts: list[int] = []  # claims that could not be released, the disk being full
         self._swept_s = time.monotonic()
         self.root = open_place(options.directory)
@@ -79,9 +100,32 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[Ledger]:
-        """Give the ledger to one thread of one process."""
-        with self.lock, self.ledger.transaction():
-            yield self.ledger
+        """Give the ledger to one thread of one process; raises LedgerUnwritten where the session is left."""
+        with self.lock:
+            if self.left:
+                raise LedgerUnwritten(errno.EBADF, "the cache is closed", str(self.folder))
+            with self.ledger.transaction():
+                yield self.ledger
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no claim may begin in it any more."""
+        return self.left or self._is_leaving
+
+    def begin_use(self) -> bool:
+        """Keep the cache open for one claim more, until `end_use`; tell whether it still is."""
+        with self.lock:
+            if self.is_closed:
+                return False
+            self._uses += 1
+            return True
+
+    def end_use(self) -> None:
+        """Learn that a claim is released: the last one leaves a cache that was closed meanwhile."""
+        with self.lock:
+            self._uses -= 1
+            if self._is_leaving and not self._uses:
+                self._leave()
 
     def sweep(self, *, now: bool = False) -> bool:
         """Within a transaction, remove what dead processes have left; tell whether it was looked for."""
@@ -109,36 +153,46 @@ class Session:
     def count(self, **more: int) -> None:
         """Add to the counts."""
         with self.lock:
-            before = asdict(self.stats)
-            self.stats = CacheStats(**{name: value + more.get(name, 0) for name, value in before.items()})
+            self._counts.add(**more)
 
     def close(self) -> None:
-        """Leave the cache; what it holds stays."""
+        """Leave the cache once no claim is in use; what it holds stays."""
         with self.lock:
-            if self.left:
-                return
-            self.left = True
-            _open_ones.discard(self)
-            with suppress(OSError, DatafluxError):  # the next process sees to what this one cannot
-                self.ring(self._exit())
-            self.ledger.close()
-            members.leave(self.root, self.token, self._descriptor)
-            os.close(self.root)
+            self._is_leaving = True
+            if not self._uses:
+                self._leave()
 
-    def close_if_idle(self) -> None:
-        """Leave the cache unless a thread is at work or forks: whom the garbage collector interrupts may hold locks."""
-        if self.lock.acquire(blocking=False):
-            try:
-                self.close()
-            finally:
-                self.lock.release()
+    def close_dropped(self) -> None:
+        """Leave the cache, of which nobody has a claim or anything else any more.
+
+        The garbage collector calls this, in the midst of whatever a thread does: where that may hold locks, of this
+        cache or of the directory's ledger, it is left to the next claim of any cache, or to the end of the process.
+        """
+        if in_transaction() or _forking or not self.lock.acquire(blocking=False):
+            _dropped.append(self)
+            return
+        try:
+            self._leave()
+        finally:
+            self.lock.release()
 
     def abandon(self) -> None:
         """Let go, in a forked child, of what is its parent's."""
         self.left = True
         self.lock = threading.RLock()
-        self.stats = CacheStats()
+        self._counts.start_over()
         os.close(self._descriptor)
+        os.close(self.root)
+
+    def _leave(self) -> None:
+        if self.left:
+            return
+        self.left = True
+        _open_ones.discard(self)
+        with suppress(OSError, DatafluxError):  # the next process sees to what this one cannot
+            self.ring(self._exit())
+        self.ledger.close()
+        members.leave(self.root, self.token, self._descriptor)
         os.close(self.root)
 
     def _join(self) -> tuple[str, int]:
@@ -188,14 +242,22 @@ def opening() -> Iterator[None]:
         yield
 
 
+def close_dropped() -> None:
+    """Leave the caches that the garbage collector could not leave."""
+    for _ in range(len(_dropped)):
+        _dropped.popleft().close_dropped()
+
+
 def _hang_hooks() -> None:
     global _hooks  # noqa: PLW0603 - one per process, by nature
     if not _hooks:
         _hooks = 1
+        atexit.register(close_dropped)
         os.register_at_fork(before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
 
 
 _forking: list[Session] = []
+_dropped: deque[Session] = deque()
 
 
 def _before_fork() -> None:
@@ -217,4 +279,5 @@ def _after_in_child() -> None:
     while _forking:
         _forking.pop().abandon()
     _open_ones.clear()
+    _dropped.clear()
     _gate = threading.RLock()
