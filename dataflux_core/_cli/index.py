@@ -11,6 +11,7 @@ import click
 from dataflux_core._cli.arguments import OutputType, check_distinct
 from dataflux_core._cli.command import CommonOptions, ServiceCommand, TextType, say, shows_progress
 from dataflux_core._cli.text import counted, shown
+from dataflux_core._wire.urls import shown_url
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -53,7 +54,7 @@ class RootType(click.ParamType):  # type: ignore[type-arg] # generic only in lat
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not re.match(r"(?:gs|s3|https?)://[^/]", value) and not value.startswith("/"):
-            self.fail(f"'{shown(value)}': expected a URL such as gs://my-bucket, or an absolute path", param, ctx)
+            self.fail(f"'{_named(value)}': expected a URL such as gs://my-bucket, or an absolute path", param, ctx)
         return value
 
 
@@ -101,7 +102,7 @@ def _opened(source: str, options: Options) -> SampleIndex:
         source += "/"
     found = open_index(source, wanted, lambda: _client(options), shows_bar=shows_progress(quiet=options["quiet"]))
     if found.columns[:2] == ("name", "size"):
-        raise click.UsageError(f"{shown(source)} is a listing: say of which bucket with --root gs://NAME")
+        raise click.UsageError(f"{_named(source)} is a listing: say of which bucket with --root gs://NAME")
     return found
 
 
@@ -112,9 +113,14 @@ def _listed(options: Options, root: str) -> SampleIndex:
 
     path = Path(options["source"])
     if not path.is_file():
-        raise click.UsageError(f"--root goes with a listing in a file, which {shown(str(path))} is not")
+        raise click.UsageError(f"--root goes with a listing in a file, which {_named(options['source'])} is not")
     wanted = IndexOptions(options["columns"], max_samples=options["max_samples"], base=root)
     return open_index(read_listing(path), wanted)
+
+
+def _named(source: str) -> str:
+    """Return a source as errors name it: of a URL nothing secret."""
+    return shown_url(source) if "://" in source else shown(source)
 
 
 def _client(options: Options) -> Any:  # noqa: ANN401 - google ships no types

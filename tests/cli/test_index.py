@@ -98,6 +98,9 @@ def test_row_groups_are_small(tmp_path: Path) -> None:
         (["", "-o", "i.parquet"], 2, "expected a text"),
         (["i.csv", "--root", "bucket", "-o", "i.parquet"], 2, "expected a URL such as gs://my-bucket"),
         (["gs://x", "--root", "gs://x", "-o", "i.parquet"], 2, "--root goes with a listing in a file"),
+        (["HTTPS://me:secret@h/i.csv?secret", "--root", "gs://x", "-o", "i.parquet"], 2, "HTTPS://h/i.csv?… is not"),
+        (["i.csv", "--root", "HTTPS://h?secret", "-o", "i.parquet"], 2, "'HTTPS://h?…': expected a URL"),
+        (["http://[::1/i.csv?secret", "-o", "i.parquet"], 2, "http://[::1/i.csv?…: expected http:// or https://"),
         (["i.csv", "--columns", "a,,b", "-o", "i.parquet"], 2, "expected different names with commas between"),
         (["i.csv", "--columns", "nope", "-o", "i.parquet"], 1, "it has no column 'nope', but 'a', 'b'"),
     ],
@@ -111,6 +114,7 @@ def test_what_cannot_be_is_said_in_one_line(
     ran = dataflux("index", *arguments)
     assert (ran.returncode, ran.stdout) == (code, "")
     assert said in ran.stderr
+    assert "secret" not in ran.stderr
     assert code == 2 or len(ran.stderr.splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "i.csv"]
 
