@@ -63,6 +63,11 @@ class Wanted:
     max_bytes: int = DEFAULT_MAX_BYTES  # that are received where the size is not known
 
     @property
+    def most_bytes(self) -> int:
+        """How many are received where the size is not known."""
+        return max(self.max_bytes, _LEAST_LIMIT_BYTES)
+
+    @property
     def subject(self) -> str:
         """What messages call it: nothing secret."""
         return shown_url(self.source)
@@ -95,12 +100,14 @@ class Failure:
 Verdict: TypeAlias = Content | Redirect | Failure
 
 
-def get_request(wanted: Wanted, url: str) -> Request:
-    """Ask for what is wanted at `url`, to which redirects may have led."""
+def get_request(wanted: Wanted, url: str, limit_bytes: int = 0, announced_bytes: int = 0) -> Request:
+    """Ask for what is wanted at `url`, to which redirects may have led; for no more than a limit, where it has one."""
     span = wanted.span
+    if span is None and limit_bytes:
+        return Request("GET", url, headers=_IDENTITY, max_bytes=limit_bytes, expected_bytes=announced_bytes)
     if span is None:
-        limit = wanted.max_bytes if wanted.size < 0 else wanted.size
-        return Request("GET", url, headers=_IDENTITY, max_bytes=max(limit, _LEAST_LIMIT_BYTES))
+        limit = wanted.most_bytes if wanted.size < 0 else max(wanted.size, _LEAST_LIMIT_BYTES)
+        return Request("GET", url, headers=_IDENTITY, max_bytes=limit)
     condition = (f"If-Range: {wanted.version}",) if wanted.version else ()
     headers = (*_IDENTITY, f"Range: bytes={span.start}-{span.stop - 1}", *condition)
     return Request(
@@ -143,6 +150,13 @@ def version_of(answer: Answer) -> str:
     return tag if len(tag) > 2 and tag[0] == tag[-1] == '"' else ""  # noqa: PLR2004 - quotes around something
 
 
+def is_closing(answer: Answer) -> bool:
+    """Tell whether the next request needs another connection."""
+    said = answer.header(b"connection").lower()
+    is_old = bool(answer.head) and answer.head[0].startswith(b"HTTP/1.0")
+    return said == "close" or (is_old and said != "keep-alive")
+
+
 def _redirect(wanted: Wanted, url: str, redirects: int, answer: Answer) -> Redirect | Failure:
     location = answer.header(b"location")
     if not location:
@@ -171,7 +185,7 @@ def _whole(wanted: Wanted, answer: Answer) -> Content | Failure:
 
 def _damage(wanted: Wanted, answer: Answer, body: bytes) -> Failure | None:
     """Compare checksums: with the server's own, which shows what happened on the way, then with the index's."""
-    sent = crc32c_header(answer)
+    sent = "" if _is_unpacked(answer) else crc32c_header(answer)
     if not sent and not wanted.crc32c:
         return None
     found = google_crc32c.value(body)
@@ -180,6 +194,15 @@ def _damage(wanted: Wanted, answer: Answer, body: bytes) -> Failure | None:
     if wanted.crc32c and found != (listed := crc32c_number(wanted.crc32c)):
         return Failure(ObjectChanged(wanted.subject, listed, found, "crc32c"), "none" if sent else "again")
     return None
+
+
+def _is_unpacked(answer: Answer) -> bool:
+    """Tell whether the server has decompressed what it stores: then its checksum is not of these bytes.
+
+    Source: https://cloud.google.com/storage/docs/transcoding
+    """
+    is_packed = answer.header(b"x-goog-stored-content-encoding").lower() == "gzip"
+    return is_packed and answer.header(b"content-encoding").lower() != "gzip"
 
 
 def _part(wanted: Wanted, span: Span, answer: Answer) -> Content | Failure:

@@ -12,7 +12,9 @@ from dataflux_core._plan.retry import RetryPolicy
 from dataflux_core._run.fetching import fetcher as fetcher_module
 from dataflux_core._run.fetching import web_origin
 from dataflux_core._run.retries import RetryRule
+from dataflux_core.emulator import Emulator, Memory
 from tests.certificates import certificate
+from tests.download.buckets import client_of
 from tests.fetching.fetchers import IMPATIENT, crc32c_of, fetched, fetcher, one
 from tests.fetching.hostile import (
     Ask,
@@ -121,6 +123,16 @@ def test_no_more_is_received_than_may_be(server: Hostile) -> None:
     assert str(error) == f"{server.url}/x: HTTP 200: sends 600000 bytes, at most 550000 are received"
 
 
+def test_the_checksum_of_what_is_stored_compressed_is_not_of_what_is_sent(server: Hostile) -> None:
+    server.behaviours |= {
+        "/unpacked": gives(CONTENT, X_Goog_Stored_Content_Encoding="gzip", X_Goog_Hash="crc32c=AAAAAA=="),
+        "/stored": gives(CONTENT, X_Goog_Hash="crc32c=AAAAAA=="),
+    }
+    with fetcher() as reader:
+        assert one(reader, f"{server.url}/unpacked") == CONTENT
+        assert isinstance(one(reader, f"{server.url}/stored"), errors.ChecksumMismatch)
+
+
 def test_damaged_bytes_are_read_again(server: Hostile) -> None:
     def damaged_first(ask: Ask) -> None:
         ask.reply(200, CONTENT if ask.count == 3 else b"?" + CONTENT[1:])
@@ -191,6 +203,14 @@ def test_a_server_that_is_down_is_an_error_of_its_objects_while_others_answer(se
     assert down.endpoint == nowhere
 
 
+def test_a_server_that_is_down_is_an_error_of_its_objects_once_anything_was_reached() -> None:
+    with Hostile() as gone:
+        nowhere = gone.url
+    with Emulator(buckets={"b": Memory({"o": CONTENT})}) as gcs, fetcher(client_of(gcs)) as reader:
+        assert one(reader, "gs://b/o") == CONTENT
+        assert isinstance(one(reader, f"{nowhere}/x"), errors.EndpointUnreachable)
+
+
 def test_nothing_but_servers_that_are_down_is_raised() -> None:
     with Hostile() as gone:
         nowhere = gone.url
@@ -199,8 +219,6 @@ def test_nothing_but_servers_that_are_down_is_raised() -> None:
 
 
 def test_certificates_that_nobody_trusts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataflux_core.emulator import Emulator, Memory  # noqa: PLC0415 - of this test alone
-
     certfile, keyfile = certificate(tmp_path)
     with Emulator(buckets={"b": Memory({"o": CONTENT})}, certfile=certfile, keyfile=keyfile) as gcs:
         url = f"{gcs.endpoint}/b/o"

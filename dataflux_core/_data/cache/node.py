@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from dataflux_core._data.cache.admission import admit
 from dataflux_core._data.cache.claim import Claim, SharedClaim
 from dataflux_core._data.cache.ledger import LedgerUnwritten
-from dataflux_core._data.cache.options import CacheOptions
 from dataflux_core._data.cache.session import Complaints, Counts, Session, close_dropped, opening
 from dataflux_core._plan.remote import UNKNOWN_BYTES
 from dataflux_core._plan.retention import INVALID_CRC32C, UNKNOWN_CRC32C, UNKNOWN_GENERATION, Wanted
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from dataflux_core._data.cache.options import CacheStats
+    from dataflux_core._data.cache.options import CacheOptions, CacheStats
     from dataflux_core._plan.remote import RemoteObjects
 
 _HALVES = struct.Struct("<qq")  # as SQLite's integers are

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from dataflux_core._run.reading.direct import Part
 
+WEB = "web"  # all servers that are not of a bucket
 _OF_A_BUCKET = (AccessDenied, EndpointUnreachable)
 
 
@@ -34,6 +35,15 @@ class Doubts:
             return ()
         self._proven.add(source)
         return (*self._held.pop(source, ()), (position, part))
+
+    def settle_web(self) -> Iterable[tuple[int, Part]]:
+        """Return what is still in doubt when all has come; raise it where this process has reached nothing at all.
+
+        One server that is down says nothing of others, wherever its rows stand.
+        """
+        of_servers = self._held.pop(WEB, []) if self._proven else []
+        self.settle()
+        return of_servers
 
     def settle(self) -> None:
         """Raise what is still in doubt when all has come."""

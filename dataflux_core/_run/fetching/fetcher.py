@@ -164,7 +164,7 @@ class Fetcher:
         doubts = Doubts(self._process.proven)
         with closing(self._process.web.read(objects, found, doubts, signal)) as arriving:
             yield from arriving
-        doubts.settle()
+        yield from doubts.settle_web()
 
     def _read_files(self, objects: RemoteObjects, found: Sorted, signal: StopSignal) -> Arriving:
         for position in found.files:

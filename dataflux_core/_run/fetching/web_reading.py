@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from dataflux_core._run.fetching.stats import FetchStats
 from dataflux_core._run.fetching.web_origin import Errand, Origin
 from dataflux_core._run.retries import Attempt
-from dataflux_core._wire.strain import strain_of
 from dataflux_core._wire.urls import origin_of
 from dataflux_core._wire.web import Content, Redirect, get_request, verdict
 
@@ -32,8 +31,11 @@ Found: TypeAlias = "Content | DatafluxError"
 
 _QUEUED = 256  # taken from the caller before they can start: what is signed must not wait long
 _DAMAGED_TRIES = 4
-_USUAL_BYTES = 256 * 1024  # of an object whose size is not known, before any has come
+_USUAL_BYTES = 128 * 1024  # of an object whose size is not known, before any has come
 _WEIGHT = 0.1  # of the newest size
+_LIKELY = 2  # times the usual size: few are larger
+_LEAST_LIMIT_BYTES = 64 * 1024 - 1
+_MORE = 8  # times as much
 
 
 @dataclass(slots=True, eq=False)
@@ -119,10 +121,16 @@ class WebReading:
                     self._pull()
             finally:
                 transport.unwatch(bell)
+                for name, origin in lane.origins.items():
+                    self._tools.ways.learn(name, origin.window)
 
     def _drain(self) -> Iterator[tuple[int, Found]]:
         while self._ready:
-            yield self._ready.popleft()
+            position, found = self._ready.popleft()
+            held_bytes = len(found.content) if isinstance(found, Content) else 0
+            yield position, found
+            del found
+            self._held_bytes -= held_bytes
 
     def _pull(self) -> None:
         """Take in more of what is wanted."""
@@ -145,7 +153,7 @@ class WebReading:
         lane = self._lanes.setdefault(self._tools.ways.to(name), _Lane())
         origin = lane.origins.get(name)
         if origin is None:
-            origin = lane.origins[name] = Origin(self._options)
+            origin = lane.origins[name] = Origin(self._options, self._tools.ways.window_of(name))
         if not origin.waiting:
             lane.busy.append(origin)
         origin.waiting.append(attempt)
@@ -183,19 +191,45 @@ class WebReading:
 
     def _send(self, origin: Origin, attempt: Attempt[Errand], share: Share) -> None:
         errand = attempt.item
-        errand.reserved_bytes = self._reserve(errand)
+        errand.reserved_bytes, errand.limit_bytes = self._reserve(errand), self._limit(errand)
         self._held_bytes += errand.reserved_bytes
         attempt.begin("")
-        share.transport.start(get_request(errand.wanted, errand.url), attempt)
-        origin.in_flight += 1
-        attempt.level = origin.pace.sent(origin.in_flight)
+        share.transport.start(
+            get_request(errand.wanted, errand.url, errand.limit_bytes, errand.announced_bytes), attempt
+        )
+        origin.sent(attempt)
         self._requests += attempt.count == 1
 
     def _reserve(self, errand: Errand) -> int:
         wanted = errand.wanted
         if wanted.span is not None:
             return wanted.span.stop - wanted.span.start
-        return wanted.size if wanted.size >= 0 else int(self._usual_bytes)
+        return wanted.size if wanted.size >= 0 else self._limit(errand)
+
+    def _limit(self, errand: Errand) -> int:
+        """Return how many bytes may come of something of unknown size, 0 where the size is known.
+
+        Nobody knows what a server will send, and all of them may send at once. So each is allowed what is set aside for
+        it: rather much, for what turns out to be more is asked for twice.
+        """
+        wanted = errand.wanted
+        if wanted.size >= 0 or wanted.span is not None:
+            return 0
+        if errand.needed_bytes:
+            return errand.needed_bytes
+        rounded = 1 << int(_LIKELY * self._usual_bytes).bit_length()  # so that it does not change with each answer
+        return min(max(_LEAST_LIMIT_BYTES, rounded - 1), wanted.most_bytes)
+
+    def _is_asked_for_again(self, errand: Errand, answer: Answer) -> bool:
+        """Tell whether more has been announced than was set aside; then that much is, for another try."""
+        most, said, limit = errand.wanted.most_bytes, answer.announced_bytes, errand.limit_bytes
+        if not (answer.ok and said and limit) or limit >= most or said > most:
+            return False
+        # A server that does not say how much it sends, or says another number each time, is asked for much more.
+        is_announced = said > limit and not errand.needed_bytes
+        errand.announced_bytes = said if is_announced else 0
+        errand.needed_bytes = said if is_announced else min(max(said, _MORE * limit), most)
+        return True
 
     def _may_hold(self, errand: Errand, in_flight: int) -> bool:
         return not in_flight or self._held_bytes + self._reserve(errand) <= self._tools.max_held_bytes
@@ -204,16 +238,18 @@ class WebReading:
         """Take an errand one step on: to its end, to where a redirect leads, to another try."""
         errand = attempt.item
         origin = lane.origins[origin_of(errand.url)]
-        origin.in_flight -= 1
+        origin.answered(attempt, answer)
         self._held_bytes -= errand.reserved_bytes
-        strain = strain_of(answer)
-        if strain is not None:
-            origin.pace.learn(attempt.level, strain)
         if not answer.failure:
             origin.retries.answered()
+        if self._is_asked_for_again(errand, answer):
+            attempt.count -= 1  # it has not failed
+            self._queue(attempt)
+            return
         found = verdict(errand.wanted, errand.url, errand.redirects, answer)
         if isinstance(found, Content):
             self._received_bytes += len(found.content)
+            self._held_bytes += len(found.content)
             self._usual_bytes += _WEIGHT * (len(found.content) - self._usual_bytes)
             self._ready.append((errand.position, found))
         elif isinstance(found, Redirect):

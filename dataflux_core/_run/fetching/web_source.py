@@ -6,6 +6,7 @@ from contextlib import closing
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
+from dataflux_core._run.fetching.doubts import WEB
 from dataflux_core._run.fetching.s3_signing import S3Signing
 from dataflux_core._run.fetching.sorting import crc32c_of, size_of
 from dataflux_core._run.fetching.web_reading import WebReading
@@ -96,7 +97,7 @@ def _sifted(doubts: Doubts, bucket: str, position: int, part: Part) -> Iterator[
     """Let pass what is of one object; one web server that refuses says nothing of others."""
     if not bucket and isinstance(part, AccessDenied):
         return iter(((position, part),))
-    return iter(doubts.sift(f"s3://{bucket}" if bucket else "web", position, part))
+    return iter(doubts.sift(f"s3://{bucket}" if bucket else WEB, position, part))
 
 
 def _named(error: DatafluxError, bucket: str) -> DatafluxError:
