@@ -129,7 +129,6 @@ def test_counts_of_two_processes_add_up() -> None:
     "error",
     [
         errors.CredentialsMissing("none"),
-        errors.AccessDenied("gs://b/a", 403, "no"),
         errors.ServiceRefused("https://h/a", 401, "who are you?"),
         errors.BucketNotFound("b"),
         errors.ExtraMissing("pictures", "image"),
@@ -142,6 +141,11 @@ def test_what_concerns_every_sample_is_raised_whatever_the_policy(on_bad_sample:
     with pytest.raises(type(error)) as raised:
         list(maker(on_bad_sample=on_bad_sample).outputs(row(0, error)))
     assert raised.value is error
+
+
+def test_what_is_refused_to_one_object_is_of_one_sample() -> None:
+    refused = errors.AccessDenied("gs://b/a", 403, "no")
+    assert list(maker(on_bad_sample="skip").outputs(row(0, refused))) == []
 
 
 @pytest.mark.parametrize("on_bad_sample", ["raise", "skip", "fill"])

@@ -9,9 +9,9 @@ from dataflux_core._plan.text import counted
 Kind: TypeAlias = Literal["image", "video", "audio", "text", "json", "npy", "bytes"]
 
 _EXTENSIONS: dict[Kind, str] = {
-    "image": "jpg jpeg png webp gif bmp",
+    "image": "jpg jpeg jfif png webp gif bmp tif tiff avif jp2",
     "video": "mp4 mkv webm mov avi",
-    "audio": "wav flac mp3 ogg m4a",
+    "audio": "wav flac mp3 ogg m4a aiff aif",
     "text": "txt",
     "json": "json",
     "npy": "npy npz",

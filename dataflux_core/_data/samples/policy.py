@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias
 
 from dataflux_core._data.samples.limits import at_least
 from dataflux_core.errors import (
-    AccessDenied,
     BadSample,
     BucketNotFound,
     CacheUnusable,
@@ -25,8 +24,9 @@ OnBadSample: TypeAlias = Literal["raise", "skip", "fill"] | Callable[[BadSample,
 # to be found within seconds, and more than any listing that is merely untidy was seen to hold.
 MAX_BAD_IN_A_ROW = 100
 _UNAUTHORIZED = 401
-# None of these says anything of a sample: the next one would meet the same.
-_BEYOND_SAMPLES = (CredentialsMissing, AccessDenied, BucketNotFound, ExtraMissing, CacheUnusable, StageStuck)
+# None of these says anything of a sample: the next one would meet the same. An AccessDenied in the place of an object
+# is of that object: what is refused to all of a bucket the fetcher raises by itself.
+_BEYOND_SAMPLES = (CredentialsMissing, BucketNotFound, ExtraMissing, CacheUnusable, StageStuck)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class BadSamplePolicy:
     BadSample and what there is of the sample; the dict that it returns is given out as it is, None leaves it out.
 
     TooManyBadSamples is raised for more than `max_bad_in_a_row` of one process, or `max_bad_samples` of it altogether:
-    None is no limit, for how many are too many depends on how many there are. Errors about credentials and permissions
-    are always raised.
+    None is no limit, for how many are too many depends on how many there are. Errors about
+    credentials are always raised, as is what is refused to all objects of a bucket.
     """
 
     on_bad_sample: OnBadSample = "raise"
