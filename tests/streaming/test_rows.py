@@ -75,7 +75,7 @@ def test_what_is_no_row_is_refused(rows: Any, said: str) -> None:
 
 
 def test_whole_numbers_of_any_kind_are_rows() -> None:
-    dataset = numbered(5)
+    dataset: Any = numbered(5)
     assert numbers(dataset[np.array([0, -1])]) == [0, 4]
     assert dataset[np.uint8(3)]["n"] == 3
     assert dataset[np.array(2)]["n"] == 2
