@@ -137,7 +137,7 @@ class _Streaming(_Iterable):
         The same on every rank after as many batches, under one kilobyte. Called in the process that consumes the
         samples, also of a DataLoader with workers: what they have read ahead counts for nothing. Where rows may give
         other than one sample each (transforms that are neither Translations nor marked with `one_to_one`, bad samples
-        that are left out), keep the state of every rank, which then has up to 32 bytes more for each worker. Raises
+        that are left out), keep the state of every rank; it has up to 32 bytes more for each worker of any rank. Raises
         StateMismatch where the consumer cannot be known.
         """
         return self._feed.told()

@@ -55,7 +55,7 @@ class Deal:
     def _last_width(self, count: int) -> int:
         left = count % (self.world * self.chunk)
         if self.keeps_chunks:
-            return self.chunk if left and self.tail != "drop" else 0
+            return min(self.chunk, left) if self.tail != "drop" or self.world == 1 else 0
         return left // self.world if self.tail == "drop" else -(-left // self.world)
 
     def _last_chunk(self, count: int, rank: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 COUNTS = st.integers(0, 300)
 TAILS: st.SearchStrategy[Tail] = st.sampled_from(["pad", "drop", "uneven"])
-DEALS = st.builds(Deal, st.integers(1, 9), st.integers(1, 9), st.integers(1, 6), TAILS)
+DEALS = st.builds(Deal, st.integers(1, 9), st.integers(1, 9), st.integers(1, 6), TAILS, st.booleans())
 
 
 def lane(deal: Deal, count: int, rank: int, worker: int) -> list[int]:
@@ -28,6 +29,11 @@ def by_rank(deal: Deal, count: int) -> list[list[int]]:
     """Give what each rank gets, worker after worker."""
     ranks = range(deal.world)
     return [[index for worker in range(deal.workers) for index in lane(deal, count, rank, worker)] for rank in ranks]
+
+
+def most_over(deal: Deal) -> int:
+    """Say below what there are repeats, or samples that nobody gets."""
+    return deal.world * deal.chunk if deal.keeps_chunks and deal.world > 1 else deal.world
 
 
 def batches(deal: Deal, count: int, rank: int) -> list[list[int]]:
@@ -46,6 +52,10 @@ def batches(deal: Deal, count: int, rank: int) -> list[list[int]]:
         pytest.param(Deal(2, tail="uneven"), 5, [[0, 2, 4], [1, 3]], id="or some get fewer"),
         pytest.param(Deal(2, chunk=3), 8, [[0, 1, 2, 6], [3, 4, 5, 7]], id="the last chunks share what is left"),
         pytest.param(Deal(2, chunk=3), 9, [[0, 1, 2, 6, 7], [3, 4, 5, 8, 9]], id="as evenly as it goes, or repeated"),
+        pytest.param(Deal(2, 1, 2, "pad", True), 6, [[0, 1, 4, 5], [2, 3, 6, 7]], id="or by whole chunks, repeated"),
+        pytest.param(Deal(2, 1, 2, "drop", True), 6, [[0, 1], [2, 3]], id="a whole chunk is dropped"),
+        pytest.param(Deal(2, 1, 2, "uneven", True), 6, [[0, 1, 4, 5], [2, 3]], id="a rank has a chunk fewer"),
+        pytest.param(Deal(1, 1, 2, "pad", True), 5, [[0, 1, 2, 3, 4]], id="what is no whole chunk is not made one"),
         pytest.param(Deal(1, 2), 5, [[0, 2, 4, 1, 3]], id="workers take turns"),
         pytest.param(Deal(1, 2, 2), 5, [[0, 1, 4, 2, 3]], id="by chunks"),
         pytest.param(Deal(4), 2, [[0], [1], [2], [3]], id="fewer samples than ranks: the others get repeats"),
@@ -63,10 +73,10 @@ def test_every_index_goes_to_exactly_one_worker(deal: Deal, count: int) -> None:
     if deal.tail == "drop":
         assert len(set(dealt)) == len(dealt)
         assert set(dealt) <= set(range(count))
-        assert count - len(dealt) < deal.world
+        assert count - len(dealt) < most_over(deal)
     elif deal.tail == "pad":
         assert dealt == list(range(len(dealt))), "repeats come after all others"
-        assert 0 <= len(dealt) - count < deal.world
+        assert 0 <= len(dealt) - count < most_over(deal)
     else:
         assert dealt == list(range(count))
 
@@ -80,7 +90,7 @@ def test_ranks_are_as_even_as_was_asked_for(deal: Deal, count: int) -> None:
 
 @given(DEALS, COUNTS)
 def test_workers_change_nothing_in_the_batches_of_a_rank(deal: Deal, count: int) -> None:
-    alone = Deal(deal.world, 1, deal.chunk, deal.tail)
+    alone = replace(deal, workers=1)
     for rank in range(deal.world):
         assert batches(deal, count, rank) == batches(alone, count, rank)
 
@@ -94,4 +104,13 @@ def test_shares_of_a_huge_epoch_are_arithmetic(deal: Deal, count: int, row: int)
     ]
     assert len(set(dealt)) == len(dealt)
     rows = [deal.lane_rows(count, rank, worker) for worker in range(deal.workers) for rank in range(deal.world)]
-    assert abs(sum(rows) - count) < deal.world
+    assert abs(sum(rows) - count) < most_over(deal)
+
+
+@given(DEALS, st.integers(0, 60))
+def test_chunks_that_are_to_stay_whole_stay_so(deal: Deal, chunks: int) -> None:
+    """What is dealt are chunks, of which each is as it was, on whichever rank."""
+    whole = replace(deal, keeps_chunks=True)
+    dealt = [batch for rank in range(deal.world) for batch in batches(whole, chunks * deal.chunk, rank)]
+    assert all(len(batch) == deal.chunk and batch[0] % deal.chunk == 0 for batch in dealt)
+    assert all(np.diff(batch).tolist() == [1] * (deal.chunk - 1) for batch in dealt)

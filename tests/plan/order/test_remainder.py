@@ -14,7 +14,12 @@ from dataflux_core._plan.order.deal import Deal
 from dataflux_core._plan.order.remainder import Done, Remainder
 
 DEALS = st.builds(
-    Deal, st.sampled_from([1, 2, 3, 4]), st.sampled_from([1, 2, 3, 8]), st.sampled_from([1, 1, 4, 5]), st.just("uneven")
+    Deal,
+    st.sampled_from([1, 2, 3, 4]),
+    st.sampled_from([1, 2, 3, 8]),
+    st.sampled_from([1, 1, 4, 5]),
+    st.just("uneven"),
+    st.booleans(),
 )
 
 
