@@ -208,3 +208,4 @@ def test_what_changes_nothing_is_no_part_of_the_order() -> None:
     blocks = numbered(8, shuffle=False, block_samples=4, ranks_per_node=1, rank=0, world=1)
     assert plain.state_dict()["order"] == blocks.state_dict()["order"]
     assert numbers(plain) == numbers(blocks)
+    assert MixedDataset([plain]).state_dict()["order"] == MixedDataset([blocks]).state_dict()["order"]

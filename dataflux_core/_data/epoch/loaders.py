@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,7 +79,8 @@ class LoaderIteration:
         """
         sampler_iterator = self.attributes.get("_sampler_iter")
         if sampler_iterator is not None:
-            weakref.finalize(sampler_iterator, self._next_pass).atexit = False
+            with suppress(TypeError):  # another loader's, of which no weak reference can be had
+                weakref.finalize(sampler_iterator, self._next_pass).atexit = False
 
     def _next_pass(self) -> None:
         if self.attributes:

@@ -58,7 +58,8 @@ class MixOrdering:
         mix = self.options
         amounts = ",".join(map(str, mix.amounts))
         streams = ",".join(
-            f"{stream.count}{'s' * stream.shuffle}{stream.block_samples or ''}" for stream in mix.streams
+            f"{stream.count}{'s' * stream.shuffle}{(stream.shuffle and stream.block_samples) or ''}"
+            for stream in mix.streams
         )
         told = (
             f"mix of {streams} {mix.mode}={amounts} epoch_samples={mix.epoch_samples} schedule={mix.schedule} "
