@@ -94,18 +94,21 @@ class S3CredentialsMissing(CredentialsMissing):
         )
 
 
+_OF_STORAGE = (
+    "check the network, the proxy variables and STORAGE_EMULATOR_HOST; where it answers from time to time, give a "
+    "retry_config with a longer timeout"
+)
+
+
 class EndpointUnreachable(DatafluxError, ConnectionError):
     """The service cannot be connected to at all."""
 
-    def __init__(self, endpoint: str, reason: str) -> None:
-        super().__init__(endpoint, reason)
-        self.endpoint, self.reason = endpoint, reason
+    def __init__(self, endpoint: str, reason: str, advice: str = _OF_STORAGE) -> None:
+        super().__init__(endpoint, reason, advice)
+        self.endpoint, self.reason, self.advice = endpoint, reason, advice
 
     def __str__(self) -> str:
-        return (
-            f"{self.endpoint}: cannot connect ({self.reason}); check the network, the proxy variables and "
-            "STORAGE_EMULATOR_HOST; where it answers from time to time, give a retry_config with a longer timeout"
-        )
+        return f"{self.endpoint}: cannot connect ({self.reason}); {self.advice}"
 
 
 class ConnectionBroken(DatafluxError, ConnectionError):
@@ -116,7 +119,9 @@ class ConnectionBroken(DatafluxError, ConnectionError):
         self.subject, self.reason = subject, reason
 
     def __str__(self) -> str:
-        advice = "try again, or give a retry_config with a longer timeout"
+        advice = "try again later"
+        if self.subject.startswith("gs://"):
+            advice = "try again, or give a retry_config with a longer timeout"
         return f"{self.subject}: {self.reason}; retries were used up: {advice}"
 
 

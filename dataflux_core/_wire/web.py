@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dataflux_core._wire.message import Answer
 
 MAX_REDIRECTS = 5
+_UNREACHED = "check the URL, the network and the proxy variables"
 DEFAULT_MAX_BYTES = 4 * 1024**3
 # An error's text has room in it, and most requests have the same limit.
 _LEAST_LIMIT_BYTES = 512 * 1024 - 1
@@ -128,7 +129,7 @@ def verdict(wanted: Wanted, url: str, redirects: int, answer: Answer) -> Verdict
 def _failure(wanted: Wanted, url: str, answer: Answer) -> Failure | None:
     """Say why no body has come that could be looked at."""
     if answer.refused:
-        return Failure(EndpointUnreachable(origin_of(url), answer.failure), "rule")
+        return Failure(EndpointUnreachable(origin_of(url), answer.failure, _UNREACHED), "rule")
     if answer.failure:
         return Failure(ConnectionBroken(wanted.subject, answer.failure), "rule")
     if not answer.ok:

@@ -89,6 +89,13 @@ def test_no_credentials_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:
         one(reader, "s3://bucket/x")
 
 
+@pytest.mark.parametrize("url", ["not a url", "localhost:9000", "ftp://host", "https://", "http://a b"])
+def test_an_endpoint_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with fetcher() as reader, pytest.raises(errors.InvalidArgument, match="AWS_ENDPOINT_URL=.*expected http://"):
+        one(reader, "s3://bucket/x")
+
+
 def refused(code: str) -> Any:
     return gives(f"<Error><Code>{code}</Code><StringToSign>hidden</StringToSign></Error>".encode(), 403)
 
@@ -104,7 +111,7 @@ def test_a_bucket_that_refuses_everything_is_raised_one_object_is_not(monkeypatc
     behaviours = {"/bucket/x": refused("AccessDenied"), "/bucket/y": refused("AccessDenied"), "/bucket/z": gives(b"z")}
     with Hostile(behaviours) as server, fetcher() as reader:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        with pytest.raises(errors.AccessDenied, match="s3://bucket/x: HTTP 403: AccessDenied; ask"):
+        with pytest.raises(errors.AccessDenied, match="s3://bucket/[xy]: HTTP 403: AccessDenied; ask"):
             fetched(reader, RemoteObjects(["s3://bucket/x", "s3://bucket/y"]))
         parts = fetched(reader, RemoteObjects(["s3://bucket/x", "s3://bucket/z", "s3://bucket/y"]))
     assert [type(part) for part in parts] == [errors.AccessDenied, bytes, errors.AccessDenied]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -200,6 +201,8 @@ def test_a_server_that_is_down_is_an_error_of_its_objects_while_others_answer(se
         down, up = fetched(reader, RemoteObjects([f"{nowhere}/x", f"{server.url}/x"]))
     assert up == CONTENT
     assert isinstance(down, errors.EndpointUnreachable)
+    assert str(down).endswith("; check the URL, the network and the proxy variables")
+    assert str(pickle.loads(pickle.dumps(down))) == str(down)
     assert down.endpoint == nowhere
 
 

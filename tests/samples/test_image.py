@@ -200,6 +200,7 @@ def test_a_format_that_starts_programs_is_none_of_ours() -> None:
         pytest.param({"mode": "HSV"}, "mode='HSV'", id="a mode that is not offered"),
         pytest.param({"to": "jax"}, "to='jax'", id="a form that is not offered"),
         pytest.param({"max_pixels": 0}, "max_pixels=0", id="no pixels at all"),
+        pytest.param({"max_pixels": 10**9}, "MAX_IMAGE_PIXELS", id="more pixels than Pillow decodes"),
     ],
 )
 def test_options_that_mean_nothing_are_refused_at_once(options: Any, named: str) -> None:

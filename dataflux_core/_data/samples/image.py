@@ -24,7 +24,8 @@ class Image:
     `size` is (height, width) in pixels; `fit` says whether a picture of other proportions is stretched or cropped
     about its middle. `mode=None` keeps what is stored: the numbers of a palette, 16 bits. `orientation="upright"` turns
     a picture as its camera says. Raises where the bytes are cut short or are no picture, and, before any pixel is
-    decoded, where there are more than `max_pixels`. Of an animation it is the first frame.
+    decoded, where there are more than `max_pixels`, which may be twice PIL.Image.MAX_IMAGE_PIXELS. Of an animation it
+    is the first frame.
     """
 
     size: tuple[int, int] | None = None
@@ -43,7 +44,7 @@ class Image:
         one_of("resample", self.resample, ("nearest", "box", "bilinear", "bicubic", "lanczos"))
         one_of("orientation", self.orientation, ("upright", "stored"))
         at_least("max_pixels", self.max_pixels, 1)
-        _pictures()  # an extra that is missing is said here, not amid an epoch
+        _pictures().check_limit(self.max_pixels)  # an extra that is missing is said here, not amid an epoch
         if self.to == "torch":
             from dataflux_core._data.samples import tensors  # noqa: F401, PLC0415 - as above
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.samples.kinds import beginning
-from dataflux_core.errors import ExtraMissing
+from dataflux_core.errors import ExtraMissing, InvalidArgument
 
 try:
     import numpy as np
@@ -34,6 +34,7 @@ _TURNED = {5, 6, 7, 8}  # orientations that swap height and width
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 # Above this factor Pillow first averages whole blocks of pixels, which is quicker; 2 can hardly be told from exact.
 _REDUCING_GAP = 2.0
+_ERROR_FROM = 2  # times its limit Pillow refuses a picture; from the limit itself on it warns
 
 
 def decode(content: bytes, options: Image) -> Any:  # noqa: ANN401 - of three kinds
@@ -51,6 +52,14 @@ def _formats() -> tuple[str, ...]:
     """Return those that this build of Pillow has."""
     PIL.Image.init()
     return tuple(form for form in _FORMATS if form in PIL.Image.OPEN)
+
+
+def check_limit(max_pixels: int) -> None:
+    """Refuse a limit that Pillow would not let come true: its own is the whole program's, so it stays as it is."""
+    most = PIL.Image.MAX_IMAGE_PIXELS
+    if most is not None and max_pixels > _ERROR_FROM * most:
+        expected = f"at most {_ERROR_FROM * most}, twice PIL.Image.MAX_IMAGE_PIXELS; raise that in every process first"
+        raise InvalidArgument("max_pixels", str(max_pixels), expected)
 
 
 def blank(options: Image) -> Any:  # noqa: ANN401 - as above

@@ -9,6 +9,7 @@ from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from dataflux_core._wire.urls import shown_url
 from dataflux_core.errors import ExtraMissing, InvalidArgument, S3CredentialsMissing, StageStuck
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _BUCKET = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 # The library would sign another key: it drops a slash at either end, refuses what a directory tree has no place for.
 _FAITHFUL_KEY = re.compile("(?!/)(?!.*//)[^\x00-\x1f\x7f]*(?<!/)")
 _DOTS = frozenset({".", ".."})
+_ENDPOINT = re.compile(r"https?://[^/\s?#]+(?![^/?#])", re.IGNORECASE)
 _YES = frozenset({"1", "true", "yes", "on", "t", "y"})
 
 
@@ -34,11 +36,15 @@ class S3Signing:
         self._stores: dict[str, Any] = {}
 
     def urls(self, bucket: str, keys: Sequence[str]) -> list[str]:
-        """Return a URL for each key, good for an hour; raises S3CredentialsMissing, ExtraMissing, StageStuck."""
+        """Return a URL for each key, good for an hour.
+
+        Raises S3CredentialsMissing, ExtraMissing, StageStuck, InvalidArgument for a variable that is wrong.
+        """
         try:
             import obstore  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise ExtraMissing("reading from S3", "s3") from error
+        _check_endpoint()
         is_public = os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in _YES
         signed: SimpleQueue[Sequence[str] | BaseException] = SimpleQueue()
 
@@ -80,6 +86,14 @@ def check_key(url: str, bucket: str, key: str) -> None:
     if not _FAITHFUL_KEY.fullmatch(key) or not _DOTS.isdisjoint(key.split("/")):
         expected = "a key without control characters, '.' or '..', with single slashes and none at its ends"
         raise InvalidArgument("url", repr(url), expected)
+
+
+def _check_endpoint() -> None:
+    """Name the variable that is wrong: the library says of it, too, that there are no credentials."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
+        value = os.environ.get(name, "")
+        if value and not _ENDPOINT.match(value):
+            raise InvalidArgument(name, repr(shown_url(value)), "http:// or https:// with a host")
 
 
 def _first_line(error: BaseException) -> str:
