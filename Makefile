@@ -36,8 +36,8 @@ $(VENV)-streaming/.installed: requirements-torch.lock requirements-streaming-pee
 		-r requirements-streaming-peers.lock
 	touch $@
 
-test: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run the tests, two files at a time
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 faults: $(STAMP) ## List, download in every way while calls fail in every way, signals strike (twenty minutes)
 	$(BIN)/python -m pytest -q -m matrix

@@ -124,7 +124,9 @@ def test_counts_of_two_processes_add_up() -> None:
     assert one + two == SampleCounts(6, 7, 1, 3, 1, Counter(A=2, B=1))
 
 
-@pytest.mark.parametrize("on_bad_sample", ["raise", "skip", "fill", lambda _, partial: partial], ids=str)
+@pytest.mark.parametrize(
+    "on_bad_sample", ["raise", "skip", "fill", lambda _, partial: partial], ids=["raise", "skip", "fill", "a function"]
+)
 @pytest.mark.parametrize(
     "error",
     [

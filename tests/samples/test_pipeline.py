@@ -124,7 +124,9 @@ def test_what_ends_a_program_is_let_through(stop: type[BaseException]) -> None:
         outputs(stopping, 4)
 
 
-@pytest.mark.parametrize("transforms", [3, "abc", [plus_one, None], [Translation]], ids=repr)
+@pytest.mark.parametrize(
+    "transforms", [3, "abc", [plus_one, None], [Translation]], ids=["a number", "a text", "None", "a class"]
+)
 def test_what_is_no_transform_is_refused(transforms: Any) -> None:
     with pytest.raises(InvalidArgument, match="transforms="):
         pipeline_of(transforms)
