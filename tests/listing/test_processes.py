@@ -197,7 +197,7 @@ def test_signal_handlers_and_threads_are_left_as_they_were(slow_gcs: Emulator, c
     threads = threading.active_count()
     controller(slow_gcs, "b").run()
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # those of tests before may end meanwhile
     assert listers_of(os.getpid()) == []
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,3 +216,20 @@ def test_a_dataset_that_nobody_iterates_holds_little() -> None:
     assert held()[0] - before[0] <= 3 * len(several)
     del several
     assert held() == before
+
+
+def test_a_fork_keeps_nothing_of_those_who_cause_it() -> None:
+    class Large:
+        pass
+
+    dataset = numbered(4)
+    large = Large()
+    gone = weakref.ref(large)
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    del large
+    gc.collect()
+    assert gone() is None
+    assert len(dataset) == 4

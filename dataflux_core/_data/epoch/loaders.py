@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _MASK = (1 << 62) - 1
+_TORCH = ("torch.utils.data.", "torchdata.")
 
 
 class Place(NamedTuple):
@@ -137,9 +138,11 @@ class Noticing:
             return None
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to the callers
         while frame is not None:
-            iterator, loader = frame.f_locals.get("self"), frame.f_locals.get("loader")
-            if loader is not None and getattr(iterator, "_dataset", None) is dataset:
-                return self._remember(iterator, loader, begun)
+            # To look at a frame's locals keeps what they are for as long as its function runs: a caller's never.
+            if str(frame.f_globals.get("__name__")).startswith(_TORCH):
+                iterator, loader = frame.f_locals.get("self"), frame.f_locals.get("loader")
+                if loader is not None and getattr(iterator, "_dataset", None) is dataset:
+                    return self._remember(iterator, loader, begun)
             frame = frame.f_back
         return None
 
