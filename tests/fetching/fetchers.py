@@ -17,7 +17,7 @@ from dataflux_core._wire.objects import crc32c_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dataflux_core._run.fetching.bucket_source import ClientSource
+    from dataflux_core._run.client_source import ClientSource
     from dataflux_core._run.reading.direct import Part
 
 QUICK = RetryRule(RetryPolicy(initial_s=0.01, multiplier=1.0, maximum_s=0.01, timeout_s=20.0))

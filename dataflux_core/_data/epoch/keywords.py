@@ -26,9 +26,9 @@ from dataflux_core.errors import InvalidArgument
 if TYPE_CHECKING:
     import pyarrow.compute as pc
 
-    from dataflux_core._data.index.sample_index import ClientSource
     from dataflux_core._data.samples.pipeline import Transform
     from dataflux_core._data.samples.recipe import Recipe
+    from dataflux_core._run.client_source import ClientSource
 
 DataType: TypeAlias = KindOrAuto | Decoder | Mapping[str, KindOrAuto | Decoder] | None
 _SHOWN = 100  # characters of what was given

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dataflux_core._data.cache.node import NodeCache
     from dataflux_core._data.epoch.options import AheadBounds
-    from dataflux_core._data.index.sample_index import ClientSource
+    from dataflux_core._run.client_source import ClientSource
 
 _LEAST_HELD_BYTES = 1024**2
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dataflux_core._data.epoch.window import Window
-    from dataflux_core._data.index.sample_index import ClientSource
     from dataflux_core._data.target_tree import TargetTree
+    from dataflux_core._run.client_source import ClientSource
 
 log = logging.getLogger(__name__)
 

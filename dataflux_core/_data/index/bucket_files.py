@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,7 @@ from dataflux_core._data.tables import table_of
 from dataflux_core._data.target_tree import checksum_of
 from dataflux_core._plan.columns import columns_of
 from dataflux_core._plan.selection import Selection
+from dataflux_core._run.client_source import given_client
 from dataflux_core._run.listing.calls import pages_of
 from dataflux_core._run.listing.observer import ListingStats
 from dataflux_core._run.listing.options import ListingOptions
@@ -30,7 +31,7 @@ from dataflux_core.errors import ChecksumMismatch, ObjectNotFound
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dataflux_core._data.index.sample_index import ClientSource
+    from dataflux_core._run.client_source import ClientSource
     from dataflux_core._run.clients import Client
 
 _PARALLELISM = 64  # ranges listed at once
@@ -95,12 +96,8 @@ class BucketFiles:
         if self._client is None:
             from dataflux_core._run.clients import MODIFIED_RETRY, client_of  # noqa: PLC0415 - slow import
 
-            self._client = client_of(_given(self._given), None, MODIFIED_RETRY)
+            self._client = client_of(given_client(self._given), None, MODIFIED_RETRY)
         return self._client
-
-
-def _given(client: ClientSource) -> Any:  # noqa: ANN401 - google ships no types
-    return client() if callable(client) and not hasattr(client, "bucket") else client
 
 
 def _without_prefix(files: pa.Table, length: int) -> pa.Table:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dataflux_core._data.index.parquet_files import ParquetPart
-    from dataflux_core._data.index.sample_index import ClientSource, SampleIndex
+    from dataflux_core._data.index.sample_index import SampleIndex
+    from dataflux_core._run.client_source import ClientSource
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
     from numpy.typing import NDArray
-
-# None: made from the environment; a storage.Client, or a fake of one; or what gives one when it is called.
-ClientSource: TypeAlias = Any | Callable[[], Any]
 
 
 class SampleIndex(Protocol):

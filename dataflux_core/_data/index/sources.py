@@ -18,8 +18,8 @@ from dataflux_core.errors import IndexUnusable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from dataflux_core._data.index.sample_index import ClientSource
     from dataflux_core._data.index.scratch import Scratch
+    from dataflux_core._run.client_source import ClientSource
 
 _MAX_PATHS_BYTES = 64 * 1024**2
 

@@ -5,32 +5,29 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._run.client_source import given_client
 from dataflux_core._run.fetching.quota import SharedPace
 from dataflux_core._run.fetching.stats import FetchStats
 from dataflux_core._run.reading.client_reader import ClientReader
 from dataflux_core._run.reading.options import ReadOptions
-from dataflux_core._run.reading.reader import FIRST_REQUESTS, Lent, Reading
+from dataflux_core._run.reading.reader import FIRST_REQUESTS, Lent, Reading, each_group
 from dataflux_core._run.reading.stats import DownloadStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from google.cloud import storage
+    from collections.abc import Generator
 
     from dataflux_core._plan.columns import ObjectColumns
     from dataflux_core._run.access import Access
+    from dataflux_core._run.client_source import ClientSource
     from dataflux_core._run.clients import Client
     from dataflux_core._run.fetching.options import FetchOptions
     from dataflux_core._run.fetching.quota import Quota
     from dataflux_core._run.fetching.stop_signal import StopSignal
     from dataflux_core._run.fetching.tally import Tally
     from dataflux_core._run.reading.direct import GroupBytes, Part
-
-# A client, a fake of one, what gives one, or None: made from the environment.
-ClientSource: TypeAlias = "storage.Client | Callable[[], storage.Client] | None"
 
 _CLIENT_THREADS = 32  # with a client that is used through its methods, one request each
 
@@ -119,13 +116,7 @@ class BucketSource:
             lent = Lent(access, share.transport, pace)
             reading = Reading(lent, asked.bucket, asked.objects, asked.options, signal.bell)
             signal.tell(reading.stop)
-            try:
-                with closing(reading.run()) as finished:
-                    for group_bytes in finished:
-                        yield group_bytes
-                        reading.release(group_bytes.group)
-            finally:
-                stats.add(reading.stats)
+            yield from each_group(reading, stats)
 
     def _opened(self) -> Client:
         """Return the client, one for all threads; raises CredentialsMissing, InvalidArgument."""
@@ -133,7 +124,7 @@ class BucketSource:
             if self._client is None:
                 from dataflux_core._run.clients import MODIFIED_RETRY, client_of  # noqa: PLC0415 - slow import
 
-                self._client = self._timed(client_of(_given(self._source), None, MODIFIED_RETRY))
+                self._client = self._timed(client_of(given_client(self._source), None, MODIFIED_RETRY))
             return self._client
 
     def _timed(self, client: Client) -> Client:
@@ -145,8 +136,3 @@ class BucketSource:
             stall_timeout_s=self._options.stall_timeout_s,
         )
         return replace(client, access=replace(client.access, endpoint=endpoint))
-
-
-def _given(source: ClientSource) -> storage.Client | None:
-    # A client may be a mock, which can be called as well.
-    return source() if callable(source) and not hasattr(source, "bucket") else source

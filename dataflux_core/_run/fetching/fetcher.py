@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from dataflux_core._plan.remote import RemoteObjects
-    from dataflux_core._run.fetching.bucket_source import ClientSource
+    from dataflux_core._run.client_source import ClientSource
     from dataflux_core._run.fetching.merging import Source
     from dataflux_core._run.fetching.options import FetchOptions
     from dataflux_core._run.fetching.sorting import Sorted

@@ -239,15 +239,19 @@ def read_groups(
     its end. Raises the errors of dataflux_core.errors.
     """
     with lend(access, options) as lent:
-        reading = Reading(lent, bucket, objects, options)
-        try:
-            with closing(reading.run()) as finished:
-                for group_bytes in finished:
-                    yield group_bytes
-                    reading.release(group_bytes.group)
-        finally:
-            if stats is not None:
-                stats.add(reading.stats)
+        yield from each_group(Reading(lent, bucket, objects, options), stats)
+
+
+def each_group(reading: Reading, stats: DownloadStats | None) -> Generator[GroupBytes, None, None]:
+    """Yield a reading's groups, each released when the next is asked for; add what it did to `stats` at its end."""
+    try:
+        with closing(reading.run()) as finished:
+            for group_bytes in finished:
+                yield group_bytes
+                reading.release(group_bytes.group)
+    finally:
+        if stats is not None:
+            stats.add(reading.stats)
 
 
 def read_objects(
