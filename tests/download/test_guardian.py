@@ -12,16 +12,24 @@ import pytest
 
 from dataflux_core import download
 from dataflux_core._run.reading import guardian
+from dataflux_core.emulator import Emulator
 from tests.download.guardians import MARK, guardians
 from tests.processes import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.download.buckets import Stocked
 
 Stock: TypeAlias = "Callable[[list[int]], Stocked]"
 NAME = f"{download.COMPOSED_PREFIX}{uuid.UUID(int=0).hex}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Emulator]:
+    """A service of these tests alone: guardians that other tests left are not counted."""
+    with Emulator() as gcs:
+        yield gcs
 
 
 @pytest.fixture
