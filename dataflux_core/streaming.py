@@ -211,7 +211,7 @@ class StreamingDataset(_Streaming):
 
     Fetching, for each process, by default its part of what the loader workers of a rank share:
         num_downloading_workers: requests in flight at most, of 1024 together, each 64 at least; they take no threads.
-        prefetch_samples: read ahead at most, by default 4096, or four times the requests; one row always is.
+        prefetch_samples: read ahead at most, by default 4096, or sixteen times the requests; one row always is.
         prefetch_bytes: the same in bytes, of 512 MiB together, each 32 MiB at least; a number, or a text such as
             "64MB" or "1GiB".
 

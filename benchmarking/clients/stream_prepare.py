@@ -125,7 +125,7 @@ def write_index(folder: Path, bucket: str, lines: list[str]) -> None:
     columns = {
         "data_id": pa.array(range(len(names))),
         "data_url": pa.array([f"gs://{bucket}/{name}" for name in names]),
-        "data_size": pa.array([int(size) for size in sizes]),
+        "data_url.size": pa.array([int(size) for size in sizes]),
     }
     pq.write_table(pa.table(columns), folder / "index.parquet")
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dataflux_core._plan.groups import MAX_SOURCES, Group, group_for_compose
-from dataflux_core._plan.strategy import RANGED_BYTES, READS_BESIDE, TOGETHER_BYTES, Load, apart
+from dataflux_core._plan.strategy import ALONE, RANGED_BYTES, READS_BESIDE, TOGETHER_BYTES, Load, apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataflux_core._plan.cost import ComposeCost
-    from dataflux_core._plan.strategy import Chooser
+    from dataflux_core._plan.strategy import Chooser, Series
 
 Start = Literal["compose", "direct", "ranges"]
 
@@ -64,11 +64,12 @@ class Schedule:
     that what is next for him is never kept waiting by what comes later.
     """
 
-    def __init__(self, sizes: Sequence[int], bounds: Bounds, chooser: Chooser) -> None:
+    def __init__(self, sizes: Sequence[int], bounds: Bounds, chooser: Chooser, series: Series = ALONE) -> None:
         self.wants_permit = False  # to compose: nothing is composed before `permit` or `forbid`
         self._sizes = sizes
         self._bounds = bounds
         self._chooser = chooser
+        self._series = series
         self._groups = group_for_compose(sizes, max_bytes=self._group_bytes(), max_sources=self._most_sources())
         self._next = next(self._groups, None)
         self._given = 0  # objects up to here have a way
@@ -152,9 +153,9 @@ class Schedule:
         return Load(
             direct=self._queued + underway.direct - without,
             composed=underway.composed,
-            left=len(self._sizes) - self._given,
+            left=len(self._sizes) - self._given + self._series.following,
             window=max(1, underway.window - underway.composing),
-            is_flowing=underway.is_flowing,
+            is_flowing=underway.is_flowing or self._series.is_flowing,
         )
 
     def _may_hold(self, group: Group) -> bool:

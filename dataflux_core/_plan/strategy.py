@@ -80,6 +80,17 @@ class Load:
     is_flowing: bool = False  # composites have begun to arrive
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Where a call stands among those that read one stream of objects, a part each."""
+
+    following: int = 0  # objects that later calls read
+    is_flowing: bool = False  # composites of earlier ones have arrived
+
+
+ALONE = Series()
+
+
 class Chooser:
     """Give each group its way, by the time or the money that it takes."""
 

@@ -36,8 +36,8 @@ class Reader:
         self.heard = 0
         self.is_closed = False
 
-    def read(self, objects: RemoteObjects, wanted: list[int]) -> Iterator[tuple[int, bytes]]:
-        del objects
+    def read(self, objects: RemoteObjects, wanted: list[int], *, following: int = 0) -> Iterator[tuple[int, bytes]]:
+        del objects, following
         for position in wanted:
             if self.gate is not None:
                 self.gate.wait(20)
@@ -60,7 +60,7 @@ def windows(rows: int, each: int, size: int | None) -> Iterator[Window]:
 
 
 def ahead_of(reader: Any, bounds: AheadBounds, *, rows: int = 1000, size: int | None = None) -> ReadAhead:
-    return ReadAhead(windows(rows, 64, size), reader, bounds, StreamStats())
+    return ReadAhead(windows(rows, 64, size), rows, reader, bounds, StreamStats())
 
 
 def held(ahead: ReadAhead) -> tuple[int, int]:

@@ -26,7 +26,7 @@ def window(sizes: list[int] | None, rows: int = 0, width: int = 1) -> Window:
 
 
 def cut(windows: list[Window], samples: int, size: int, came: list[int] | None = None) -> list[Window]:
-    cuts = WindowCuts(iter(windows), AheadBounds(8, samples, size), parts=1)
+    cuts = WindowCuts(iter(windows), sum(map(len, windows)), AheadBounds(8, samples, size), parts=1)
     for each in came or []:
         cuts.learn(each)
     pieces = []
@@ -51,6 +51,15 @@ def cut(windows: list[Window], samples: int, size: int, came: list[int] | None =
 )
 def test_cutting(sizes: list[int], came: list[int], bounds: tuple[int, int], rows: list[int]) -> None:
     assert [len(piece) for piece in cut([window(sizes)], *bounds, came)] == rows
+
+
+def test_what_follows_is_what_is_left_within_what_is_read_ahead() -> None:
+    cuts = WindowCuts(iter([window([KB] * 9)]), 9, AheadBounds(8, 4, 100 * KB), parts=1)
+    left = []
+    while cuts.look_up():
+        cuts.take(cuts.next().rows)
+        left.append(cuts.following)
+    assert left == [4, 1, 0]
 
 
 @given(
@@ -80,7 +89,7 @@ def test_a_part_of_a_window_keeps_everything_of_its_rows() -> None:
 
 
 def test_nothing_is_known_before_the_first_object_has_come() -> None:
-    cuts = WindowCuts(iter([window(None, rows=3)]), AheadBounds(8, 100, KB), parts=1)
+    cuts = WindowCuts(iter([window(None, rows=3)]), 3, AheadBounds(8, 100, KB), parts=1)
     assert cuts.look_up()
     assert cuts.next().is_guess
     cuts.learn(10)
@@ -89,4 +98,4 @@ def test_nothing_is_known_before_the_first_object_has_come() -> None:
 
 def test_what_is_to_be_taken_is_looked_up_first() -> None:
     with pytest.raises(RuntimeError, match=r"look_up\(\)"):
-        WindowCuts(iter(()), AheadBounds(1, 1, 1), parts=1).next()
+        WindowCuts(iter(()), 0, AheadBounds(1, 1, 1), parts=1).next()

@@ -103,6 +103,22 @@ def test_small_objects_travel_together_where_that_is_wanted(known: int, composes
     assert bucket.temporaries() == []
 
 
+def test_who_asks_for_more_later_gets_composites_also_where_a_few_would_come_sooner_alone(stocked: Stock) -> None:
+    bucket = stocked([100] * 1024)
+    bucket.gcs.configure(latency=Latency.gcs())
+    composes: list[int] = []
+    with fetcher(bucket.client()) as reader:
+        for following in (8192, 4096, 0):
+            arriving = reader.read(columns(bucket), following=following)
+            assert [part for _, part in sorted(arriving)] == bucket.expected
+            composes.append(bucket.gcs.requests()["compose"] - sum(composes))
+    first, midst, last = composes
+    assert midst == 32
+    assert 0 < first <= midst  # a part is read directly until composites arrive
+    assert last <= midst
+    assert bucket.temporaries() == []
+
+
 def changed(bucket: Stocked, **listed: Any) -> Part:
     bucket.put("o", b"bytes")
     with fetcher(bucket.client()) as reader:

@@ -13,7 +13,7 @@ from dataflux_core._plan.bucket import BucketFacts
 from dataflux_core._plan.cost import compose_cost
 from dataflux_core._plan.groups import Group
 from dataflux_core._plan.schedule import Bounds, Schedule, Step, Underway
-from dataflux_core._plan.strategy import RANGED_BYTES, Chooser, Optimize, Strategy, Tempo
+from dataflux_core._plan.strategy import RANGED_BYTES, Chooser, Optimize, Series, Strategy, Tempo
 
 COST = compose_cost(BucketFacts())
 IDLE = Underway(
@@ -117,6 +117,21 @@ def test_what_waits_to_be_read_is_composed_where_reads_turn_out_slow() -> None:
     tempo.read_s = 1.0
     step = made.next(replace(IDLE, groups=1))
     assert step == Step(Group(2016, 2048, 320), "compose")
+
+
+@pytest.mark.parametrize(
+    ("objects", "series", "way"),
+    [
+        pytest.param(1024, Series(), "direct", id="alone, so few are there sooner than a composite"),
+        pytest.param(1024, Series(100_000, is_flowing=True), "compose", id="in the midst each read delays others"),
+        pytest.param(32, Series(0, is_flowing=True), "direct", id="the last ones have nobody to delay"),
+    ],
+)
+def test_the_calls_of_one_series_are_planned_as_one(objects: int, series: Series, way: str) -> None:
+    made = permitted(Schedule([10] * objects, ROOMY, Chooser("auto", "time", Tempo()), series))
+    step = made.next(IDLE)
+    assert step is not None
+    assert step.start == way
 
 
 def test_few_groups_at_once_are_never_composed_to_save_time() -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dataflux_core._plan.order.state import Start
 
 _FIRST_ROWS = 32  # a small window first, for a quick first batch
-_MOST_ROWS = 1024  # looked up at once; what is read at once, within bounds, is cut of them
+_MOST_ROWS = 4096  # looked up at once; what is read at once, within bounds, is cut of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _run(share: Share, tools: Tools, begins: Progress, stop: int) -> Generator[G
     rows = _Rows(share, tools, begins.rows, stop)
     with (
         tools.resources.reader(tools.bounds) as reader,
-        closing(ReadAhead(rows.windows(), reader, tools.bounds, tools.stats)) as ahead,
+        closing(ReadAhead(rows.windows(), stop - begins.rows, reader, tools.bounds, tools.stats)) as ahead,
     ):
         for slot, place in ahead.rows():
             row, position = rows.next()

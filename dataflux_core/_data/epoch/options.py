@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 # Of all loader workers of a rank together: at 60 ms a read so many keep one core at work.
 _REQUESTS, _LEAST_REQUESTS = 1024, 64
 _HELD_BYTES, _LEAST_HELD_BYTES = 512 * 1024**2, 32 * 1024**2
-_AHEAD = 4  # times the requests: samples to be read ahead
-_LEAST_AHEAD = 4096  # of them, unless fewer are asked for: composites pay in large windows
+# Samples read ahead for each request: of small ones 32 travel with two requests, one after the other.
+_AHEAD = 16
+_LEAST_AHEAD = 4096  # of them, unless fewer are asked for
 _SHOWN = 100  # characters of what was given
 
 
@@ -35,7 +36,7 @@ class IterationOptions:
     rank: int | None = None  # None: as torch.distributed or the launcher's environment say
     world: int | None = None
     max_requests: int | None = None  # of one process; None: its part of what a rank may have
-    prefetch_samples: int | None = None  # of one process; None: 4096, or four times the requests
+    prefetch_samples: int | None = None  # of one process; None: 4096, or sixteen times the requests
     prefetch_bytes: int | None = None  # of one process; None: its part of what a rank may hold
     evens_out: bool = False  # bad samples that are left out are made up for by repeats
     is_one_to_one: bool = True  # each row is known to give one sample, so all ranks come as far

@@ -34,10 +34,11 @@ _PATIENCE_S = 900.0  # without a byte for anybody: more than all retries of one 
 class Slot:
     """A window with what has come of it."""
 
-    __slots__ = ("contents", "held_bytes", "missing", "window")
+    __slots__ = ("contents", "following", "held_bytes", "missing", "window")
 
-    def __init__(self, window: Window, held_bytes: int) -> None:
+    def __init__(self, window: Window, held_bytes: int, following: int) -> None:
         starts = window.starts
+        self.following = following  # rows that are read soon after these
         self.window = window
         self.contents: list[bytes | DatafluxError | None] = [None] * len(window.objects)
         self.missing = [starts[row + 1] - starts[row] for row in range(len(window))]  # of each row: not yet come
@@ -78,9 +79,9 @@ class ReadAhead:
     """
 
     def __init__(
-        self, windows: Iterator[Window], reader: WindowReader, bounds: AheadBounds, stats: StreamStats
+        self, windows: Iterator[Window], rows: int, reader: WindowReader, bounds: AheadBounds, stats: StreamStats
     ) -> None:
-        self._cuts = WindowCuts(windows, bounds, _PARTS)
+        self._cuts = WindowCuts(windows, rows, bounds, _PARTS)
         self._reader = reader
         self._bounds = bounds
         self._stats = stats
@@ -212,7 +213,7 @@ class ReadAhead:
             while not self._is_stopped():
                 piece = self._cuts.next()
                 if self._has_room(piece):
-                    slot = Slot(self._cuts.take(piece.rows), piece.held_bytes)
+                    slot = Slot(self._cuts.take(piece.rows), piece.held_bytes, self._cuts.following)
                     self._slots.append(slot)
                     self._arrival.ring()
                     return slot
@@ -240,7 +241,8 @@ class ReadAhead:
         for place in window.unreadable:
             slot.missing[owners[place]] -= 1
         came_bytes = 0
-        with closing(self._reader.read(window.objects, wanted)) as arrived:
+        following = slot.following * len(wanted) // len(window)  # as many of a row as in these
+        with closing(self._reader.read(window.objects, wanted, following=following)) as arrived:
             for place, content in arrived:
                 slot.contents[place] = content
                 if isinstance(content, bytes):

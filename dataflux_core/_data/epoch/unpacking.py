@@ -191,7 +191,8 @@ class _Unpacking:
         try:
             wanted = self._missing(window, paths, first, records)
             owners = window.owners()
-            with closing(self._fetcher.read(window.objects.picked(wanted))) as arrived:
+            following = (len(self._binding.index) - window.rows[-1] - 1) * len(self._binding.loaded)
+            with closing(self._fetcher.read(window.objects.picked(wanted), following=following)) as arrived:
                 for position, content in arrived:
                     at = wanted[position]
                     if isinstance(content, bytes):

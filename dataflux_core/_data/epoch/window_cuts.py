@@ -23,14 +23,16 @@ class Piece(NamedTuple):
 
 
 class WindowCuts:
-    """Windows, in pieces that are cut when they are taken, by what is known then.
+    """Windows of so many rows in all, in pieces that are cut when they are taken, by what is known then.
 
     A piece keeps within its part of the bounds, or is a single row. Where the index does not tell the size of an
     object, the mean of those that came stands for it.
     """
 
-    def __init__(self, windows: Iterator[Window], bounds: AheadBounds, parts: int) -> None:
+    def __init__(self, windows: Iterator[Window], rows: int, bounds: AheadBounds, parts: int) -> None:
         self._windows = windows
+        self._left = rows  # not yet taken
+        self._most_ahead = bounds.max_samples
         self._most_rows = max(1, bounds.max_samples // parts)
         self._most_bytes = bounds.max_bytes / parts
         self._mean_bytes = float(_GUESSED_BYTES)
@@ -67,10 +69,16 @@ class WindowCuts:
             is_guess = is_guess or (not self._met and any(size < 0 for size in own))
         return Piece(rows, int(held_bytes), is_guess)
 
+    @property
+    def following(self) -> int:
+        """How many rows at most are read soon after those that were taken."""
+        return min(self._left, self._most_ahead)
+
     def take(self, rows: int) -> Window:
         """Return the next so many rows."""
         window, start = self._of_now(), self._taken
         self._taken += rows
+        self._left = max(0, self._left - rows)
         return window if rows == len(window) else window.part(start, self._taken)
 
     def _bytes_of(self, sizes: Sequence[int]) -> float:

@@ -41,21 +41,24 @@ class WindowReader:
         """End reads that are under way in other threads."""
         self._fetcher.close()
 
-    def read(self, objects: RemoteObjects, wanted: Sequence[int]) -> Arrived:
-        """Yield (position, bytes or the error about it) of the wanted ones, each once, as they come."""
+    def read(self, objects: RemoteObjects, wanted: Sequence[int], *, following: int = 0) -> Arrived:
+        """Yield (position, bytes or the error about it) of the wanted ones, each once, as they come.
+
+        So many more are wanted after these, of which the cache may have some.
+        """
         local = [position for position in wanted if objects.urls[position].startswith("/")]
         remote = [position for position in wanted if not objects.urls[position].startswith("/")]
         if self._cache is None or not remote:
-            yield from self._fetched(objects, wanted)
+            yield from self._fetched(objects, wanted, following)
             return
         if local:
-            yield from self._fetched(objects, local)
+            yield from self._fetched(objects, local, following)
         claimed = objects.picked(remote)
         with self._cache.claim(claimed) as claim:
-            for at, content in self._claimed(claim, claimed):
+            for at, content in self._claimed(claim, claimed, following):
                 yield remote[at], content
 
-    def _claimed(self, claim: Claim, objects: RemoteObjects) -> Arrived:
+    def _claimed(self, claim: Claim, objects: RemoteObjects, following: int) -> Arrived:
         damaged = []
         for position in tuple(claim.held):
             content = claim.read(position)
@@ -64,7 +67,7 @@ class WindowReader:
             else:
                 yield position, content
         missing = sorted({*claim.ours, *claim.past, *damaged})
-        yield from self._fetched_and_stored(claim, objects, missing)
+        yield from self._fetched_and_stored(claim, objects, missing, following)
         given_up = []
         for position in tuple(claim.theirs):
             content = claim.wait(position, _OTHERS_S)
@@ -73,18 +76,20 @@ class WindowReader:
             else:
                 yield position, content
         if given_up:
-            yield from self._fetched_and_stored(claim, objects, given_up)
+            yield from self._fetched_and_stored(claim, objects, given_up, following)
 
-    def _fetched_and_stored(self, claim: Claim, objects: RemoteObjects, positions: Sequence[int]) -> Arrived:
-        with closing(self._fetched(objects, positions)) as arrived:
+    def _fetched_and_stored(
+        self, claim: Claim, objects: RemoteObjects, positions: Sequence[int], following: int
+    ) -> Arrived:
+        with closing(self._fetched(objects, positions, following)) as arrived:
             for position, content in arrived:
                 if isinstance(content, bytes):
                     claim.store(position, content)
                 yield position, content
 
-    def _fetched(self, objects: RemoteObjects, positions: Sequence[int]) -> Arrived:
+    def _fetched(self, objects: RemoteObjects, positions: Sequence[int], following: int) -> Arrived:
         if not positions:
             return
-        with closing(self._fetcher.read(objects.picked(positions))) as arrived:
+        with closing(self._fetcher.read(objects.picked(positions), following=following)) as arrived:
             for at, content in arrived:
                 yield positions[at], content

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._plan.strategy import Series
 from dataflux_core._run.client_source import given_client
 from dataflux_core._run.fetching.quota import SharedPace
 from dataflux_core._run.fetching.stats import FetchStats
@@ -58,6 +59,7 @@ class BucketSource:
         self._usual_bytes = float(_USUAL_BYTES)
         self._lock = threading.Lock()
         self._client: Client | None = None
+        self._flowing: set[str] = set()  # buckets whose composites have arrived
         self._read_options = ReadOptions(
             options.max_composite_bytes,
             options.rule,
@@ -68,14 +70,18 @@ class BucketSource:
             on_error="return",
         )
 
-    def read(self, bucket: str, objects: ObjectColumns, signal: StopSignal) -> Generator[tuple[int, Part], None, None]:
-        """Yield every position of `objects` with its bytes or its error, as they arrive."""
+    def read(
+        self, bucket: str, objects: ObjectColumns, signal: StopSignal, following: int
+    ) -> Generator[tuple[int, Part], None, None]:
+        """Yield every position of `objects` with its bytes or its error, as they arrive; more are asked for later."""
+        series = Series(following, is_flowing=bucket in self._flowing)
+        read_options = replace(self._read_options, series=series)
         unknown = [position for position, size in enumerate(objects.sizes) if size == UNKNOWN_SIZE]
         if not unknown:
-            yield from self._parts(Asked(bucket, objects, self._read_options), signal)
+            yield from self._parts(Asked(bucket, objects, read_options), signal)
             return
         known = [position for position, size in enumerate(objects.sizes) if size != UNKNOWN_SIZE]
-        for positions, options in ((known, self._read_options), (unknown, self._options_alone())):
+        for positions, options in ((known, read_options), (unknown, self._options_alone())):
             if not positions:
                 continue
             with closing(self._parts(Asked(bucket, objects.picked(positions), options), signal)) as parts:
@@ -105,6 +111,8 @@ class BucketSource:
                     yield from enumerate(parts, group.start)
         finally:
             requests = sum(stats.requests.values())
+            if stats.requests.get("compose"):
+                self._flowing.add(asked.bucket)
             self._tally.add(FetchStats(0, 0, requests, stats.retries, stats.received_bytes))
 
     def _groups(

@@ -86,8 +86,10 @@ class Fetcher:
         """A number that changes while servers answer: for whoever asks whether anything moves at all."""
         return sum(share.transport.heard for share in self._process.quota.shares)
 
-    def read(self, objects: RemoteObjects) -> Arriving:
+    def read(self, objects: RemoteObjects, *, following: int = 0) -> Arriving:
         """Yield (position, bytes) as they arrive, each position once, or the error about that one object.
+
+        Who will ask for so many more, `following`, gets all of them soonest, not these.
 
         Raises what concerns all of them: CredentialsMissing, AccessDenied where nothing of a bucket can be had,
         BucketNotFound, EndpointUnreachable, ExtraMissing; Stopped where the fetcher is closed meanwhile. Closing the
@@ -96,7 +98,9 @@ class Fetcher:
         with self._reading() as signal:
             process = self._process
             found = sort_objects(objects)
-            sources: list[Source] = [partial(self._read_bucket, objects, found, bucket) for bucket in found.buckets]
+            sources: list[Source] = [
+                partial(self._read_bucket, objects, found, bucket, following) for bucket in found.buckets
+            ]
             sources += [partial(self._read_web, objects, found)] if found.web else []
             sources += [partial(self._read_files, objects, found)] if found.files else []
             tally = process.tally
@@ -150,12 +154,16 @@ class Fetcher:
         finally:
             signal.close()
 
-    def _read_bucket(self, objects: RemoteObjects, found: Sorted, bucket: str, signal: StopSignal) -> Arriving:
+    def _read_bucket(
+        self, objects: RemoteObjects, found: Sorted, bucket: str, following: int, signal: StopSignal
+    ) -> Arriving:
         positions = found.buckets[bucket]
         process = self._process
         doubts = Doubts(process.proven)
         source = f"gs://{bucket}"
-        with closing(process.buckets.read(bucket, columns_of(objects, found, positions), signal)) as arriving:
+        wanted = columns_of(objects, found, positions)
+        following = following * len(positions) // len(objects)  # as many of each bucket as now
+        with closing(process.buckets.read(bucket, wanted, signal, following)) as arriving:
             for place, part in arriving:
                 yield from doubts.sift(source, positions[place], part)
         doubts.settle()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from dataflux_core._plan.prices import Prices
-from dataflux_core._plan.strategy import Optimize, Strategy
+from dataflux_core._plan.strategy import ALONE, Optimize, Series, Strategy
 from dataflux_core._run.reading.stats import DownloadStats
 from dataflux_core._run.retries import RetryRule
 from dataflux_core.errors import InvalidArgument
@@ -39,6 +39,7 @@ class ReadOptions:
     on_error: OnError = "raise"
     decompress: bool = False
     prices: Prices | None = None  # None: the list prices of the bucket's class and location
+    series: Series = ALONE
 
 
 class DownloadKeywords(TypedDict, total=False):

@@ -95,7 +95,7 @@ class Reading:
             options.max_groups,
         )
         self._count = len(objects)
-        self._schedule = Schedule(objects.sizes, bounds, chooser)
+        self._schedule = Schedule(objects.sizes, bounds, chooser, options.series)
         self._active = 0  # groups started, not finished
         self._released: deque[int] = deque()  # bytes; other threads append
         self._is_stopping = False
