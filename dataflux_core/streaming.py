@@ -214,6 +214,8 @@ class StreamingDataset(_Streaming):
         prefetch_samples: read ahead at most, by default 4096, or sixteen times the requests; one row always is.
         prefetch_bytes: the same in bytes, of 512 MiB together, each 32 MiB at least; a number, or a text such as
             "64MB" or "1GiB".
+        strategy: of small objects on gs://, "auto" has composites made of up to 32 of them where that is sooner, which
+            are temporaries in their bucket; "direct" writes nothing there; "compose" always has.
 
     The cache:
         dst: a local directory, shared by all processes of the machine; by default nothing is kept.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dataflux_core._data.samples.pipeline import Transform
     from dataflux_core._data.samples.recipe import Recipe
+    from dataflux_core._plan.strategy import Strategy
     from dataflux_core._run.client_source import ClientSource
 
 DataType: TypeAlias = KindOrAuto | Decoder | Mapping[str, KindOrAuto | Decoder] | None
@@ -69,6 +70,7 @@ class StreamingKeywords(IterationKeywords, total=False):
     max_bad_samples: int | None
     max_bad_in_a_row: int | None
     fill_value: Mapping[str, Any] | None
+    strategy: Strategy
     storage_client: ClientSource
 
 

@@ -12,7 +12,7 @@ from dataflux_core._data.epoch.binding import Binding
 from dataflux_core._data.epoch.corpus import Corpus, Stream
 from dataflux_core._data.epoch.feed import Feed
 from dataflux_core._data.epoch.keywords import cache_of, iteration_options, names_of, policy_of, shuffled
-from dataflux_core._data.epoch.options import known_ranks, ranks_of
+from dataflux_core._data.epoch.options import checked_choice, known_ranks, ranks_of
 from dataflux_core._data.epoch.resources import Resources
 from dataflux_core._data.index.checks import check_ids
 from dataflux_core._data.index.opening import open_index
@@ -21,6 +21,7 @@ from dataflux_core._data.samples.choice import chosen_decoders
 from dataflux_core._data.samples.pipeline import pipeline_of
 from dataflux_core._data.samples.recipe import Recipe
 from dataflux_core._plan.order.orders import OrderOptions, order_of
+from dataflux_core._plan.strategy import Strategy
 from dataflux_core._wire.urls import shown_url
 from dataflux_core.errors import IndexUnusable, InvalidArgument
 
@@ -101,7 +102,8 @@ def _check_nodes(options: IterationOptions) -> None:
 def resources_of(dst: str | Path | None, keywords: StreamingKeywords) -> Resources:
     """Make the way to the objects and the cache."""
     cache = cache_of(dst, keywords.get("cache_limit"), keywords.get("retention", "keep"))
-    return Resources(keywords.get("storage_client"), cache)
+    strategy = checked_choice("strategy", keywords.get("strategy", "auto"), Strategy)
+    return Resources(keywords.get("storage_client"), cache, strategy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,9 @@ def mixed_feed(feeds: Sequence[Feed], keywords: MixKeywords) -> Feed:
     resources = feeds[0].resources
     if any(not resources.is_like(feed.resources) for feed in feeds):
         raise InvalidArgument(
-            "datasets", "different caches or clients", "the same dst, cache_limit, retention, storage_client for all"
+            "datasets",
+            "different caches, strategies or clients",
+            "the same dst, cache_limit, retention, strategy, storage_client for all",
         )
     batches = keywords.get("batches", "mixed")
     if batches == "one":

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dataflux_core._data.cache.node import NodeCache
     from dataflux_core._data.epoch.options import AheadBounds
+    from dataflux_core._plan.strategy import Strategy
     from dataflux_core._run.client_source import ClientSource
 
 _LEAST_HELD_BYTES = 1024**2
@@ -27,9 +28,10 @@ _LEAST_HELD_BYTES = 1024**2
 class Resources:
     """The way to objects, and the cache beside it."""
 
-    def __init__(self, client: ClientSource, cache: NodeCache | None) -> None:
+    def __init__(self, client: ClientSource, cache: NodeCache | None, strategy: Strategy = "auto") -> None:
         self.client = client
         self.cache = cache
+        self.strategy = strategy  # for small objects of a bucket
         self._start_over()
 
     def _start_over(self) -> None:
@@ -45,22 +47,27 @@ class Resources:
                 repr(self.client),
                 "a function that makes one, or None: a client cannot be sent to another process",
             )
-        return self.client, self.cache
+        return self.client, self.cache, self.strategy
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.__init__(*state)  # type: ignore[misc] # pickle made the empty object that this fills
 
     def is_like(self, other: Resources) -> bool:
-        """Tell whether both read through the same client and cache."""
+        """Tell whether both read in the same way, through the same client and cache."""
+        if self.client is not other.client or self.strategy != other.strategy:
+            return False
         mine, theirs = self.cache, other.cache
-        return self.client is other.client and (mine and mine.options) == (theirs and theirs.options)
+        return (mine and mine.options) == (theirs and theirs.options)
 
     def new_reader(self, bounds: AheadBounds) -> WindowReader:
         """Make a reader for one iteration, to be taken back when that is over."""
         if self._process_id != os.getpid():
             self._start_over()  # what a fork inherits is its parent's
         options = FetchOptions(
-            max_requests=bounds.max_requests, max_held_bytes=max(bounds.max_bytes, _LEAST_HELD_BYTES), max_reads=THREADS
+            max_requests=bounds.max_requests,
+            max_held_bytes=max(bounds.max_bytes, _LEAST_HELD_BYTES),
+            max_reads=THREADS,
+            strategy=self.strategy,
         )
         reader = WindowReader(Fetcher(options, self.client), self.cache)
         self._readers.append(reader)
