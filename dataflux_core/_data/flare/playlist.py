@@ -1,4 +1,4 @@
-"""Read or write Flare playlists: YAML that names the chunks of datasets on web servers."""
+"""Load, check, dump a playlist; give the streams in it."""
 
 from __future__ import annotations
 
@@ -13,30 +13,18 @@ from dataflux_core._data.flare.renewal import Streams
 from dataflux_core._data.flare.stream import Stream
 from dataflux_core._data.flare.zipping import zipped
 from dataflux_core._plan.remote import RemoteObjects
-from dataflux_core._run.flare.options import StreamOptions, StreamStats
-from dataflux_core._wire.flare.conventions import Compression, Conventions, Encoding
+from dataflux_core._run.flare.options import StreamOptions
 from dataflux_core._wire.flare.reading import DEFAULT_MAX_BYTES, problems_of, read_playlist
-from dataflux_core._wire.flare.streams import StreamSpec
 from dataflux_core._wire.flare.writing import written
 from dataflux_core._wire.urls import shown_url
-from dataflux_core.errors import InvalidArgument, PlaylistInvalid, PlaylistProblem
+from dataflux_core.errors import InvalidArgument, PlaylistInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dataflux_core._data.flare.decoding import Record
-
-__all__ = [
-    "Compression",
-    "Conventions",
-    "Encoding",
-    "Playlist",
-    "PlaylistProblem",
-    "Stream",
-    "StreamOptions",
-    "StreamSpec",
-    "StreamStats",
-]
+    from dataflux_core._wire.flare.streams import StreamSpec
+    from dataflux_core.errors import PlaylistProblem
 
 _NOWHERE = "the text"
 
