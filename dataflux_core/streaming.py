@@ -183,7 +183,8 @@ class StreamingDataset(_Streaming):
         columns_to_keep: other columns that samples have, as they are; by default all.
         filter: a pyarrow.compute expression; evaluated before anything is ordered or counted.
         max_samples: the first so many that the filter lets through.
-        root: where the names of a Listing lie, such as "gs://bucket".
+        root: where relative URLs and the names of a Listing begin: a directory, or a URL such as "gs://bucket". By
+            default at the index file; at the working directory where the samples are in memory.
         storage_client: a storage.Client, or a function that makes one, which another process can be sent; by default
             one is made of the environment.
 

@@ -114,7 +114,7 @@ def _listed(options: Options, root: str) -> SampleIndex:
     path = Path(options["source"])
     if not path.is_file():
         raise click.UsageError(f"--root goes with a listing in a file, which {_named(options['source'])} is not")
-    wanted = IndexOptions(options["columns"], max_samples=options["max_samples"], base=root)
+    wanted = IndexOptions(options["columns"], max_samples=options["max_samples"], root=root)
     return open_index(read_listing(path), wanted)
 
 

@@ -94,10 +94,10 @@ def test_a_bucket_gives_what_its_listing_does() -> None:
     controller = ListingController(1, "p", "b", prefix="d/", allowed_storage_classes=None)
     listing = controller.listing(fields=("generation", "crc32c"))
     assert isinstance(listing, Listing)
-    listed = all_rows(opened(listing, base="gs://b"))
+    listed = all_rows(opened(listing, root="gs://b"))
     assert [row["jpg"] for row in listed] == [row["jpg"] for row in rows]
     assert listed[0]["id"] == "d/README"
-    assert "jpg.crc32c" not in opened(controller.listing(), base="gs://b/").columns
+    assert "jpg.crc32c" not in opened(controller.listing(), root="gs://b/").columns
     with pytest.raises(InvalidArgument, match="root=''"):
         opened(listing)
 
@@ -231,7 +231,7 @@ def test_a_directory_with_an_index_of_its_own_is_what_that_says(tmp_path: Path) 
     pq.write_table(pa.table({"id": ["a"], "txt": ["a.txt"], "label": [3]}), tmp_path / "index.parquet")
     index = open_index(tmp_path)
     assert all_rows(index) == [{"id": "a", "txt": "a.txt", "label": 3}]
-    assert index.base == str(tmp_path)
+    assert index.home.base == str(tmp_path)
 
 
 def test_a_bucket_with_an_index_of_its_own_is_what_that_says(tmp_path: Path, environment: None) -> None:
@@ -243,7 +243,7 @@ def test_a_bucket_with_an_index_of_its_own_is_what_that_says(tmp_path: Path, env
         gcs.put("demo", "train/d/a.txt", b"1")
         gcs.put("demo", "train/index.parquet", content)
         index = open_index("gs://demo/train/")
-    assert (index.base, all_rows(index)) == ("gs://demo/train", [{"txt": "d/a.txt", "label": 3}])
+    assert (index.home.base, all_rows(index)) == ("gs://demo/train", [{"txt": "d/a.txt", "label": 3}])
 
 
 def test_a_directory_that_is_listed_anew_leaves_its_index_out(tmp_path: Path) -> None:

@@ -205,9 +205,9 @@ def test_a_file_url_is_a_path_of_this_machine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["CSV", "JSON lines", "Parquet"])
 def test_relative_urls_begin_at_the_directory_of_the_index(way: str, tmp_path: Path) -> None:
-    assert opened(WAYS[way](ROWS, tmp_path)).base == str(tmp_path)
-    assert opened(f"file://{WAYS[way](ROWS, tmp_path)}").base == str(tmp_path)
-    assert opened(ROWS).base == ""
+    assert opened(WAYS[way](ROWS, tmp_path)).home.base == str(tmp_path)
+    assert opened(f"file://{WAYS[way](ROWS, tmp_path)}").home.base == str(tmp_path)
+    assert opened(ROWS).home.base == ""
 
 
 def test_lists_in_lists_are_values_too(tmp_path: Path) -> None:

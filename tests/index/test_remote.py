@@ -78,13 +78,13 @@ def test_a_file_of_a_bucket_is_what_it_is_here(name: str, tmp_path: Path) -> Non
     (tmp_path / name).write_bytes(OBJECTS[f"x/{name}"])
     here = opened(tmp_path / name)
     assert all_rows(index) == ROWS
-    assert (index.fingerprint, index.base) == (here.fingerprint, "gs://b/x")
+    assert (index.fingerprint, index.home.base) == (here.fingerprint, "gs://b/x")
 
 
 @pytest.mark.usefixtures("service")
 def test_a_wildcard_of_a_bucket_is_all_that_match() -> None:
     index = opened("gs://b/parts/*.csv")
-    assert ([row["id"] for row in all_rows(index)], index.base) == (["a", "b"], "gs://b/parts")
+    assert ([row["id"] for row in all_rows(index)], index.home.base) == (["a", "b"], "gs://b/parts")
     assert len(opened("gs://b/x/**/index.parquet")) == 1
     with pytest.raises(IndexUnusable, match="no file matches"):
         opened("gs://b/parts/*.parquet")
@@ -93,7 +93,7 @@ def test_a_wildcard_of_a_bucket_is_all_that_match() -> None:
 @pytest.mark.usefixtures("service")
 def test_a_list_of_paths_of_a_bucket_is_relative_to_itself() -> None:
     index = opened("gs://b/x/split_file_texts.txt")
-    assert (len(index), index.base) == (21, "gs://b/x")
+    assert (len(index), index.home.base) == (21, "gs://b/x")
 
 
 @pytest.mark.usefixtures("service")
@@ -167,7 +167,7 @@ def test_s3_is_read_as_a_bucket_is() -> None:
     assert [row["id"] for row in all_rows(opened("s3://bucket/parts/*.csv"))] == ["a", "b"]
     directory = opened("s3://bucket/parts/")
     assert all_rows(directory)[0] == {"id": "1", "csv": "s3://bucket/parts/1.csv", "csv.size": 13}
-    assert directory.base == "s3://bucket/parts"
+    assert directory.home.base == "s3://bucket/parts"
 
 
 @pytest.mark.usefixtures("s3_service")
@@ -273,7 +273,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.mark.parametrize("name", ["index.csv", "index.parquet"])
 def test_a_file_of_the_web_is_what_it_is_here(way: str, name: str, web: str) -> None:
     index = opened(f"{web}/{way}/{name}" + ("?signature=s.csv" if way == "whole" else ""))
-    assert (all_rows(index), index.base) == (ROWS, f"{web}/{way}")
+    assert (all_rows(index), index.home.base) == (ROWS, f"{web}/{way}")
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_where_a_redirect_leads_is_not_repeated(web: str) -> None:
 def test_a_url_is_sent_as_one_can_be(web: str) -> None:
     for name in ("a b.csv", "größe.csv", "a%20b.csv#part"):
         index = opened(web.replace("http", "HTTP") + f"/named/{name}")
-        assert (len(index), index.base) == (20, f"{web}/named")
+        assert (len(index), index.home.base) == (20, f"{web}/named")
     assert {"/named/a%20b.csv", "/named/gr%C3%B6%C3%9Fe.csv"} == set(Web.asked)
 
 

@@ -92,7 +92,7 @@ def test_rows_are_whole_numbers_in_one_dimension(index: SampleIndex, rows: NDArr
 
 def test_a_pickled_index_is_the_same(index: SampleIndex) -> None:
     again = pickle.loads(pickle.dumps(index))
-    assert (again.fingerprint, again.columns, again.base) == (index.fingerprint, index.columns, index.base)
+    assert (again.fingerprint, again.columns, again.home.base) == (index.fingerprint, index.columns, index.home.base)
     assert all_rows(again) == all_rows(index) == ROWS
 
 

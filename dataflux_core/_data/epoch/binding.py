@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import logging
 from math import isnan
-from os.path import abspath
-from posixpath import join, normpath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
 
+from dataflux_core._data.epoch.addresses import Addresses, NoUrl
 from dataflux_core._data.epoch.window import Window
 from dataflux_core._plan.remote import UNKNOWN_BYTES, RemoteObjects
-from dataflux_core._plan.text import shortened
-from dataflux_core._wire.urls import place_of, shown_url
-from dataflux_core.errors import IndexUnusable, InvalidArgument
+from dataflux_core.errors import IndexUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +22,6 @@ if TYPE_CHECKING:
     from dataflux_core._data.index.sample_index import SampleIndex
 
 log = logging.getLogger(__name__)
-_SCHEMES = ("gs", "s3", "http", "https", "file")
 _OF_OBJECT = ("size", "crc32c", "generation")
 _KINDS = {
     "size": "whole numbers of bytes",
@@ -34,7 +29,6 @@ _KINDS = {
     "generation": "whole numbers",
 }
 _MOST_EXACT = 2.0**53  # beyond, a float stands for several whole numbers
-_SHOWN = 100  # characters
 _URL_ENDINGS = ("_url", "_uri", "_path")
 _URL_NAMES = ("url", "uri", "path")
 
@@ -69,7 +63,7 @@ class Binding:
             log.warning("index.nothing_to_load source=%s columns=%s: %s", source, ",".join(columns), told)
         if not self.loaded and not wanted:
             raise IndexUnusable(source, "it has no columns", "give an index with a column of URLs in columns_to_load")
-        self._is_remote = "://" in index.base and not index.base.startswith("file:")
+        self._addresses = Addresses(index.home)
 
     def window(self, rows: NDArray[np.int64]) -> Window:
         """Look rows up, (n,)."""
@@ -86,8 +80,8 @@ class Binding:
         for place, column in enumerate(self.loaded):
             for row, value in enumerate(table[column].to_pylist()):
                 try:
-                    urls[row * width + place] = self._resolved(value)
-                except _NoUrl as problem:  # noqa: PERF203 - each is reported in its place
+                    urls[row * width + place] = self._addresses.of(value)
+                except NoUrl as problem:  # noqa: PERF203 - each is reported in its place
                     unreadable[row * width + place] = str(problem)
         names = [*([self.id_column] if self.id_column else []), *self.kept]
         columns = [table[name].to_pylist() for name in names]
@@ -146,40 +140,6 @@ class Binding:
             raise IndexUnusable(self.source, problem, "give whole numbers, or call the column otherwise")
         return int(value)
 
-    def _resolved(self, value: object) -> str:
-        """Return the absolute URL; raises _NoUrl."""
-        url = _text_of(value)
-        scheme, separator, _ = url.partition("://")
-        if not separator:
-            return self._below_base(url)
-        if scheme not in _SCHEMES:
-            raise _NoUrl(
-                f"{_shortened(url)}: expected one of {', '.join(name + '://' for name in _SCHEMES)}, or a path"
-            )
-        if scheme != "file":
-            return url
-        try:
-            return self._local(place_of(url).name)
-        except InvalidArgument as error:
-            raise _NoUrl(f"{_shortened(url)}: expected {error.expected}") from error
-
-    def _below_base(self, path: str) -> str:
-        base = self.index.base
-        if not self._is_remote or path.startswith("/"):
-            return self._local(join(base, path))
-        parts = urlsplit(base)
-        joined = normpath(join(parts.path or "/", path))
-        return f"{parts.scheme}://{parts.netloc}{joined if joined.startswith('/') else '/' + joined}"
-
-    def _local(self, path: str) -> str:
-        if self._is_remote:
-            raise _NoUrl(f"{_shortened(path)}: an index that comes over the network may not name local files")
-        return abspath(path)  # noqa: PTH100 - resolve() would ask the disk, a thousand times for each window
-
-
-class _NoUrl(Exception):
-    """A value names no object; says why."""
-
 
 def _can_be(fact: str, kind: pa.DataType) -> bool:
     if isinstance(kind, pa.DictionaryType):
@@ -191,25 +151,9 @@ def _can_be(fact: str, kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def _text_of(value: object) -> str:
-    if value is None or (isinstance(value, float) and isnan(value)):
-        raise _NoUrl("no URL (null)")
-    if not isinstance(value, str):
-        raise _NoUrl(f"{shortened(repr(value), _SHOWN)} is no URL but a {type(value).__name__}")
-    if not value.strip():
-        raise _NoUrl("an empty URL")
-    if "\0" in value:
-        raise _NoUrl(f"{_shortened(value)}: a NUL character")
-    return value
-
-
 def _likely_loaded(columns: Sequence[str]) -> list[str]:
     """Return the columns of URLs: those whose sizes are told, else those that are called so."""
     measured = [column for column in columns if f"{column}.size" in columns]
     return measured or [
         column for column in columns if column.lower() in _URL_NAMES or column.lower().endswith(_URL_ENDINGS)
     ]
-
-
-def _shortened(url: str) -> str:
-    return repr(shortened(shown_url(url) if "://" in url else url, _SHOWN))

@@ -62,7 +62,7 @@ class StreamingKeywords(IterationKeywords, total=False):
     columns_to_keep: Sequence[str] | None
     filter: pc.Expression | None
     max_samples: int | None
-    root: str
+    root: str | Path
     cache_limit: int | str | None
     retention: Retention
     transforms: Transform | Sequence[Transform] | None

@@ -42,7 +42,7 @@ def stream_of(source: Any, keywords: StreamingKeywords, scratch: str = "") -> St
     options = IndexOptions(
         filter=keywords.get("filter"),
         max_samples=keywords.get("max_samples"),
-        base=keywords.get("root", ""),
+        root=keywords.get("root", ""),
         scratch=scratch,
     )
     index = open_index(source, options, keywords.get("storage_client"))

@@ -137,5 +137,5 @@ def _whole(content: bytes) -> bytes:
 
 def _header_of(binding: Binding) -> bytes:
     """Name the index as the files depend on it."""
-    told = repr((binding.index.fingerprint, binding.index.base, binding.loaded, binding.id_column))
+    told = repr((binding.index.fingerprint, binding.index.home.base, binding.loaded, binding.id_column))
     return _BEGIN + md5(told.encode(), usedforsecurity=False).hexdigest().encode() + b"\n"

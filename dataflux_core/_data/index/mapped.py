@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dataflux_core._data.index.content import Content
 from dataflux_core._data.index.picked import picked, rows_of
+from dataflux_core._data.index.sample_index import Home
 from dataflux_core._data.index.scratch import Scratch, written
 from dataflux_core.errors import IndexUnusable
 
@@ -27,16 +28,18 @@ _CHUNK_BYTES = 32 * 1024**2
 class MappedIndex:
     """Rows in a file that is memory-mapped, or in a few bytes; pickled as the file's path, or as these bytes."""
 
-    def __init__(self, place: Path | bytes, fingerprint: str, base: str = "", scratch: Scratch | None = None) -> None:
+    def __init__(
+        self, place: Path | bytes, fingerprint: str, home: Home | None = None, scratch: Scratch | None = None
+    ) -> None:
         self._place = place
         self._scratch = scratch  # lives as long as this
         self._fingerprint = fingerprint
-        self._base = base
+        self.home = home or Home()
         self._batches, self._schema = _opened(place)
         self._ends: NDArray[np.int64] = np.array([0, *accumulate(b.num_rows for b in self._batches)][1:] or [0])
 
-    def __reduce__(self) -> tuple[type[MappedIndex], tuple[Path | bytes, str, str]]:
-        return MappedIndex, (self._place, self._fingerprint, self._base)
+    def __reduce__(self) -> tuple[type[MappedIndex], tuple[Path | bytes, str, Home]]:
+        return MappedIndex, (self._place, self._fingerprint, self.home)
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -48,10 +51,6 @@ class MappedIndex:
     @property
     def fingerprint(self) -> str:
         return self._fingerprint
-
-    @property
-    def base(self) -> str:
-        return self._base
 
     def take(self, rows: NDArray[np.int64]) -> pa.Table:
         return picked(self, self._ends, rows)
@@ -82,14 +81,14 @@ def mapped(
     schema: pa.Schema,
     *,
     scratch: Scratch,
-    base: str = "",
+    home: Home,
     places: Mapping[str, int] | None = None,
 ) -> MappedIndex:
     """Write batches to a file in `scratch`, unless they are small, as they come; see Content for `places`."""
     content = Content(schema, places or {})
     place = _written(_told(batches, content), schema, scratch)
     fingerprint = content.fingerprint()
-    return MappedIndex(place, fingerprint, base, None if isinstance(place, bytes) else scratch)
+    return MappedIndex(place, fingerprint, home, None if isinstance(place, bytes) else scratch)
 
 
 def _told(batches: Iterable[pa.RecordBatch], content: Content) -> Iterator[pa.RecordBatch]:

@@ -16,9 +16,9 @@ from dataflux_core._data.index.json_rows import json_rows
 from dataflux_core._data.index.mapped import MappedIndex, mapped
 from dataflux_core._data.index.parquet_files import filtered, parquet_part, parquet_rows
 from dataflux_core._data.index.parquet_index import parquet_index
-from dataflux_core._data.index.places import Place, place_of
+from dataflux_core._data.index.places import Place, place_of, root_of
 from dataflux_core._data.index.rows import Rows, check_columns, chosen, common_schema, first_rows, together
-from dataflux_core._data.index.sample_index import IndexOptions
+from dataflux_core._data.index.sample_index import Home, IndexOptions
 from dataflux_core._data.index.scratch import Scratch
 from dataflux_core._data.index.sources import Sources
 from dataflux_core._data.listing import Listing
@@ -90,6 +90,7 @@ class _Opening:
 
     def __init__(self, options: IndexOptions, client: ClientSource, *, shows_bar: bool) -> None:
         self._options = options
+        self._root = root_of(options.root) if options.root else ""
         self._scratch = Scratch(options.scratch)
         self._sources = Sources(self._scratch, client, shows_bar=shows_bar)
 
@@ -100,9 +101,9 @@ class _Opening:
         return self._grouped(files, root, place.shown)
 
     def listing(self, listing: Listing) -> SampleIndex:
-        base = self._options.base.rstrip("/")
-        if not base:
+        if not self._root:
             raise InvalidArgument("root", "''", "where the names of the listing lie, such as root='gs://bucket'")
+        base = self._root.rstrip("/")
         fields = [field for field in _OPTIONAL if field in listing.fields]
         files = table_of(listing.pages, fields)
         return self._grouped(files, f"{base}/", f"the listing of {base}")
@@ -111,21 +112,21 @@ class _Opening:
         places = self._sources.index_files(place)
         kinds = [each.kind for each in places]
         source = place.shown if len(places) == 1 or place.is_paths or place.is_wildcard else f"{len(places)} files"
-        base = _base(place, places)
+        home = _home(place, places, self._root)
         if set(kinds) == {"parquet"}:
             parts = [parquet_part(self._sources.local(each), each.shown) for each in places]
-            return self._parquet(parts, source, base)
+            return self._parquet(parts, source, home)
         rows = [self._rows(each) for each in places]
-        return self.copied(together(rows, source), base)
+        return self.copied(together(rows, source), home)
 
-    def copied(self, rows: Rows, base: str = "") -> SampleIndex:
+    def copied(self, rows: Rows, home: Home | None = None) -> SampleIndex:
         """Read all rows once, into a file that processes map."""
         options = self._options
         columns = self._columns(rows.schema, rows.source)
         # Which columns the filter needs, pyarrow does not tell.
         needed = columns if options.filter is None else tuple(rows.schema.names)
         batches = chosen(rows.read(needed), options.filter, columns, rows.source)
-        return self._mapped(batches, rows, columns, base)
+        return self._mapped(batches, rows, columns, home or Home(root=self._root))
 
     def _rows(self, place: Place) -> Rows:
         path = self._sources.local(place)
@@ -138,19 +139,21 @@ class _Opening:
         rows = rows_of_table(table, source)
         # Where the directory lies does not make it another.
         places = {name: len(root) for name in table.column_names if name != ID and "." not in name}
-        return self.copied(Rows(source, rows.schema, rows.read, places), root.rstrip("/"))
+        return self.copied(
+            Rows(source, rows.schema, rows.read, places), Home(root.rstrip("/"), "://" in root, self._root)
+        )
 
-    def _parquet(self, parts: Sequence[ParquetPart], source: str, base: str) -> SampleIndex:
+    def _parquet(self, parts: Sequence[ParquetPart], source: str, home: Home) -> SampleIndex:
         options = self._options
         schemas = [(part.source, part.schema) for part in parts]
         schema = common_schema(schemas, source, options.columns)
         if options.filter is None:
             if not sum(part.rows for part in parts):
                 raise _empty(source, filtered_out=False)
-            return parquet_index(parts, schema, scratch=self._scratch, base=base, max_samples=options.max_samples)
+            return parquet_index(parts, schema, scratch=self._scratch, home=home, max_samples=options.max_samples)
         condition = options.filter
         batches = (batch for part in parts for batch in filtered(part, condition, schema))
-        return self._mapped(batches, Rows(source, schema, lambda _: iter(())), tuple(schema.names), base)
+        return self._mapped(batches, Rows(source, schema, lambda _: iter(())), tuple(schema.names), home)
 
     def _columns(self, schema: pa.Schema, source: str) -> tuple[str, ...]:
         columns = self._options.columns
@@ -159,11 +162,11 @@ class _Opening:
         check_columns(schema, columns, source)
         return columns
 
-    def _mapped(self, batches: Iterator[pa.RecordBatch], rows: Rows, columns: Sequence[str], base: str) -> MappedIndex:
+    def _mapped(self, batches: Iterator[pa.RecordBatch], rows: Rows, columns: Sequence[str], home: Home) -> MappedIndex:
         schema = rows.schema.empty_table().select(list(columns)).schema
         kept = first_rows(batches, self._options.max_samples)
         places = {name: rows.places[name] for name in columns if name in rows.places}
-        index = mapped(kept, schema, scratch=self._scratch, base=base, places=places)
+        index = mapped(kept, schema, scratch=self._scratch, home=home, places=places)
         if not len(index):
             raise _empty(rows.source, filtered_out=self._options.filter is not None)
         return index
@@ -175,11 +178,12 @@ def _empty(source: str, *, filtered_out: bool) -> IndexUnusable:
     return IndexUnusable(source, "there is no sample in it", "give an index with at least one sample")
 
 
-def _base(place: Place, places: Sequence[Place]) -> str:
+def _home(place: Place, places: Sequence[Place], root: str) -> Home:
     """Return the directory of the files; where they lie in several, that of the wildcard or of the list of paths."""
+    is_remote = any(each.scheme != "file" for each in places)
     parents = {each.parent for each in places}
     if len(parents) == 1:
-        return parents.pop()
+        return Home(parents.pop(), is_remote, root)
     if place.is_wildcard:
-        return str(Place(place.scheme, place.bucket, place.fixed)).rstrip("/")
-    return place.parent
+        return Home(str(Place(place.scheme, place.bucket, place.fixed)).rstrip("/"), is_remote, root)
+    return Home(place.parent, is_remote, root)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataflux_core._data.index.parquet_files import ParquetPart
+    from dataflux_core._data.index.sample_index import Home
     from dataflux_core._data.index.scratch import Scratch
 
 # A file whose row groups are decoded time and again, as in random order, is decoded once more, into a copy that is
@@ -48,7 +49,7 @@ class Footers:
     schema: pa.Schema
     ends: NDArray[np.int64]  # (row groups,) rows up to the end of each
     fingerprint: str
-    base: str
+    home: Home
     copies: Path  # where the copy is, once there is one
 
 
@@ -76,8 +77,8 @@ class ParquetIndex:
         return self._footers.fingerprint
 
     @property
-    def base(self) -> str:
-        return self._footers.base
+    def home(self) -> Home:
+        return self._footers.home
 
     def take(self, rows: NDArray[np.int64]) -> pa.Table:
         # A fork may have come while another thread of its parent was decoding, whose lock nobody would open.
@@ -90,7 +91,7 @@ class ParquetIndex:
 
 
 def parquet_index(
-    parts: Sequence[ParquetPart], schema: pa.Schema, *, scratch: Scratch, base: str, max_samples: int | None
+    parts: Sequence[ParquetPart], schema: pa.Schema, *, scratch: Scratch, home: Home, max_samples: int | None
 ) -> ParquetIndex:
     """Open files whose footers are read, which hold at least one row."""
     ends = np.cumsum(np.concatenate([part.group_rows for part in parts]))
@@ -98,7 +99,7 @@ def parquet_index(
         ends = np.minimum(ends, max_samples)
     asked = [str(max_samples), *(f"{field.name}\n{field.type}" for field in schema)]
     fingerprint = fingerprint_of(*asked, *(part.digest for part in parts))
-    return ParquetIndex(Footers(tuple(parts), schema, ends, fingerprint, base, scratch.path), scratch)
+    return ParquetIndex(Footers(tuple(parts), schema, ends, fingerprint, home, scratch.path), scratch)
 
 
 def _all_rows(footers: Footers, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from dataflux_core._data.index.opened_files import COMPRESSED
 from dataflux_core._wire.urls import shown_url, web_url
-from dataflux_core.errors import IndexUnusable
+from dataflux_core.errors import IndexUnusable, InvalidArgument
 
 Scheme = Literal["file", "gs", "s3", "http", "https"]
 Kind = Literal["csv", "json", "parquet", "paths"]
@@ -27,6 +27,8 @@ _KINDS: dict[str, Kind] = {
     ".pq": "parquet",
 }
 _PATHS = "split_file_texts.txt"  # one index a line
+_ROOT = "a directory, or a URL such as gs://bucket/directory, s3://… or https://…"
+_SHOWN = 100  # characters
 _ENDINGS = "give one that ends in .csv, .tsv, .json, .jsonl, .ndjson or .parquet, or a directory with a '/' at its end"
 
 
@@ -121,6 +123,19 @@ def place_of(source: str, below: str = "") -> Place:
     if not bucket:
         raise IndexUnusable(shown_url(source), "its bucket or host is missing", f"write {scheme}://NAME/…")
     return Place(scheme, bucket, path)  # type: ignore[arg-type] # one of these, as was asked
+
+
+def root_of(given: object) -> str:
+    """Return where relative URLs begin, absolute, without a "/" at its end; raises InvalidArgument."""
+    text = os.fspath(given) if isinstance(given, os.PathLike) else given
+    try:
+        place = place_of(text if isinstance(text, str) else "")
+    except (IndexUnusable, InvalidArgument) as error:
+        shown = shown_url(text) if isinstance(text, str) else repr(given)[:_SHOWN]
+        raise InvalidArgument("root", shown, _ROOT) from error
+    if place.is_web and "?" in place.path:
+        raise InvalidArgument("root", place.shown, f"{_ROOT}, without a query")
+    return str(place).rstrip("/") or "/"
 
 
 def _local(host: str, path: str) -> Place:

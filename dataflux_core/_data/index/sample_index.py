@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where an index lies."""
+
+    base: str = ""  # its directory, where relative URLs begin, without a "/" at its end; "": none, it is in memory
+    is_remote: bool = False  # it came over the network, or a part of it did
+    root: str = ""  # where relative URLs begin instead; "": there
 
 
 class SampleIndex(Protocol):
@@ -25,8 +35,7 @@ class SampleIndex(Protocol):
         """32 hexadecimal digits, the same wherever the same content is opened with the same options."""
 
     @property
-    def base(self) -> str:
-        """The directory of the index file, which relative URLs begin at, without a "/" at its end; "": none."""
+    def home(self) -> Home: ...
 
     def __len__(self) -> int: ...
 
@@ -45,5 +54,7 @@ class IndexOptions:
     filter: pc.Expression | None = None
     max_samples: int | None = None  # the first ones that the filter lets through
     lists_anew: bool = False  # of a directory: its files, though it has an index of its own
-    base: str = ""  # of a Listing: where its names lie, such as "gs://bucket"
+    root: str | Path = (
+        ""  # where relative URLs, or the names of a Listing, begin: a directory, or a URL like "gs://bucket"
+    )
     scratch: str = ""  # a directory for copies that are memory-mapped; "": the system's for temporaries
