@@ -65,7 +65,7 @@ class Sources:
         self._fetched += 1
         path = self._scratch.path / f"fetched-{self._fetched}"
         if place.is_web:
-            web_files.fetch(str(place), place.shown, path)
+            web_files.fetch(str(place), path)
         else:
             self._bucket(place).fetch(place.path, path)
         return path

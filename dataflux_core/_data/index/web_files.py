@@ -2,131 +2,80 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
-import time
-import urllib.error
-import urllib.request
-from contextlib import closing, contextmanager
-from http import HTTPStatus
-from typing import IO, TYPE_CHECKING
-from urllib.parse import urlsplit
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
 
 from dataflux_core._data.index.scratch import written
-from dataflux_core._run.access import USER_AGENT
+from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._plan.remote import RemoteObjects
+from dataflux_core._run.fetching.fetcher import UNRANGED_BYTES, Fetcher
+from dataflux_core._run.fetching.options import FetchOptions
+from dataflux_core._run.retries import RetryRule
 from dataflux_core._wire.urls import shown_url
-from dataflux_core.errors import ConnectionBroken, DatafluxError, EndpointUnreachable, ServiceRefused
+from dataflux_core.errors import ServiceRefused, VersionChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
-    from http.client import HTTPMessage
+    from collections.abc import Iterator
     from pathlib import Path
 
-_STALL_S = 30.0  # without a byte
-_TOTAL_S = 1800.0
+    from dataflux_core._wire.web import Content
+
+_RULE = RetryRule()
 _MAX_BYTES = 32 * 1024**3
-_BLOCK_BYTES = 1024**2
-_OK = 200
-_TRIES = 3
-_RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PAUSE_S = 0.5
+_MAX_WHOLE_BYTES = 4 * 1024**3  # that may have to be held in memory
+_PIECE_BYTES = UNRANGED_BYTES  # so that a server that does not know of ranges gives most indexes at once
+_TRIES = 3  # of an index that becomes another while it is read
+# By what servers refuse ranges, or do not understand them: all, a part that was not asked for, none of an empty file.
+_NO_RANGES = frozenset({200, 206, 416})
 
 
-def fetch(url: str, shown: str, path: Path, *, max_bytes: int = _MAX_BYTES, total_s: float = _TOTAL_S) -> None:
-    """Write what a URL, one that can be sent, gives to a file; `shown` names it in errors. Raises DatafluxError."""
-    deadline_s = time.monotonic() + total_s
-    for left in reversed(range(_TRIES)):
-        try:
-            with written(path) as aside, aside.open("wb") as file, closing(_blocks(url, shown, deadline_s)) as blocks:
-                _write(blocks, shown, file, max_bytes)
-        except (ServiceRefused, ConnectionBroken) as error:
-            is_final = isinstance(error, ServiceRefused) and error.status not in _RETRIED
-            if is_final or not left or time.monotonic() >= deadline_s:
-                raise
-        else:
-            return
-        time.sleep(_PAUSE_S * 2 ** (_TRIES - left))
+def fetch(url: str, path: Path, *, max_bytes: int = _MAX_BYTES, piece_bytes: int = _PIECE_BYTES) -> None:
+    """Write what a URL gives to a file, piece after piece of the same version, or all at once; raises DatafluxError."""
+    limit_bytes = min(max_bytes, _MAX_WHOLE_BYTES)
+    options = FetchOptions(max_requests=1, max_reads=1, rule=_RULE, max_object_bytes=limit_bytes)
+    with closing(Fetcher(options)) as fetcher:
+
+        def write() -> None:
+            with written(path) as aside, aside.open("wb") as file:
+                file.writelines(_pieces(fetcher, url, max_bytes, piece_bytes))
+
+        for _ in range(_TRIES - 1):
+            with suppress(VersionChanged):
+                write()
+                return
+        write()
 
 
-def _write(blocks: Iterable[bytes], shown: str, file: IO[bytes], max_bytes: int) -> None:
-    received = 0
-    for block in blocks:
-        received += file.write(block)
-        if received > max_bytes:
-            raise ServiceRefused(shown, _OK, f"an index of more than {max_bytes:,} bytes; split it")
+def _pieces(fetcher: Fetcher, url: str, max_bytes: int, piece_bytes: int) -> Iterator[bytes]:
+    first = _first(fetcher, url, piece_bytes)
+    if first is None:
+        yield _whole(fetcher, url)
+        return
+    if first.total > max_bytes:
+        raise ServiceRefused(shown_url(url), 200, f"an index of more than {max_bytes:,} bytes; split it")
+    yield first.content
+    done = len(first.content)
+    while done < first.total:
+        stop = min(done + piece_bytes, first.total)
+        piece = fetcher.read_range(url, done, stop, version=first.version, size=first.total)
+        yield piece.content
+        done += len(piece.content)
 
 
-def _blocks(url: str, shown: str, deadline_s: float) -> Generator[bytes, None, None]:
-    """Yield what comes; raises ServiceRefused, ConnectionBroken, EndpointUnreachable."""
-    received = 0
-    with _blaming(shown), _opener().open(_request(url), timeout=_STALL_S) as answer:
-        promised = int(answer.headers.get("Content-Length") or -1)
-        while block := answer.read1(_BLOCK_BYTES):
-            received += len(block)
-            if time.monotonic() > deadline_s:
-                raise ConnectionBroken(shown, f"{received:,} bytes came until the time limit")
-            yield block
-    if promised not in {-1, received}:
-        raise ConnectionBroken(shown, f"{received:,} of {promised:,} bytes came")
-
-
-def _request(url: str) -> urllib.request.Request:
-    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-    return urllib.request.Request(url, headers=headers)  # noqa: S310 - the opener knows http and https alone
-
-
-@contextmanager
-def _blaming(shown: str) -> Iterator[None]:
-    """Turn urllib's errors into ours."""
+def _first(fetcher: Fetcher, url: str, piece_bytes: int) -> Content | None:
+    """Return the first piece; None where others could not be told to be of the same version, or do not come at all."""
     try:
-        yield
-    except DatafluxError:
-        raise  # some are an OSError too
-    except urllib.error.HTTPError as error:
-        with error:
-            raise ServiceRefused(shown, error.code, _reason(error.code)) from None
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, (ssl.SSLError, ConnectionRefusedError)) or not isinstance(error.reason, OSError):
-            raise EndpointUnreachable(shown, str(error.reason)) from error
-        raise ConnectionBroken(shown, str(error.reason)) from error
-    except OSError as error:
-        raise ConnectionBroken(shown, error.strerror or type(error).__name__) from error
-    except (http.client.HTTPException, ValueError) as error:
-        raise ConnectionBroken(shown, type(error).__name__) from None  # its text may repeat a URL with its signature
+        first = fetcher.read_range(url, 0, piece_bytes)
+    except ServiceRefused as error:
+        if error.status not in _NO_RANGES:
+            raise
+        return None
+    is_whole = first.total == len(first.content)
+    return first if is_whole or (first.version and first.total != UNKNOWN_SIZE) else None
 
 
-def _reason(status: int) -> str:
-    """Say why in words of our own: a server's, or urllib's, may repeat a URL with its signature."""
-    if status in _REDIRECTS:
-        return "it leads round in circles, or where nobody is led; give the URL that it stands for"
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "no reason given"
-    return f"{phrase}; correct the URL, or renew its signature"
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    opener = urllib.request.OpenerDirector()  # build_opener would add files and FTP
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _Redirects(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a few redirects, none from https to anything else."""
-
-    max_redirections = 5
-
-    def redirect_request(  # noqa: PLR0913, PLR0917 - urllib's own signature
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> urllib.request.Request | None:
-        scheme = urlsplit(newurl).scheme
-        if scheme not in {"http", "https"} or (req.type == "https" and scheme != "https"):
-            raise ServiceRefused(shown_url(req.full_url), code, f"it leads to {scheme}://, which is not followed")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+def _whole(fetcher: Fetcher, url: str) -> bytes:
+    ((_, part),) = fetcher.read(RemoteObjects([url]))
+    if isinstance(part, bytes):
+        return part
+    raise part
