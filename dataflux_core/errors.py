@@ -114,14 +114,13 @@ class EndpointUnreachable(DatafluxError, ConnectionError):
 class ConnectionBroken(DatafluxError, ConnectionError):
     """A connection failed in the middle of a request."""
 
-    def __init__(self, subject: str, reason: str) -> None:
-        super().__init__(subject, reason)
-        self.subject, self.reason = subject, reason
+    def __init__(self, subject: str, reason: str, advice: str = "") -> None:
+        super().__init__(subject, reason, advice)
+        self.subject, self.reason, self.advice = subject, reason, advice
 
     def __str__(self) -> str:
-        advice = "try again later"
-        if self.subject.startswith("gs://"):
-            advice = "try again, or give a retry_config with a longer timeout"
+        of_storage = "try again, or give a retry_config with a longer timeout"
+        advice = self.advice or (of_storage if self.subject.startswith("gs://") else "try again later")
         return f"{self.subject}: {self.reason}; retries were used up: {advice}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -159,8 +160,19 @@ def test_refused_credentials_are_raised(stocked: Stock) -> None:
 
 def test_no_endpoint_is_raised() -> None:
     client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": "http://127.0.0.1:1"})
-    with fetcher(client) as reader, pytest.raises(errors.EndpointUnreachable):
+    with fetcher(client) as reader, pytest.raises(errors.EndpointUnreachable, match="check the network") as caught:
         one(reader, "gs://b/o")
+    assert "retry_config" not in str(caught.value)
+
+
+def test_what_broke_advises_what_datasets_have(stocked: Stock) -> None:
+    bucket = stocked([5])
+    bucket.gcs.configure(faults=[Fault("read", "reset")])
+    with fetcher(bucket.client(), rule=IMPATIENT) as reader:
+        broken = one(reader, columns(bucket).urls[0])
+    assert isinstance(broken, errors.ConnectionBroken)
+    assert str(broken).endswith("retries were used up: try again later")
+    assert str(pickle.loads(pickle.dumps(broken))) == str(broken)
 
 
 FAULTS = {

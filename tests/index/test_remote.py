@@ -130,6 +130,14 @@ def test_what_a_bucket_does_not_give_is_named() -> None:
         opened("gs://denied/x/index.csv")
 
 
+@pytest.mark.parametrize("source", ["gs://b/x/index.csv", "gs://b/x/*.csv", "gs://b/x/"])
+def test_an_index_that_cannot_be_reached_advises_what_datasets_have(source: str) -> None:
+    client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": "http://127.0.0.1:1"})
+    with pytest.raises(EndpointUnreachable, match="check the network") as caught:
+        open_index(source, None, client)
+    assert "retry_config" not in str(caught.value)
+
+
 def test_a_read_that_fails_is_tried_again(service: Emulator) -> None:
     service.configure(faults=(Fault("read", "503", times=2),))
     assert len(opened("gs://b/x/index.csv")) == 20

@@ -14,6 +14,7 @@ from dataflux_core._data.tables import table_of
 from dataflux_core._data.target_tree import checksum_of
 from dataflux_core._plan.columns import columns_of
 from dataflux_core._plan.selection import Selection
+from dataflux_core._run.advice import advising_datasets
 from dataflux_core._run.client_source import given_client
 from dataflux_core._run.listing.calls import pages_of
 from dataflux_core._run.listing.observer import ListingStats
@@ -66,7 +67,7 @@ class BucketFiles:
     def _read(self, found: Listing, path: Path) -> None:
         client, objects, stats = self._opened(), columns_of(found), DownloadStats()
         options = ReadOptions(rule=rule_of(client.retry), strategy="direct")
-        with written(path) as aside, aside.open("wb") as file:
+        with advising_datasets(), written(path) as aside, aside.open("wb") as file:
             if client.access is None:
                 reader = ClientReader(client.client, self._bucket, client.retry, options, stats)
                 for group in reader.read(objects):
@@ -89,7 +90,8 @@ class BucketFiles:
     def _listed(self, prefix: str, selection: Selection | None = None) -> Listing:
         scope = Scope(self._bucket, prefix, _FIELDS, storage_classes=None, selection=selection or Selection())
         options = ListingOptions(_PARALLELISM, shows_bar=self._shows_bar)
-        pages = list(pages_of(self._opened(), scope, ListingStats(), options))
+        with advising_datasets():
+            pages = list(pages_of(self._opened(), scope, ListingStats(), options))
         return whole_listing(self._bucket, pages, _FIELDS)
 
     def _opened(self) -> Client:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._run.advice import advising_datasets, for_datasets
 from dataflux_core._run.fetching.bucket_source import BucketSource
 from dataflux_core._run.fetching.doubts import Doubts
 from dataflux_core._run.fetching.local_files import read_file
@@ -163,9 +164,9 @@ class Fetcher:
         source = f"gs://{bucket}"
         wanted = columns_of(objects, found, positions)
         following = following * len(positions) // len(objects)  # as many of each bucket as now
-        with closing(process.buckets.read(bucket, wanted, signal, following)) as arriving:
+        with advising_datasets(), closing(process.buckets.read(bucket, wanted, signal, following)) as arriving:
             for place, part in arriving:
-                yield from doubts.sift(source, positions[place], part)
+                yield from doubts.sift(source, positions[place], for_datasets(part))
         doubts.settle()
 
     def _read_web(self, objects: RemoteObjects, found: Sorted, signal: StopSignal) -> Arriving:
