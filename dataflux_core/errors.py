@@ -35,6 +35,7 @@ __all__ = [
     "ResumeFileUnusable",
     "S3CredentialsMissing",
     "ServiceRefused",
+    "SigningUnavailable",
     "StageStuck",
     "StateMismatch",
     "TooManyBadSamples",
@@ -91,6 +92,17 @@ class S3CredentialsMissing(CredentialsMissing):
         return (
             f"no usable S3 credentials ({self.reason}); set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where they "
             "are temporary, AWS_SESSION_TOKEN; for a public bucket set AWS_SKIP_SIGNATURE=true"
+        )
+
+
+class SigningUnavailable(CredentialsMissing):
+    """The credentials cannot sign URLs, or the service that signs for them refuses to."""
+
+    def __str__(self) -> str:
+        return (
+            f"no credentials that can sign URLs ({self.reason}); set GOOGLE_APPLICATION_CREDENTIALS to the key of a "
+            "service account, or run `gcloud auth application-default login --impersonate-service-account=EMAIL` with "
+            "the role roles/iam.serviceAccountTokenCreator on that account, in a project with the IAM Credentials API"
         )
 
 

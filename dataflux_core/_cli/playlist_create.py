@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,20 +14,21 @@ from dataflux_core._cli.arguments import AgeType, OutputType, Place, PlaceType, 
 from dataflux_core._cli.command import ServiceCommand, TextType, say, shows_progress
 from dataflux_core._cli.index import ColumnsType
 from dataflux_core._cli.output import opened
-from dataflux_core._cli.playlist_bar import bytes_bar
+from dataflux_core._cli.playlist_bar import bytes_bar, copies_bar
 from dataflux_core._cli.playlist_options import BaseUrlType, describing, importing
 from dataflux_core._cli.selection import SelectionOptions, selecting_objects, selection_of
 from dataflux_core._cli.text import counted, human_bytes, shown
 from dataflux_core._plan.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import timedelta
 
     from typing_extensions import Unpack
 
     from dataflux_core._data.flare.creating import Said
     from dataflux_core._data.flare.listed_files import ListedFiles
+    from dataflux_core._data.index.sample_index import SampleIndex
     from dataflux_core._wire.flare.streams import StreamSpec
 
 _INDICES = (".parquet", ".pq", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
@@ -52,12 +55,15 @@ class Options(SelectionOptions):
 @click.argument("source", metavar="SRC", type=TextType())
 @click.option("-o", "--output", type=OutputType(or_stdout=True), default="-", metavar="FILE", help="stdout by default.")
 @click.option(
-    "--base-url", type=BaseUrlType(), metavar="URL", help="What stands before the names: of a folder, below it."
+    "--base-url",
+    type=BaseUrlType(),
+    metavar="URL",
+    help="What stands before the names of objects, or of files below the folder.",
 )
 @click.option(
     "--root", type=PlaceType(whole_bucket=True), metavar="gs://BUCKET", help="SRC is a listing of this bucket."
 )
-@click.option("--signed-for", type=AgeType(), metavar="AGE", help="Sign the URLs of a bucket: 12h, at most 7d.")
+@click.option("--signed-for", type=AgeType(), metavar="AGE", help="Sign the URLs of objects: 12h, at most 7d.")
 @click.option("--stream", type=TextType(), metavar="NAME", help="One stream of all files; one an extension by default.")
 @click.option("--columns", type=ColumnsType(), metavar="A,B,…", help="Of an index: a stream of each of these.")
 @click.option("--checksums", is_flag=True, help="Of a folder: read the files for their crc32c.")
@@ -77,8 +83,9 @@ def create(**options: Unpack[Options]) -> None:
     dataflux playlist create index.parquet --columns image_url,caption_url -o playlist.yaml
 
     Objects of a bucket are named by their public URLs; --base-url names a server before it instead, such as a CDN,
-    behind which the whole name follows. Signing takes the key of a service account, and no request: whoever has the
-    playlist may read for that long. Hidden files and temporaries are left out.
+    behind which the whole name follows. Signing takes the key of a service account, and no request; credentials of a
+    service account without its key ask Google for each signature, which then lasts for 12 hours at most. Whoever has
+    the playlist may read for that long. Hidden files and temporaries are left out.
     """  # noqa: D301 - click wants the character itself: it keeps the lines below as they are
     from dataflux_core._data.flare.playlist_file import text_of  # noqa: PLC0415 - slow imports, of an extra
 
@@ -93,19 +100,31 @@ def create(**options: Unpack[Options]) -> None:
 
 
 def _check(options: Options) -> None:
-    source, root = options["source"], options["root"]
+    source = options["source"]
     if "://" not in source:
         check_distinct({"SRC": source, "--output": options["output"]})
-    if root and not Path(source).is_file():
+    if options["root"] and not Path(source).is_file():
         raise click.UsageError(f"--root goes with a listing in a file, which {shown(source)} is not")
     if options["signed_for"] and options["base_url"]:
         raise click.UsageError("--signed-for and --base-url: a signature holds for the bucket's own URLs alone")
     if options["signed_for"] and options["mirrors"]:
         raise click.UsageError("--signed-for and --mirror: a signature holds for one server alone")
-    if not _is_bucket(source) and selection_of(options) != Selection():
+    _check_fitting(options, is_folder="://" not in source and Path(source).is_dir())
+
+
+def _check_fitting(options: Options, *, is_folder: bool) -> None:
+    """Refuse options that mean nothing for what SRC is, rather than pass over them."""
+    is_bucket = _is_bucket(options["source"])
+    if not is_bucket and selection_of(options) != Selection():
         raise click.UsageError("options that choose among objects go with a bucket alone, gs://BUCKET")
-    if options["stream"] and options["columns"]:
+    if options["columns"] and (is_bucket or is_folder or options["root"]):
+        raise click.UsageError("--columns goes with an index alone: a stream of each")
+    if options["columns"] and options["stream"]:
         raise click.UsageError("--stream and --columns: the streams of an index are its columns")
+    if options["checksums"] and not is_folder:
+        raise click.UsageError("--checksums goes with a folder alone: nothing else is read for them")
+    if options["signed_for"] and is_folder:
+        raise click.UsageError("--signed-for goes with objects of a bucket, which a folder has none of")
 
 
 def _streams(options: Options) -> Sequence[StreamSpec]:
@@ -143,9 +162,10 @@ def _of_files(files: ListedFiles, bucket: str, options: Options) -> Sequence[Str
     from dataflux_core._data.flare.creating import joined, streams_of_files  # noqa: PLC0415 - slow imports, of an extra
 
     base = options["base_url"] or f"{_endpoint()}/{bucket}/"
+    urls = {name: joined(base, name) for name in files.names}
     if options["signed_for"]:
-        return streams_of_files(files, _signer(bucket, options), _said(base, options), options["stream"] or "")
-    return streams_of_files(files, lambda name: joined(base, name), _said(base, options), options["stream"] or "")
+        urls = _signed(bucket, list(files.names), options)
+    return streams_of_files(files, urls.__getitem__, _said(base, options), options["stream"] or "")
 
 
 def _of_folder(directory: Path, options: Options) -> Sequence[StreamSpec]:
@@ -166,36 +186,60 @@ def _of_folder(directory: Path, options: Options) -> Sequence[StreamSpec]:
 
 
 def _of_index(options: Options) -> Sequence[StreamSpec]:
-    from dataflux_core._cli.lazy_client import client_source  # noqa: PLC0415 - slow imports, of an extra
-    from dataflux_core._data.flare.creating import joined  # noqa: PLC0415
+    from dataflux_core._data.flare.creating import joined  # noqa: PLC0415 - slow imports, of an extra
     from dataflux_core._data.flare.indexed import streams_of_index  # noqa: PLC0415
-    from dataflux_core._data.index.opening import open_index  # noqa: PLC0415
 
-    index = open_index(options["source"], client=client_source(options))
-    if index.columns[:2] == ("name", "size"):
-        raise click.UsageError(f"{shown(options['source'])} is a listing: say of which bucket with --root gs://NAME")
-    signers: dict[str, Callable[[str], str]] = {}
+    index, source, base = _opened_index(options), options["source"], options["base_url"] or ""
+    said, columns = _said(base, options), options["columns"]
+    named: dict[str, dict[str, str]] = defaultdict(dict)  # the names of objects by bucket and URL
 
-    def url_of(url: str) -> str:
+    def public(url: str) -> str:
         bucket, _, name = url.removeprefix("gs://").partition("/")
-        if not options["signed_for"]:
-            return joined(f"{_endpoint()}/{bucket}/", name)
-        if bucket not in signers:
-            signers[bucket] = _signer(bucket, options)
-        return signers[bucket](name)
+        named[bucket][url] = name
+        return joined(base or f"{_endpoint()}/{bucket}/", name)
 
-    said = _said(options["base_url"] or "", options)
-    return streams_of_index(index, url_of, said, options["columns"], options["source"])
+    streams = streams_of_index(index, public, said, columns, source)
+    if base and len(named) > 1:
+        some = ", ".join(f"gs://{shown(bucket)}" for bucket in list(named)[:2])
+        raise click.UsageError(f"--base-url stands for one bucket, the index has objects of {some}: leave it out")
+    if not options["signed_for"]:
+        return streams
+    if not named:
+        raise click.UsageError("--signed-for goes with objects of a bucket, which the index has none of")
+    signed: dict[str, str] = {}
+    for bucket, names in named.items():
+        urls = _signed(bucket, list(names.values()), options)
+        signed |= {url: urls[name] for url, name in names.items()}
+    return streams_of_index(index, signed.__getitem__, said, columns, source)
 
 
-def _signer(bucket: str, options: Options) -> Callable[[str], str]:
+def _opened_index(options: Options) -> SampleIndex:
+    from dataflux_core._cli.lazy_client import client_source  # noqa: PLC0415 - slow imports, of an extra
+    from dataflux_core._data.index.opening import open_index  # noqa: PLC0415
+    from dataflux_core.errors import IndexUnusable  # noqa: PLC0415
+
+    source = options["source"]
+    if "://" not in source and not Path(source).exists() and not glob.has_magic(source):
+        raise IndexUnusable(source, "there is no such file or folder", "correct the path")
+    index = open_index(source, client=client_source(options))
+    if index.columns[:2] == ("name", "size"):
+        raise click.UsageError(f"{shown(source)} is a listing: say of which bucket with --root gs://NAME")
+    if options["stream"]:
+        raise click.UsageError("--stream goes with files: the streams of an index are its columns")
+    return index
+
+
+def _signed(bucket: str, names: Sequence[str], options: Options) -> dict[str, str]:
+    """Sign the URLs of these objects."""
     from dataflux_core._cli.service import open_client  # noqa: PLC0415 - slow import
     from dataflux_core._run.signed_urls import signer  # noqa: PLC0415
 
     lifetime = options["signed_for"]
     if lifetime is None:
         raise TypeError("asked for where nothing is to be signed")
-    return signer(open_client(options).client, bucket, lifetime)
+    sign = signer(open_client(options).client, bucket, lifetime)
+    with copies_bar("signing", len(names), wanted=shows_progress(quiet=options["quiet"])) as observe:
+        return dict(zip(names, sign.many(names, observe), strict=True))
 
 
 def _endpoint() -> str:

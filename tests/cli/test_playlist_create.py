@@ -107,7 +107,7 @@ def test_a_folder_becomes_a_playlist(tmp_path: Path) -> None:
         (["gs://empty"], 1, "gs://empty/: no object's name begins so"),
         (["gs://some/nope/"], 1, "gs://some/nope/: no object's name begins so"),
         (["gs://denied"], 1, "HTTP 403"),
-        (["gs://some", "--signed-for", "1h"], 1, "signing takes the private key of a service account"),
+        (["gs://some", "--signed-for", "1h"], 1, "no credentials that can sign URLs"),
         (["gs://some", "--signed-for", "8d"], 2, "from 1 second to 7 days"),
         (["gs://some", "--signed-for", "1h", "--base-url", "https://h/"], 2, "for the bucket's own URLs alone"),
         (["gs://some", "--signed-for", "1h", "--mirror", "https://h/"], 2, "holds for one server alone"),
@@ -123,8 +123,18 @@ def test_a_folder_becomes_a_playlist(tmp_path: Path) -> None:
         (["i.csv"], 1, "no column of it holds URLs"),
         (["i.csv", "-o", "i.csv"], 2, "SRC and --output name the same file"),
         (["listing.csv"], 2, "is a listing: say of which bucket with --root gs://NAME"),
-        (["none.csv"], 1, "none.csv: there is no such file"),
-        (["none.txt"], 1, "an index that ends in '.txt' is unknown"),
+        (["i.csv", "--stream", "a"], 2, "the streams of an index are its columns"),
+        (["i.csv", "--checksums"], 2, "--checksums goes with a folder alone"),
+        (["i.csv", "--columns", "a", "--base-url", "https://h/", "--signed-for", "1h"], 2, "for the bucket's own URLs"),
+        (["web.csv", "--signed-for", "1h"], 2, "goes with objects of a bucket, which the index has none of"),
+        (["gs.csv", "--base-url", "https://h/"], 2, "the index has objects of gs://a, gs://b: leave it out"),
+        (["gs://some", "--columns", "a"], 2, "--columns goes with an index alone"),
+        (["gs://some", "--checksums"], 2, "--checksums goes with a folder alone"),
+        (["folder", "--base-url", "https://h/", "--columns", "a"], 2, "--columns goes with an index alone"),
+        (["folder", "--signed-for", "1h"], 2, "goes with objects of a bucket, which a folder has none of"),
+        (["none.csv"], 1, "none.csv: there is no such file or folder; correct the path"),
+        (["none", "--base-url", "https://h/"], 1, "none: there is no such file or folder; correct the path"),
+        (["some.txt"], 1, "an index that ends in '.txt' is unknown"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
@@ -133,6 +143,9 @@ def test_what_cannot_be_is_said_in_one_line(
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     Path("i.csv").write_text("a,b\n1,2\n")
+    Path("web.csv").write_text("url\nhttps://h/1\n")
+    Path("gs.csv").write_text("url\ngs://a/1\ngs://b/1\n")
+    Path("some.txt").write_text("")
     Path("listing.csv").write_text("name,size\na,1\n")
     ran = dataflux("playlist", "create", *arguments)
     assert (ran.returncode, ran.stdout) == (code, "")

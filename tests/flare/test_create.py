@@ -21,7 +21,7 @@ from dataflux_core._data.index.opening import open_index
 from dataflux_core._run.signed_urls import signer
 from dataflux_core._wire.flare.conventions import base_of, mirrored
 from dataflux_core.emulator import Emulator, Memory
-from dataflux_core.errors import CredentialsMissing, IndexUnusable, InvalidArgument, UnsafeName
+from dataflux_core.errors import IndexUnusable, InvalidArgument, SigningUnavailable, UnsafeName
 from dataflux_core.flare import Playlist
 from tests.flare.serving import served, write_files
 from tests.flare.signing import signing_client
@@ -234,8 +234,8 @@ def test_what_cannot_be_signed_says_what_it_takes() -> None:
     from google.cloud import storage  # noqa: PLC0415
 
     client = storage.Client("p", AnonymousCredentials())
-    with pytest.raises(CredentialsMissing, match="signing takes the private key of a service account"):
-        signer(client, "b", timedelta(hours=1))("x")
+    with pytest.raises(SigningUnavailable, match="neither the private key of a service account nor such an account"):
+        signer(client, "b", timedelta(hours=1))
     for lifetime in (timedelta(days=8), timedelta()):
         with pytest.raises(InvalidArgument, match="from 1 second to 7 days"):
             signer(client, "b", lifetime)
