@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dataflux_core._cli.arguments import OutputType
+from dataflux_core._cli.arguments import OutputType, check_distinct
 from dataflux_core._cli.cache import LocalCommand
 from dataflux_core._cli.command import CommonOptions, TextType
 from dataflux_core._cli.output import opened
-from dataflux_core._cli.playlist_options import SpanType
+from dataflux_core._cli.playlist_options import SpanType, patience
 from dataflux_core._cli.playlist_streams import chosen_streams
 from dataflux_core._cli.text import counted
 
@@ -34,6 +34,7 @@ class Options(CommonOptions):
     chunks: slice | None
     bytes: slice | None
     records: slice | None
+    patience_s: float
     output: str
 
 
@@ -43,6 +44,7 @@ class Options(CommonOptions):
 @click.option("--chunks", type=SpanType(), metavar="SPAN", help="These chunks alone, counted from 0: 3, 2:5, 10:")
 @click.option("--bytes", type=SpanType(), metavar="SPAN", help="These bytes of the one chunk that --chunks names.")
 @click.option("--records", type=SpanType(), metavar="SPAN", help="Decoded records instead, a JSON value a line: 0:100")
+@patience
 @click.option("-o", "--output", type=OutputType(or_stdout=True), default="-", metavar="FILE", help="stdout by default.")
 def cat(**options: Unpack[Options]) -> None:
     """Write the chunks of a stream one after the other, or parts of them, or records.
@@ -58,7 +60,9 @@ def cat(**options: Unpack[Options]) -> None:
     chunks, span, records = options["chunks"], options["bytes"], options["records"]
     if records is not None and (chunks is not None or span is not None):
         raise click.UsageError("--records goes without --chunks and --bytes: records are counted over all chunks")
-    (stream,) = chosen_streams(options["source"], [options["stream"]])
+    if "://" not in options["source"]:
+        check_distinct({"FILE": options["source"], "--output": options["output"]})
+    (stream,) = chosen_streams(options["source"], [options["stream"]], options["patience_s"])
     chosen = stream if chunks is None else _chosen(stream, chunks)
     if span is not None and len(chosen) != 1:
         raise click.UsageError(f"--bytes is of one chunk, here are {len(chosen):,}: choose one with --chunks N")

@@ -121,4 +121,7 @@ def _counted_or_not(counts: Sequence[int] | None, noun: str) -> str:
 def _bytes(sizes: Sequence[int] | None) -> str:
     if not sizes:
         return "sizes not known" if sizes is None else ""
-    return f"{human_bytes(sum(sizes))} (chunks of {human_bytes(min(sizes))} to {human_bytes(max(sizes))})"
+    least, most = human_bytes(min(sizes)), human_bytes(max(sizes))
+    if len(sizes) == 1:
+        return most
+    return f"{human_bytes(sum(sizes))} (chunks of {least if least == most else f'{least} to {most}'})"

@@ -67,6 +67,16 @@ def importing(feature: str, extra: str) -> Iterator[None]:
         raise ExtraMissing(feature, extra) from error
 
 
+_PATIENCE_S = 10.0
+patience = click.option(
+    "--patience",
+    "patience_s",
+    type=click.FloatRange(0),
+    default=_PATIENCE_S,
+    metavar="SECONDS",
+    help="For how long a host that gives nothing is asked again; 10 by default.",
+)
+
 _DESCRIBING = (
     click.option(
         "--mirror",

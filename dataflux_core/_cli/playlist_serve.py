@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -10,7 +11,7 @@ from urllib.parse import quote
 import click
 
 from dataflux_core._cli.cache import LocalCommand
-from dataflux_core._cli.command import say
+from dataflux_core._cli.command import TextType, say
 from dataflux_core._cli.playlist_options import importing
 from dataflux_core._cli.text import shown
 
@@ -31,7 +32,7 @@ class Options(TypedDict):
 
 @click.command(cls=LocalCommand)
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", type=TextType(), default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, _LAST_PORT),
@@ -71,6 +72,8 @@ def serve(**options: Unpack[Options]) -> None:
             raise
         number = error.errno or 0  # below 0: of a name that leads nowhere, which has words of its own
         reason = os.strerror(number) if number > 0 else error.strerror or str(error)
+        if number == errno.EADDRINUSE:
+            reason += "; --port 0 takes a free one"
         raise OSError(number, reason, f"{host}:{options['port']}") from error
     if not options["quiet"]:
         say("stopped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,14 +17,20 @@ if TYPE_CHECKING:
 _SHOWN = 8
 
 
-def chosen_streams(source: str, names: Sequence[str] = ()) -> list[Stream]:
-    """Load a playlist; return its streams, or those of these names; raises UsageError where there is none."""
-    from dataflux_core.flare import Playlist  # noqa: PLC0415 - slow imports, of an extra
+def named(source: str) -> str | Path:
+    """Return what a command was given as a place: a name with a line break is no text of a playlist."""
+    return source if "://" in source else Path(source)
 
-    playlist = Playlist.load(source)
+
+def chosen_streams(source: str, names: Sequence[str] = (), patience_s: float | None = None) -> list[Stream]:
+    """Load a playlist; return its streams, or those of these names; raises UsageError where there is none."""
+    from dataflux_core.flare import Playlist, StreamOptions  # noqa: PLC0415 - slow imports, of an extra
+
+    playlist = Playlist.load(named(source))
     for name in names:
         if name not in playlist:
             there = ", ".join(map(shown, list(playlist)[:_SHOWN])) or "none"
             more = f" and {len(playlist) - _SHOWN:,} more" if len(playlist) > _SHOWN else ""
             raise click.UsageError(f"there is no stream '{shown(name)}'; there are {there}{more}")
-    return [playlist[name] for name in dict.fromkeys(names)] if names else list(playlist.values())
+    reading = StreamOptions() if patience_s is None else StreamOptions(patience_s=patience_s)
+    return [playlist.stream(name, reading) for name in dict.fromkeys(names or playlist)]

@@ -9,6 +9,7 @@ import click
 
 from dataflux_core._cli.cache import LocalCommand
 from dataflux_core._cli.command import CommonOptions, Failure, TextType, say
+from dataflux_core._cli.playlist_streams import named
 from dataflux_core._cli.text import counted, shown
 from dataflux_core._wire.urls import shown_url
 from dataflux_core.errors import PlaylistInvalid
@@ -47,7 +48,7 @@ def validate(**options: Unpack[Options]) -> None:
     source = options["source"]
     said = ""
     try:
-        found = Playlist.load(source)
+        found = Playlist.load(named(source))
         problems = found.validate()
         chunks = sum(len(stream.content) for stream in found.values())
         said = f"{counted(len(found), 'stream')}, {counted(chunks, 'chunk')}"

@@ -10,6 +10,7 @@ import click
 from dataflux_core._cli.cache import LocalCommand
 from dataflux_core._cli.command import CommonOptions, Failure, TextType, say, shows_progress
 from dataflux_core._cli.playlist_bar import copies_bar
+from dataflux_core._cli.playlist_options import patience
 from dataflux_core._cli.playlist_streams import chosen_streams
 from dataflux_core._cli.text import counted, human_bytes, shown
 from dataflux_core._wire.urls import shown_url
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from dataflux_core._data.flare.checking import Checked, Flaw
 
-_PATIENCE_S = 10.0
 _MOST_REQUESTS = 1024
 
 
@@ -36,15 +36,10 @@ class Options(CommonOptions):
 @click.command(cls=LocalCommand)
 @click.argument("source", metavar="FILE|URL", type=TextType())
 @click.option("--stream", "streams", multiple=True, type=TextType(), metavar="NAME", help="This one alone; repeatable.")
-@click.option("-j", "parallelism", type=click.IntRange(1, _MOST_REQUESTS), default=16, help="Requests at once; 16.")
 @click.option(
-    "--patience",
-    "patience_s",
-    type=click.FloatRange(0),
-    default=_PATIENCE_S,
-    metavar="SECONDS",
-    help="For how long a host that gives nothing is asked again; 10 by default.",
+    "-j", "--parallelism", type=click.IntRange(1, _MOST_REQUESTS), default=16, help="Requests at once; 16 by default."
 )
+@patience
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each flaw.")
 def verify(**options: Unpack[Options]) -> None:
     """Fetch every chunk of a playlist from every host that should have it; compare sizes, checksums, records.

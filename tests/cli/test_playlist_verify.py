@@ -128,7 +128,7 @@ def test_info_reads_nothing_but_the_playlist(site: Site) -> None:
     ran = dataflux("playlist", "info", site.playlist)
     host, mirror_host = (url.partition("/test")[0] for url in (site.url, site.mirror))
     assert ran.stdout.splitlines() == [
-        "samples: 4 chunks, 4 records, 40.0 KiB (chunks of 10.0 KiB to 10.0 KiB)",
+        "samples: 4 chunks, 4 records, 40.0 KiB (chunks of 10.0 KiB)",
         "  encoding: tar",
         "  checksums: sha256, crc32c",
         f"  hosts: {host} (4)",
@@ -229,3 +229,26 @@ def test_what_is_no_playlist_is_said_in_one_line(command: str, text: str, said: 
     assert said in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
     assert dataflux("playlist", command, str(tmp_path / "none.yaml")).returncode == 1
+
+
+def test_cat_does_not_replace_the_playlist(site: Site) -> None:
+    path = site.root / "main/playlist.yaml"
+    before = path.read_bytes()
+    ran = dataflux("playlist", "cat", str(path), "samples", "-o", str(path))
+    assert (ran.returncode, path.read_bytes()) == (2, before)
+    assert "FILE and --output name the same file" in ran.stderr
+
+
+def test_cat_gives_up_a_host_that_is_down(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("a:\n  headers: {}\n  content: ['http://127.0.0.1:9/x']\n")
+    ran = dataflux("playlist", "cat", str(path), "a", "--patience", "0")
+    assert (ran.returncode, ran.stdout, len(ran.stderr.splitlines())) == (1, "", 1)
+    assert "http://127.0.0.1:9" in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "validate"])
+def test_a_name_with_a_line_break_is_no_text(command: str) -> None:
+    ran = dataflux("playlist", command, "a: {headers: {}, content: []}\n")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "No such file or directory" in ran.stderr
