@@ -66,6 +66,11 @@ class Stream(Sequence[bytes]):
         return self.spec.conventions
 
     @property
+    def chunks(self) -> Chunks:
+        """What reads the chunks of the whole stream, by their numbers in the playlist."""
+        return self._chunks
+
+    @property
     def stats(self) -> StreamStats:
         """What this process has read with these options, of any stream."""
         return reader_of(self.options).stats
@@ -127,6 +132,10 @@ class Stream(Sequence[bytes]):
         """Return how many records there are, None where the playlist does not say."""
         ends = self._record_ends(RecordDecoder(self.spec, self.options.max_decoded_bytes))
         return None if ends is None else ends[-1] if ends else 0
+
+    def record_counts(self) -> list[int] | None:
+        """Return how many records each chunk has, None where the playlist does not say."""
+        return self._record_counts(RecordDecoder(self.spec, self.options.max_decoded_bytes))
 
     def _piece(self, chunk: int, start: int, stop: int | None) -> Piece:
         piece = checked_piece(chunk, start, stop, len(self._numbers))
