@@ -14,6 +14,7 @@ from dataflux_core._cli.playlist_bar import bytes_bar
 from dataflux_core._cli.playlist_options import BaseUrlType, describing, importing
 from dataflux_core._cli.selection import SizeType
 from dataflux_core._cli.text import counted, human_bytes
+from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -97,11 +98,19 @@ def pack(**options: Unpack[Options]) -> None:
         options["description"] or "",
         options["license"] or "",
     )
+    has_begun = False
+
+    def seen(done_bytes: int, total_bytes: int) -> None:
+        nonlocal has_begun
+        has_begun = True
+        if observe is not None:
+            observe(done_bytes, total_bytes)
+
     try:
         with bytes_bar("packing", wanted=shows_progress(quiet=options["quiet"])) as observe:
-            done = pack(options["source"], options["directory"], how, observe)
-    except KeyboardInterrupt:
-        if not options["quiet"]:
+            done = pack(options["source"], options["directory"], how, seen)
+    except (KeyboardInterrupt, DatafluxError):
+        if has_begun and not options["quiet"]:
             say("chunks that are whole stay; the same command goes on after them")
         raise
     if not options["quiet"]:

@@ -137,9 +137,10 @@ def _failure(wanted: Wanted, url: str, answer: Answer) -> Failure | None:
         return Failure(kind(wanted.subject, answer.status, _reason(answer)), "rule")
     if answer.announced_bytes:
         return Failure(_too_much(wanted, answer))
-    # Of all of it the index may know better: the size says which bytes are meant.
-    encoding = answer.header(b"content-encoding").lower() if wanted.span or wanted.size < 0 else ""
-    if encoding not in {"", "identity"}:
+    # The index may know better: the size says which bytes are meant, where a part tells of how many it is one.
+    is_compared = wanted.size >= 0 and not answer.header(b"content-range").endswith("/*")
+    encoding = answer.header(b"content-encoding").lower()
+    if encoding not in {"", "identity"} and not is_compared:
         message = f"sent as {encoding}, which was not asked for; give its stored size, or serve it as it is"
         return Failure(ServiceRefused(wanted.subject, answer.status, message))
     return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataflux_core.flare import Playlist
-from tests.cli.terminal import TIMEOUT_S, at_terminal, dataflux, seen_at_terminal
+from tests.cli.terminal import COMMAND, TIMEOUT_S, at_terminal, dataflux, seen_at_terminal
 from tests.flare.serving import served, write_files
 
 if TYPE_CHECKING:
@@ -129,3 +129,17 @@ def test_what_is_not_installed_is_named(module: str, arguments: list[str], extra
     ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=TIMEOUT_S)
     assert f"pip install 'dataflux_core[{extra}]'" in ran.stderr
     assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
+
+
+def test_a_full_disk_ends_it_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "src", {"a.bin": b"x" * 1000, "b.bin": b"x" * 100_000, "c.bin": b"x"})
+    arguments = ["playlist", "pack", str(source), str(tmp_path / "dst"), "--chunk-size", "1000", *BASE]
+    limited = ["bash", "-c", 'ulimit -f 20 && exec "$@"', "-", *COMMAND, *arguments]  # blocks of 1 KiB for each file
+    ran = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    goes_on, error = ran.stderr.splitlines()
+    assert (ran.returncode, goes_on) == (1, "chunks that are whole stay; the same command goes on after them")
+    assert error.startswith(f"dataflux: the chunk: cannot write {tmp_path}/dst/samples-00001.tar: File too large")
+    assert sorted(path.name for path in (tmp_path / "dst").iterdir()) == [".dataflux-pack", "samples-00000.tar"]
+    ran = dataflux(*arguments)
+    assert ran.returncode == 0
+    assert ran.stderr.startswith("3 samples, 3 chunks (1 there already), ")

@@ -53,6 +53,11 @@ MEANT: dict[str, tuple[dict[str, Any], Answer, Verdict]] = {
         Content(b"tes", 5),
     ),
     "a range of who knows what": ({"span": SPAN}, answer(206, b"tes", Content_Range="bytes 2-4/*"), Content(b"tes")),
+    "a range of what has the known size, whatever it is called": (
+        {"span": SPAN, "size": 5},
+        answer(206, b"tes", Content_Range="bytes 2-4/5", Content_Encoding="gzip"),
+        Content(b"tes", 5),
+    ),
     "all of it where a range was asked for": ({"span": SPAN}, answer(200, b"bytes!"), Content(b"tes", 6)),
     "all of the same version": (
         {"span": SPAN, "version": '"v"'},
@@ -80,6 +85,11 @@ REFUSED: dict[str, tuple[dict[str, Any], Answer, str]] = {
         {"span": SPAN},
         answer(206, b"tes", Content_Range="bytes 2-4/5", Content_Encoding="br"),
         "sent as br",
+    ),
+    "a compressed range of who knows what": (
+        {"span": SPAN, "size": 5},
+        answer(206, b"tes", Content_Range="bytes 2-4/*", Content_Encoding="gzip"),
+        "sent as gzip",
     ),
     "accepted, later perhaps": ({}, answer(202, b""), "not the whole"),
     "a redirect too many": ({"redirects": 5}, answer(302, Location="/y"), "more than 5 times"),

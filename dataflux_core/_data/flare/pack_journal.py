@@ -42,7 +42,7 @@ class PackJournal:
         path = _claimed(directory)
         with locked(path) as is_ours:
             if not is_ours:
-                raise FileNotWritten("the playlist", str(directory), "another process packs into it right now")
+                raise FileNotWritten("the pack", str(directory), "another process packs into it right now")
             journal = cls(directory)
             journal._open(path)
             try:
@@ -95,10 +95,10 @@ def _claimed(directory: Path) -> Path:
     try:
         if not path.exists() and any(directory.iterdir()):
             reason = "it holds files already, none of them of a pack that was interrupted"
-            raise FileNotWritten("the playlist", str(directory), f"{reason}; choose another directory")
+            raise FileNotWritten("the pack", str(directory), f"{reason}; choose another directory")
         path.touch()
     except OSError as error:
-        raise FileNotWritten("the playlist", str(directory), error.strerror or str(error)) from error
+        raise FileNotWritten("the pack", str(directory), error.strerror or str(error)) from error
     return path
 
 

@@ -123,7 +123,7 @@ class _Packing:
         if known is not None:
             self.done.reused += 1
             return known
-        with listing_file(self._directory / name, name) as aside:
+        with listing_file(self._directory / name, "the chunk") as aside:
             facts = write_chunk(aside, samples, plan)
             self._journal.note(name, made, facts)
         return facts
