@@ -19,10 +19,11 @@ pytestmark = MANY_WORKERS
 
 
 def test_repeats_that_make_up_for_bad_samples_count_none(tmp_path: Path) -> None:
-    dataset = filed(tmp_path / "f", 23, bad=[0, 1, 2], on_bad_sample="skip", max_bad_samples=3)
+    mine = {"on_bad_sample": "skip", "max_bad_samples": 3, "shuffle": False, "rank": 0, "world": 2}
+    dataset = filed(tmp_path / "f", 46, bad=[0, 2, 4], **mine)
     given = numbers(dataset)
     assert len(given) == 23
-    assert set(given) == set(range(3, 23))
+    assert set(given) == set(range(6, 46, 2))
     assert dataset.stats().bad_samples == 3
 
 
@@ -34,14 +35,14 @@ def test_repeats_of_another_ranks_samples_count_none_of_its_bad_ones(tmp_path: P
 
 
 def test_repeats_after_an_interruption_count_none(tmp_path: Path) -> None:
-    kept: dict[str, Any] = {"on_bad_sample": "skip", "max_bad_samples": 2, "shuffle": False}
-    first = filed(tmp_path / "f", 10, bad=[0, 1], **kept)
+    kept: dict[str, Any] = {"on_bad_sample": "skip", "max_bad_samples": 2, "shuffle": False, "rank": 0, "world": 2}
+    first = filed(tmp_path / "f", 20, bad=[0, 2], **kept)
     given = taken(iter(first), 4)
-    second = filed(tmp_path / "f", 10, bad=[0, 1], **kept)
+    second = filed(tmp_path / "f", 20, bad=[0, 2], **kept)
     second.load_state_dict(first.state_dict())
     given += numbers(second)
     assert len(given) == 10
-    assert set(given) == set(range(2, 10))
+    assert set(given) == set(range(4, 20, 2))
     assert second.stats().bad_samples == 0
 
 

@@ -212,7 +212,10 @@ class TestBadSamples:
             on_bad["on_bad_sample"] = lambda _, partial: partial if partial["n"] % 2 else None
         ranks = self.ranks(tmp_path / "f", world, tail=tail, **on_bad)
         given = [numbers(dataset) for dataset in ranks]
-        assert list(map(len, given)) == list(map(len, ranks))
+        if world > 1 or policy == "fill":
+            assert list(map(len, given)) == list(map(len, ranks))
+        else:
+            assert len(given[0]) == len(set(given[0])), "one rank alone repeats nothing"
         good = set(range(30)) - {number for number in self.BAD if policy != "callable" or number % 2 == 0}
         wanted = set(range(30)) if policy == "fill" else good
         dropped = wanted - set(flat(given))
@@ -237,6 +240,24 @@ class TestBadSamples:
         assert set(seen + flat(rest)) == set(range(30)) - set(self.BAD)
         if world == 2:
             assert len(rest[0]) == 15 - rounds, "as many as if nothing had happened"
+
+    @pytest.mark.parametrize("tail", ["pad", "drop", "uneven"])
+    @pytest.mark.parametrize(("rounds", "world"), [(1, 2), (5, 2), (11, 2), (3, 4), (0, 1), (11, 1), (21, 1)])
+    def test_a_rank_alone_leaves_bad_samples_out(self, tmp_path: Path, rounds: int, world: int, tail: str) -> None:
+        ranks = self.ranks(tmp_path / "f", world, tail=tail)
+        seen = in_turn([iter(dataset) for dataset in ranks], rounds)
+        states = [dataset.state_dict() for dataset in ranks]
+        rest = numbers(self.ranks(tmp_path / "f", 1, states, tail=tail)[0])
+        assert sorted(seen + rest) == sorted(set(range(30)) - set(self.BAD))
+
+    @pytest.mark.parametrize("rounds", [0, 1, 10, 21])
+    def test_a_rank_alone_goes_on_as_two(self, tmp_path: Path, rounds: int) -> None:
+        (alone,) = self.ranks(tmp_path / "f", 1)
+        seen = in_turn([iter(alone)], rounds)
+        rest = [numbers(dataset) for dataset in self.ranks(tmp_path / "f", 2, alone.state_dict())]
+        assert len(rest[0]) == len(rest[1])
+        assert set(seen + flat(rest)) == set(range(30)) - set(self.BAD)
+        assert not set(seen) & set(flat(rest))
 
     def test_uneven_ranks_make_up_for_nothing(self, tmp_path: Path) -> None:
         given = flat(numbers(dataset) for dataset in self.ranks(tmp_path / "f", 4, tail="uneven"))

@@ -92,10 +92,10 @@ class Given(NamedTuple):
 def run_lane(share: Share, tools: Tools, *, evens_out: bool) -> Generator[Given, None, None]:
     """Yield the samples of a lane; with `evens_out`, as many as it has rows, though some of them are bad.
 
-    Those that are missing then are made up for by repeats, so that no rank waits for another.
+    Those that are missing then are made up for by repeats, so that no rank waits for another; one alone waits for none.
     """
     lane = _run(share, tools, share.begins, share.rows)
-    if not evens_out:
+    if not evens_out or share.deal.world == 1:
         yield from lane
         return
     never_missed = tools.bad_rows - share.begins.missing

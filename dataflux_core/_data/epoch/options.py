@@ -38,7 +38,7 @@ class IterationOptions:
     max_requests: int | None = None  # of one process; None: its part of what a rank may have
     prefetch_samples: int | None = None  # of one process; None: 4096, or sixteen times the requests
     prefetch_bytes: int | None = None  # of one process; None: its part of what a rank may hold
-    evens_out: bool = False  # bad samples that are left out are made up for by repeats
+    evens_out: bool = False  # bad samples that are left out are made up for by repeats, where there are several ranks
     is_one_to_one: bool = True  # each row is known to give one sample, so all ranks come as far
     keeps_chunks: bool = False  # no batch of one stream is cut, the last ones of an epoch neither
 
