@@ -84,5 +84,5 @@ def retry_after_s(answer: Answer) -> float:
 def _seconds_between(now: str, then: str) -> float:
     try:
         return max(0.0, (parsedate_to_datetime(then) - parsedate_to_datetime(now)).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a year, or a zone, of more digits than there is room for
         return 0.0

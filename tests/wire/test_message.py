@@ -44,6 +44,13 @@ def test_what_a_failure_says(given: Answer, said: str) -> None:
             id="a date that has passed",
         ),
         pytest.param((b"Date: today\r\n", b"Retry-After: tomorrow\r\n"), 0.0, id="words"),
+        *(
+            pytest.param((b"Date: Sat, 22 Nov 2026 01:00:00 GMT\r\n", b"Retry-After: " + value), 0.0, id=name)
+            for value, name in (
+                (b"Sat, 22 Nov 99999999999999999999 01:00:00 GMT\r\n", "a year beyond all numbers"),
+                (b"Sat, 22 Nov 2026 01:00:00 +99999999999999999999\r\n", "a zone beyond all numbers"),
+            )
+        ),
         pytest.param((b"Retry-After: \xb2\r\n",), 0.0, id="digits that are no number"),
         pytest.param((), 0.0, id="none"),
     ],
