@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataflux_core._data.epoch.binding import Binding
+    from dataflux_core._data.epoch.window import InChunk
     from dataflux_core._data.samples.recipe import Recipe
     from dataflux_core._plan.order.deal import Deal
     from dataflux_core._plan.order.orders import Order
@@ -37,11 +37,35 @@ class Ordering(Protocol):
         """Say what the orders depend on, for states: the same text, the same orders."""
 
 
+class Index(Protocol):
+    """Which samples there are."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+
+class Rows(Protocol):
+    """An index with what its rows are made of: columns of URLs and values, or streams of a playlist."""
+
+    source: str  # as its maker named it
+
+    @property
+    def index(self) -> Index: ...
+
+    @property
+    def loaded(self) -> tuple[str, ...]: ...
+
+    def window(self, rows: NDArray[np.int64]) -> Window:
+        """Look rows up, (n,)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """Rows with how samples are made of them."""
 
-    binding: Binding
+    binding: Rows
     recipe: Recipe
 
     def __len__(self) -> int:
@@ -105,11 +129,13 @@ def _interleaved(windows: dict[int, Window], streams: list[int]) -> Window:
     starts = [0]
     columns = _ObjectColumns()
     unreadable: dict[int, str] = {}
+    chunks: list[InChunk | None] = []
     for window, place in places:
         for at in range(window.starts[place], window.starts[place + 1]):
             if at in window.unreadable:
                 unreadable[len(columns.urls)] = window.unreadable[at]
             columns.add(window.objects, at)
+            chunks.append(window.in_chunk(at))
         starts.append(len(columns.urls))
     return Window(
         [window.rows[place] for window, place in places],
@@ -120,6 +146,7 @@ def _interleaved(windows: dict[int, Window], streams: list[int]) -> Window:
         unreadable,
         [window.values[place] for window, place in places],
         streams,
+        chunks if any(window.chunks for window in windows.values()) else (),
     )
 
 

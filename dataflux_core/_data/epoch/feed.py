@@ -191,7 +191,8 @@ class Feed:
 
     def _deal(self, world: int, workers: int) -> Deal:
         options = self.options
-        return Deal(world, workers, options.chunk, options.tail, options.keeps_chunks)
+        run = options.run(self.corpus.positions, world)
+        return Deal(world, workers, run, options.tail, options.keeps_chunks)
 
     def watched(self, batches: Iterable[T], *, shows_bar: bool) -> Iterator[T]:
         """Yield what `batches` gives, count how long that is waited for."""

@@ -105,7 +105,7 @@ def iteration_options(keywords: IterationKeywords, recipes: Sequence[Recipe]) ->
         prefetch_samples=None if samples is None else _whole("prefetch_samples", samples, 1),
         prefetch_bytes=checked_bytes("prefetch_bytes", keywords.get("prefetch_bytes"), least=1),
         evens_out=leaves_out and tail != "uneven" and not several,
-        is_one_to_one=not leaves_out and all(all(recipe.pipeline.give_one) for recipe in recipes),
+        is_one_to_one=not leaves_out and all(recipe.pipeline.gives_one for recipe in recipes),
     )
 
 
@@ -120,7 +120,8 @@ def shuffled(options: IterationOptions, keywords: StreamingKeywords) -> Iteratio
 
 
 def has_generators(recipe: Recipe) -> bool:
-    return any(isgeneratorfunction(step) for step in recipe.pipeline.steps)
+    pipeline = recipe.pipeline
+    return pipeline.split is not None or any(isgeneratorfunction(step) for step in pipeline.steps)
 
 
 def may_leave_out(recipe: Recipe) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import fsdecode
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from dataflux_core._data.epoch.corpus import Corpus, Stream
 from dataflux_core._data.epoch.feed import Feed
 from dataflux_core._data.epoch.keywords import cache_of, iteration_options, names_of, policy_of, shuffled
 from dataflux_core._data.epoch.options import checked_choice, known_ranks, ranks_of
+from dataflux_core._data.epoch.playlists import is_playlist, playlist_rows
 from dataflux_core._data.epoch.resources import Resources
 from dataflux_core._data.index.checks import check_ids
 from dataflux_core._data.index.opening import open_index
@@ -39,6 +40,11 @@ _LOOKED_AT = 32  # rows, whose URLs say which decoders will be needed
 
 def stream_of(source: Any, keywords: StreamingKeywords, scratch: str = "") -> Stream:  # noqa: ANN401 - whatever a caller gives
     """Open an index, choose how its samples are made; raises IndexUnusable, InvalidArgument, ExtraMissing."""
+    if is_playlist(source):
+        rows, recipe = playlist_rows(source, keywords, has_cache=bool(scratch))
+        if not len(rows.index):
+            raise IndexUnusable(rows.source, "it has no samples", "look at its streams and their header records")
+        return Stream(rows, recipe)
     options = IndexOptions(
         filter=keywords.get("filter"),
         max_samples=keywords.get("max_samples"),
@@ -78,10 +84,19 @@ def feed_of(
 ) -> Feed:
     """Make the feed of one index."""
     stream = stream_of(source, keywords, "" if dst is None else str(dst))
-    options = shuffled(iteration_options(keywords, [stream.recipe]), keywords)
+    options = _ordered(stream, keywords)
     _check_nodes(options)
     corpus = Corpus([stream], IndexOrdering(len(stream), options))
     return Feed(corpus, options, resources_of(dst, keywords))
+
+
+def _ordered(stream: Stream, keywords: StreamingKeywords) -> IterationOptions:
+    """Say how samples are ordered and dealt; records of large chunks so that few are read at a time, each once."""
+    usual: int = getattr(stream.binding, "usual_block", 0)
+    options = shuffled(iteration_options(keywords, [stream.recipe]), {"block_samples": usual, **keywords})
+    if not usual or keywords.get("batch_size") is not None:
+        return options
+    return replace(options, together=max(1, options.block_samples) if options.shuffle else usual)
 
 
 def _check_nodes(options: IterationOptions) -> None:

@@ -98,7 +98,9 @@ def mixed_feed(feeds: Sequence[Feed], keywords: MixKeywords) -> Feed:
     ordering = MixOrdering(_mix_of(feeds, keywords, options.seed))
     if not ordering.count:
         raise InvalidArgument(ordering.options.mode, str(ordering.options.amounts), "at least one sample in an epoch")
-    return Feed(Corpus(streams, ordering), replace(options, keeps_chunks=batches == "one"), resources)
+    together = max(feed.options.together for feed in feeds) if keywords.get("batch_size") is None else 1
+    options = replace(options, keeps_chunks=batches == "one", together=together)
+    return Feed(Corpus(streams, ordering), options, resources)
 
 
 def _mix_of(feeds: Sequence[Feed], keywords: MixKeywords, seed: int) -> MixOptions:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
+from dataflux_core._plan.chunk_rows import run_of
 from dataflux_core._plan.order.state import MAX_EPOCH
 from dataflux_core._plan.text import shortened
 from dataflux_core.errors import InvalidArgument
@@ -41,6 +42,11 @@ class IterationOptions:
     evens_out: bool = False  # bad samples that are left out are made up for by repeats, where there are several ranks
     is_one_to_one: bool = True  # each row is known to give one sample, so all ranks come as far
     keeps_chunks: bool = False  # no batch of one stream is cut, the last ones of an epoch neither
+    together: int = 1  # samples that are read together, so that one worker is best dealt them; 1: `chunk` is as given
+
+    def run(self, count: int, world: int) -> int:
+        """Return how many of an epoch's samples in a row one worker is dealt."""
+        return self.chunk if self.together <= 1 else run_of(count, world, self.together)
 
     def bounds(self, workers: int) -> AheadBounds:
         """Return how far one of so many loader workers reads ahead."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataflux_core._data.samples.maker import SampleMaker
+from dataflux_core._data.samples.packed import HeldChunk
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
     from dataflux_core._data.epoch.corpus import Corpus
     from dataflux_core._data.epoch.feed import Feed
+    from dataflux_core._data.epoch.window import Content, Window
     from dataflux_core._data.samples.encoded import Sample
     from dataflux_core._data.samples.policy import BadSamplePolicy
-    from dataflux_core.errors import BadSample, DatafluxError
+    from dataflux_core.errors import BadSample
 
 
 def samples_of_rows(feed: Feed, rows: Sequence[Any]) -> list[Sample]:
@@ -29,17 +31,15 @@ def samples_of_rows(feed: Feed, rows: Sequence[Any]) -> list[Sample]:
     A row that loops leave out raises BadSample, too: whoever asked for it by its number waits for it.
     """
     count = len(feed.corpus)
+    for stream in feed.corpus.streams:
+        if stream.recipe.pipeline.split is not None:
+            expected = "records by number only where the playlist says how many each chunk has (header records)"
+            raise InvalidArgument("rows", f"of {stream.binding.source}", expected)
     checked = [_checked(row, count) for row in rows]
     if not checked:
         return []
     window = feed.corpus.window(np.array(checked, np.int64))
-    contents: list[bytes | DatafluxError | None] = [None] * len(window.objects)
-    wanted = [place for place in range(len(contents)) if place not in window.unreadable]
-    with closing(
-        feed.resources.reader_for_rows(feed.options.bounds(workers=1)).read(window.objects, wanted)
-    ) as arrived:
-        for place, content in arrived:
-            contents[place] = content
+    contents = _contents_of(feed, window)
     makers = feed.row_makers.of(feed.corpus)
     samples = []
     for place in range(len(window)):
@@ -49,6 +49,34 @@ def samples_of_rows(feed: Feed, rows: Sequence[Any]) -> list[Sample]:
             raise InvalidArgument("transforms", given, "one for each row where rows are asked for; iterate instead")
         samples += outputs
     return samples
+
+
+def _contents_of(feed: Feed, window: Window) -> list[Content]:
+    """Read the objects of some rows; chunks that rows asked for before have left are not read again."""
+    contents: list[Content] = [None] * len(window.objects)
+    shelf = feed.resources.shelf_for_rows
+    wanted: dict[object, list[int]] = {}  # positions by what is to be read for them
+    for at in range(len(contents)):
+        place = window.in_chunk(at)
+        if place is not None:
+            contents[at] = shelf.find(place.key)
+        if contents[at] is None and at not in window.unreadable:
+            wanted.setdefault(at if place is None else place.key, []).append(at)
+    sharing = {positions[0]: positions for positions in wanted.values()}
+    reader = feed.resources.reader_for_rows(feed.options.bounds(workers=1))
+    with closing(reader.read(window, list(sharing))) as arrived:
+        for at, content in arrived:
+            place = window.in_chunk(at)
+            if place is None:
+                contents[at] = content
+                continue
+            held = HeldChunk(0)
+            held.fill(content)
+            for each in sharing[at]:
+                contents[each] = held
+            if isinstance(content, bytes):
+                shelf.put(place.key, held)
+    return contents
 
 
 class RowMakers:

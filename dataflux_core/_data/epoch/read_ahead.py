@@ -11,18 +11,19 @@ from contextlib import closing, contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from dataflux_core._data.epoch.shelf import Shelf
 from dataflux_core._data.epoch.window_cuts import WindowCuts
+from dataflux_core._data.samples.packed import HeldChunk
 from dataflux_core.errors import StageStuck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dataflux_core._data.epoch.options import AheadBounds
     from dataflux_core._data.epoch.stats import StreamStats
-    from dataflux_core._data.epoch.window import Window
+    from dataflux_core._data.epoch.window import Content, Window
     from dataflux_core._data.epoch.window_cuts import Piece
     from dataflux_core._data.epoch.window_read import WindowReader
-    from dataflux_core.errors import DatafluxError
 
 THREADS = 3  # windows under way at once, so that the end of one does not leave the network idle
 _PARTS = THREADS + 1  # of the bounds: one more is there whole, for the consumer
@@ -34,15 +35,45 @@ _PATIENCE_S = 900.0  # without a byte for anybody: more than all retries of one 
 class Slot:
     """A window with what has come of it."""
 
-    __slots__ = ("contents", "following", "held_bytes", "missing", "window")
+    __slots__ = ("contents", "following", "held_bytes", "missing", "wanted", "window")
 
     def __init__(self, window: Window, held_bytes: int, following: int) -> None:
         starts = window.starts
         self.following = following  # rows that are read soon after these
         self.window = window
-        self.contents: list[bytes | DatafluxError | None] = [None] * len(window.objects)
-        self.missing = [starts[row + 1] - starts[row] for row in range(len(window))]  # of each row: not yet come
-        self.held_bytes = held_bytes
+        self.contents: list[Content] = [None] * len(window.objects)
+        # Of each row: objects that have not yet come. Those in chunks are none of these: they come for several rows.
+        self.missing = [starts[row + 1] - starts[row] for row in range(len(window))]
+        self.wanted = [at for at in range(len(self.contents)) if at not in window.unreadable]  # to be read for it
+        self.held_bytes = held_bytes  # without what lies on the shelf
+
+    def share(self, shelf: Shelf, expected: Callable[[int], int]) -> None:
+        """Take from the shelf what rows before have asked for; leave there what is to be read for these."""
+        window, sizes = self.window, self.window.objects.sizes
+        owners = window.owners()
+        wanted = []
+        for at in self.wanted:
+            place = window.in_chunk(at)
+            if place is None:
+                wanted.append(at)
+                continue
+            size = expected(-1 if sizes is None else sizes[at])
+            self.contents[at], is_new = shelf.take(place, size)
+            self.missing[owners[at]] -= 1
+            if is_new:
+                wanted.append(at)
+                self.held_bytes -= size
+        self.wanted = wanted
+        self.held_bytes = max(0, self.held_bytes)
+
+    def is_whole(self, row: int) -> bool:
+        """Tell whether all of a row has come."""
+        if self.missing[row]:
+            return False
+        if not self.window.chunks:
+            return True
+        start, stop = self.window.starts[row], self.window.starts[row + 1]
+        return all(not isinstance(each, HeldChunk) or each.content is not None for each in self.contents[start:stop])
 
     def drop(self, row: int) -> None:
         """Let go of a row's bytes."""
@@ -81,7 +112,8 @@ class ReadAhead:
     def __init__(
         self, windows: Iterator[Window], rows: int, reader: WindowReader, bounds: AheadBounds, stats: StreamStats
     ) -> None:
-        self._cuts = WindowCuts(windows, rows, bounds, _PARTS)
+        self._shelf = Shelf(bounds.max_bytes // 2)
+        self._cuts = WindowCuts(windows, rows, bounds, _PARTS, self._shelf.has)
         self._reader = reader
         self._bounds = bounds
         self._stats = stats
@@ -110,7 +142,7 @@ class ReadAhead:
         """Yield each row when all of it has come: its slot, its place there; raises what concerns them all."""
         while (slot := self._first()) is not None:
             for row in range(len(slot.window)):
-                if slot.missing[row]:
+                if not slot.is_whole(row):
                     self._wait_for(slot, row)
                 yield slot, row
                 slot.drop(row)
@@ -153,7 +185,7 @@ class ReadAhead:
 
     def _wait_for(self, slot: Slot, row: int) -> None:
         with self._awaiting():
-            while slot.missing[row]:
+            while not slot.is_whole(row):
                 if self._failure is not None:
                     raise self._failure
                 self._pause("reading objects")
@@ -214,6 +246,8 @@ class ReadAhead:
                 piece = self._cuts.next()
                 if self._has_room(piece):
                     slot = Slot(self._cuts.take(piece.rows), piece.held_bytes, self._cuts.following)
+                    if slot.window.chunks:
+                        slot.share(self._shelf, self._cuts.expected)
                     self._slots.append(slot)
                     self._arrival.ring()
                     return slot
@@ -229,29 +263,37 @@ class ReadAhead:
             return True
         if piece.is_guess:
             return False  # the first one will tell
-        samples = sum(len(slot.window) for slot in slots)
-        held_bytes = sum(slot.held_bytes for slot in slots)
         bounds = self._bounds
-        return samples + piece.rows <= bounds.max_samples and held_bytes + piece.held_bytes <= bounds.max_bytes
+        if sum(len(slot.window) for slot in slots) + piece.rows > bounds.max_samples:
+            return False
+        left_bytes = bounds.max_bytes - piece.held_bytes - sum(slot.held_bytes for slot in slots)
+        if self._shelf.held_bytes > left_bytes:
+            self._shelf.shrink(left_bytes)
+        return self._shelf.held_bytes <= left_bytes
 
     def _read(self, slot: Slot) -> None:
         window = slot.window
         owners = window.owners()
-        wanted = [place for place in range(len(slot.contents)) if place not in window.unreadable]
+        wanted = slot.wanted
         for place in window.unreadable:
             slot.missing[owners[place]] -= 1
-        came_bytes = 0
+        shared = {at: content for at in wanted if isinstance(content := slot.contents[at], HeldChunk)}
+        has_come, came_bytes = False, 0
         following = slot.following * len(wanted) // len(window)  # as many of a row as in these
-        with closing(self._reader.read(window.objects, wanted, following=following)) as arrived:
+        with closing(self._reader.read(window, wanted, following=following)) as arrived:
             for place, content in arrived:
-                slot.contents[place] = content
                 if isinstance(content, bytes):
                     self._cuts.learn(len(content))
-                    if not came_bytes:
+                    if not has_come:
+                        has_come = True
                         self._room.ring()  # a window may have waited for it to tell how large objects are
-                    came_bytes += len(content)
+                    came_bytes += 0 if place in shared else len(content)
                 row = owners[place]
-                slot.missing[row] -= 1
+                if place in shared:
+                    shared[place].fill(content)
+                else:
+                    slot.contents[place] = content
+                    slot.missing[row] -= 1
                 self._moved_s = time.monotonic()
                 if self._is_awaited and not slot.missing[row]:
                     self._arrival.ring()

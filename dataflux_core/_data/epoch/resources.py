@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.epoch.read_ahead import THREADS
+from dataflux_core._data.epoch.shelf import RowShelf
 from dataflux_core._data.epoch.stats import StreamStats
 from dataflux_core._data.epoch.window_read import WindowReader
 from dataflux_core._run.fetching.fetcher import Fetcher
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dataflux_core._run.client_source import ClientSource
 
 _LEAST_HELD_BYTES = 1024**2
+_ROW_SHELF_BYTES = 64 * 1024**2
 
 
 class Resources:
@@ -39,6 +41,7 @@ class Resources:
         self._readers: list[WindowReader] = []
         self._fetched = FetchStats()  # by readers that are closed
         self._for_rows: WindowReader | None = None
+        self._shelf_for_rows = RowShelf(_ROW_SHELF_BYTES)
 
     def __getstate__(self) -> tuple[Any, ...]:
         if self.client is not None and not callable(self.client):
@@ -95,11 +98,19 @@ class Resources:
             self._for_rows = self.new_reader(bounds)
         return self._for_rows
 
+    @property
+    def shelf_for_rows(self) -> RowShelf:
+        """Chunks that rows asked for one by one have left for the next."""
+        if self._process_id != os.getpid():
+            self._start_over()
+        return self._shelf_for_rows
+
     def close(self) -> None:
         """Let go of what no iteration needs now."""
         if self._for_rows is not None and self._process_id == os.getpid():
             self.take_back(self._for_rows)
         self._for_rows = None
+        self._shelf_for_rows = RowShelf(_ROW_SHELF_BYTES)
         if self.cache is not None:
             self.cache.close()
 

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dataflux_core._data.samples.encoded import Encoded, RawSample
+from dataflux_core._data.samples.packed import HeldChunk, Packed
 from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dataflux_core._data.flare.chunks import Chunks, Piece
     from dataflux_core._plan.remote import RemoteObjects
+
+Key: TypeAlias = "tuple[int, Piece]"
+Content: TypeAlias = bytes | HeldChunk | DatafluxError | None  # of an object; None: it has not come
+
+
+class InChunk(NamedTuple):
+    """Where an object lies that is a record among others: in a chunk of a playlist, or a part of one."""
+
+    chunks: Chunks
+    piece: Piece
+    record: int | None  # of the piece; None: all that it has
+    records: int  # that the piece has; -1: not known
+    cache_name: str  # of the chunk in the node's cache; "": it is not kept there
+
+    @property
+    def key(self) -> Key:
+        """The same for all records of one piece."""
+        return id(self.chunks), self.piece
 
 
 class NotReadable(DatafluxError):
@@ -30,6 +50,7 @@ class Window:
     unreadable: Mapping[int, str]  # by object: why there is nothing to be read
     values: Sequence[Mapping[str, Any]]  # what the index itself says
     streams: Sequence[int] = field(default=())  # of each row, where there are several
+    chunks: Sequence[InChunk | None] = field(default=())  # of each object, where there are any
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,6 +67,7 @@ class Window:
             {at - first: why for at, why in self.unreadable.items() if first <= at < end},
             self.values[start:stop],
             self.streams[start:stop],
+            self.chunks[first:end],
         )
 
     def owners(self) -> list[int]:
@@ -56,12 +78,39 @@ class Window:
         """Return of which stream a row is."""
         return self.streams[place] if self.streams else 0
 
-    def raw_sample(self, contents: Sequence[bytes | DatafluxError | None], place: int) -> RawSample:
+    def is_kept(self, at: int) -> bool:
+        """Whether an object is one for the node's cache: neither a file of this machine nor a part of a chunk."""
+        place = self.in_chunk(at)
+        return not self.objects.urls[at].startswith("/") if place is None else bool(place.cache_name)
+
+    def for_cache(self, positions: Sequence[int]) -> RemoteObjects:
+        """Return objects as the cache names them: chunks by what they hold, where that is known."""
+        picked = self.objects.picked(positions)
+        if not self.chunks:
+            return picked
+        places = [self.chunks[at] for at in positions]
+        names = [url if place is None else place.cache_name for url, place in zip(picked.urls, places, strict=True)]
+        return replace(picked, urls=names)
+
+    def in_chunk(self, at: int) -> InChunk | None:
+        """Return the chunk that an object lies in, None where it is one by itself."""
+        return self.chunks[at] if self.chunks else None
+
+    def raw_sample(self, contents: Sequence[Content], place: int) -> RawSample:
         """Put together what has come for one row; `contents` are of all objects."""
-        columns: dict[str, Encoded | DatafluxError] = {}
+        columns: dict[str, Encoded | Packed | DatafluxError] = {}
         for at, column in enumerate(self.columns[place], self.starts[place]):
             content = contents[at]
             if content is None:
-                content = NotReadable(self.unreadable[at])
-            columns[column] = Encoded(content, self.objects.urls[at]) if isinstance(content, bytes) else content
+                columns[column] = NotReadable(self.unreadable[at])
+            elif isinstance(content, HeldChunk):
+                columns[column] = self._packed(at, content)
+            else:
+                columns[column] = Encoded(content, self.objects.urls[at]) if isinstance(content, bytes) else content
         return RawSample(self.rows[place], self.ids[place], columns, self.values[place])
+
+    def _packed(self, at: int, held: HeldChunk) -> Packed | DatafluxError:
+        place = self.in_chunk(at)
+        if isinstance(held.content, DatafluxError) or place is None:
+            return held.content if isinstance(held.content, DatafluxError) else NotReadable("no chunk")
+        return Packed(held, place.piece.chunk, place.record, place.records, self.objects.urls[at])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from dataflux_core._data.epoch.options import AheadBounds
-    from dataflux_core._data.epoch.window import Window
+    from dataflux_core._data.epoch.window import Key, Window
 
 _GUESSED_BYTES = 256 * 1024  # of an object whose size is not known, before any has come
 _LEAST_WEIGHT = 1 / 256  # of the newest size
@@ -26,11 +26,20 @@ class WindowCuts:
     """Windows of so many rows in all, in pieces that are cut when they are taken, by what is known then.
 
     A piece keeps within its part of the bounds, or is a single row. Where the index does not tell the size of an
-    object, the mean of those that came stands for it.
+    object, the mean of those that came stands for it. A chunk that many rows need takes room once, none where it is
+    held already.
     """
 
-    def __init__(self, windows: Iterator[Window], rows: int, bounds: AheadBounds, parts: int) -> None:
+    def __init__(
+        self,
+        windows: Iterator[Window],
+        rows: int,
+        bounds: AheadBounds,
+        parts: int,
+        is_held: Callable[[Key], bool] = lambda _: False,
+    ) -> None:
         self._windows = windows
+        self._is_held = is_held
         self._left = rows  # not yet taken
         self._most_ahead = bounds.max_samples
         self._most_rows = max(1, bounds.max_samples // parts)
@@ -56,12 +65,12 @@ class WindowCuts:
     def next(self) -> Piece:
         """Say what may be taken next; there is a row."""
         window = self._of_now()
-        sizes = window.objects.sizes
         begin = window.starts[self._taken]
         rows, held_bytes, is_guess = 0, 0.0, False
+        counted: set[Key] = set()
         for row in range(self._taken, min(len(window), self._taken + self._most_rows)):
             end = window.starts[row + 1]
-            own = [-1] * (end - begin) if sizes is None else sizes[begin:end]
+            own = self._sizes_of(window, begin, end, counted)
             row_bytes = self._bytes_of(own)
             if rows and held_bytes + row_bytes > self._most_bytes:
                 break
@@ -80,6 +89,25 @@ class WindowCuts:
         self._taken += rows
         self._left = max(0, self._left - rows)
         return window if rows == len(window) else window.part(start, self._taken)
+
+    def expected(self, size: int) -> int:
+        """Return the size of an object, the mean where it is not known."""
+        return size if size >= 0 else int(self._mean_bytes)
+
+    def _sizes_of(self, window: Window, begin: int, end: int, counted: set[Key]) -> Sequence[int]:
+        """Return the sizes of objects [begin, end), without chunks that take no more room."""
+        sizes = window.objects.sizes
+        own = [-1] * (end - begin) if sizes is None else sizes[begin:end]
+        if not window.chunks:
+            return own
+        new = []
+        for size, place in zip(own, window.chunks[begin:end], strict=True):
+            if place is None:
+                new.append(size)
+            elif place.key not in counted and not self._is_held(place.key):
+                counted.add(place.key)
+                new.append(size)
+        return new
 
     def _bytes_of(self, sizes: Sequence[int]) -> float:
         return sum([size if size >= 0 else self._mean_bytes for size in sizes])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from dataflux_core._data.samples.packed import Packed  # noqa: TC001 - as below
 from dataflux_core.errors import DatafluxError  # noqa: TC001 - a NamedTuple's fields can be looked up
 
 
@@ -20,7 +21,7 @@ class RawSample(NamedTuple):  # a tuple for the same reason
 
     row: int
     sample_id: str
-    columns: Mapping[str, Encoded | DatafluxError]
+    columns: Mapping[str, Encoded | Packed | DatafluxError]
     values: Mapping[str, Any]
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dataflux_core._data.samples.counts import SampleCounts
-from dataflux_core._data.samples.encoded import Encoded
 from dataflux_core._data.samples.pipeline import StepFailed
 from dataflux_core._data.samples.policy import concerns_all
 from dataflux_core._plan.text import shortened, shown
@@ -65,7 +64,7 @@ class SampleMaker:
         sample, failures = self._decoded(raw)
         if failures:
             yield from self._replaced(raw, failures, sample)
-        elif self.recipe.pipeline.steps:
+        elif self.recipe.pipeline.changes:
             yield from self._transformed(raw, sample)
         else:
             self._bad_in_a_row = 0
@@ -80,12 +79,12 @@ class SampleMaker:
         sample = dict(raw.values)
         failures: list[_Failure] = []
         for column, encoded in raw.columns.items():
-            if not isinstance(encoded, Encoded):
+            if isinstance(encoded, DatafluxError):
                 failures.append(_Failure(column, _told(encoded), encoded))
                 continue
             decoder = self.recipe.decoders[column]
             try:
-                sample[column] = decoder(encoded)
+                self.recipe.put(sample, column, decoder(encoded))
             except Exception as error:  # noqa: BLE001 - hostile bytes make libraries raise anything
                 reason = f"{shown_url(encoded.url)} is not decoded by {_decoder_name(decoder)}: {_told(error)}"
                 failures.append(_Failure(column, reason, error))
@@ -160,7 +159,7 @@ class SampleMaker:
         sample = dict(raw.values)
         for column in raw.columns:
             blank = all_lack or column in lacking
-            sample[column] = self.recipe.blank(column) if blank else partial[column]
+            self.recipe.put(sample, column, self.recipe.blank(column) if blank else partial[column])
         try:
             for output in self.recipe.pipeline.outputs(sample, self._expect_more):
                 self.counts.samples += 1

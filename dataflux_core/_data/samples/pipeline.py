@@ -71,6 +71,7 @@ class Pipeline:
 
     steps: tuple[Transform, ...] = ()
     must_give_one: bool = False  # dict for each, whatever the steps have declared
+    split: Callable[[Sample], Iterator[Sample]] | None = None  # what a row holds into samples, before any step
     # Of each step; kept, since a function that another process imports has no mark that was set later.
     give_one: tuple[bool, ...] = field(init=False, repr=False, compare=False)
 
@@ -82,7 +83,25 @@ class Pipeline:
 
         Calls `tell` as soon as there may be several.
         """
-        return _through(self, 0, sample, tell)
+        return _through(self, 0, sample, tell) if self.split is None else self._of_each(self.split, sample, tell)
+
+    @property
+    def changes(self) -> bool:
+        """Whether a row may give anything but the sample that is decoded of it."""
+        return bool(self.steps or self.split)
+
+    @property
+    def gives_one(self) -> bool:
+        """Whether each row is known to give one sample."""
+        return self.split is None and all(self.give_one)
+
+    def _of_each(
+        self, split: Callable[[Sample], Iterator[Sample]], sample: Sample, tell: Callable[[], None] | None
+    ) -> Iterator[Sample]:
+        if tell is not None:
+            tell()
+        for each in _several(split, split(sample)):
+            yield from _through(self, 0, each, tell)
 
     def backward(self, sample: Sample) -> Sample:
         """Undo the transforms, the last one first; raises InvalidArgument where one is no Translation."""
@@ -96,16 +115,19 @@ class Pipeline:
         return sample
 
 
-def pipeline_of(transforms: Transform | Sequence[Transform] | None) -> Pipeline:
-    """Return the pipeline of one transform, of several, of none."""
+def pipeline_of(
+    transforms: Transform | Sequence[Transform] | None,
+    split: Callable[[Sample], Iterator[Sample]] | None = None,
+) -> Pipeline:
+    """Return the pipeline of one transform, of several, of none; `split` makes samples of rows before these."""
     if transforms is None:
-        return Pipeline()
+        return Pipeline(split=split)
     given = (transforms,) if callable(transforms) or not isinstance(transforms, Iterable) else transforms
     steps = tuple(given)
     for step in steps:
         if isinstance(step, type) or not callable(step):
             raise InvalidArgument("transforms", repr(step), "functions from a dict to a dict, None or several dicts")
-    return Pipeline(steps)
+    return Pipeline(steps, split=split)
 
 
 def name_of(step: object) -> str:

@@ -11,9 +11,9 @@ from dataflux_core._data.samples.policy import BadSamplePolicy
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from dataflux_core._data.samples.encoded import Decoder
+    from dataflux_core._data.samples.encoded import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,22 @@ class Recipe:
     nothing says with what.
     """
 
-    decoders: Mapping[str, Decoder]
+    decoders: Mapping[str, Callable[[Any], Any]]  # of what a row has in the column: an Encoded, or a Packed
     pipeline: Pipeline = field(default_factory=Pipeline)
     policy: BadSamplePolicy = field(default_factory=BadSamplePolicy)
+    spread: str = ""  # the column whose value, where it is a dict, is the sample itself
 
     def __post_init__(self) -> None:
         if self.policy.on_bad_sample == "fill":
             for column in self.decoders:
                 self.blank(column)
+
+    def put(self, sample: Sample, column: str, value: Any) -> None:  # noqa: ANN401 - whatever a decoder gives
+        """Give a sample the value of a column."""
+        if column == self.spread and isinstance(value, dict):
+            sample.update(value)
+        else:
+            sample[column] = value
 
     def blank(self, column: str) -> Any:  # noqa: ANN401 - whatever the decoder gives
         """Return what stands in for a column, new each time, so that no transform writes to another's."""

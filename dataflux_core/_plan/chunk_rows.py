@@ -1,0 +1,44 @@
+"""Decide how records that lie many to a chunk are ordered, dealt and read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Of neighbours that are shuffled among themselves: with those that are read ahead they fit into the least that a loader
+# worker may hold, 32 MiB.
+_BLOCK_BYTES = 16 * 1024**2
+_USUAL_CHUNK_BYTES = 8 * 1024**2  # where sizes are not known
+_LEAST_BLOCKS = 16  # or else ranks that share the few there are read each of them
+_LEAST_ROUNDS = 16  # of a rank: its loader workers then have about as much to do
+_REQUEST_BYTES = 64 * 1024  # that a request without content is worth, in the time that it takes
+
+
+def usual_block(records: Sequence[int], sizes: Sequence[int] | None) -> int:
+    """Return how many neighbours are to stay together: some chunks of a stream, given what each has.
+
+    0, none, where each chunk is a single record, or all of them together are no more than a block.
+    """
+    chunks, count = len(records), sum(records)
+    if count <= chunks:
+        return 0
+    chunk_bytes = _USUAL_CHUNK_BYTES if sizes is None else max(1, sum(sizes) // chunks)
+    together = max(1, _BLOCK_BYTES // chunk_bytes)
+    if together >= chunks:
+        return 0
+    together = max(1, min(together, chunks // _LEAST_BLOCKS))
+    # Where all chunks but the last have as many, blocks begin where chunks do.
+    is_even = len(set(records[:-1])) <= 1
+    return together * (max(records) if is_even else -(-count // chunks))
+
+
+def run_of(count: int, world: int, together: int) -> int:
+    """Return how many samples in a row one loader worker is dealt, so that few of them read the same chunk."""
+    return max(1, min(together, count // (world * _LEAST_ROUNDS)))
+
+
+def is_read_in_parts(wanted: int, record_bytes: int, chunk_bytes: int) -> bool:
+    """Tell whether so many records of a chunk come sooner one by one than with the whole of it."""
+    return wanted * (record_bytes + _REQUEST_BYTES) < chunk_bytes
