@@ -17,9 +17,10 @@ from dataflux_core._run.fetching.quota import Quota
 from dataflux_core._run.fetching.web_origin import Ways
 from dataflux_core._run.flare.errands import Errand, Flight, beginning_of, fault_of, flight_to, hosts_of, outcome_of
 from dataflux_core._run.flare.options import StreamStats
+from dataflux_core._run.flare.sums import SumChecks, damage_of, has_sums, is_worth_a_thread
 from dataflux_core._wire.message import retry_after_s
 from dataflux_core._wire.urls import origin_of
-from dataflux_core._wire.web import Content, Redirect
+from dataflux_core._wire.web import Content, Failure, Redirect
 from dataflux_core.errors import ChunkUnavailable, EndpointUnreachable, InvalidArgument, VersionChanged
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from dataflux_core._run.reading.bell import Bell
     from dataflux_core._run.transport import Endpoint
     from dataflux_core._wire.message import Answer
-    from dataflux_core._wire.web import Failure
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class ChunkLoop:
         self._pauses: list[tuple[float, int, Errand]] = []
         self._numbers = itertools.count()
         self._flights: set[Flight] = set()
+        self._checks = SumChecks()
         self._counts = dict.fromkeys(("requests", "failures", "resumed", "hedged", "received_bytes"), 0)
 
     @property
@@ -62,7 +63,7 @@ class ChunkLoop:
 
     @property
     def is_idle(self) -> bool:
-        return not (self._waiting or self._pauses or self._flights)
+        return not (self._waiting or self._pauses or self._flights or self._checks.under_way)
 
     def add(self, errand: Errand) -> None:
         """Take an errand in; one that names no web server ends at once."""
@@ -76,6 +77,9 @@ class ChunkLoop:
 
     def turn(self) -> None:
         """Send what may be sent, wait until something happens, take what has come."""
+        self._take_compared()
+        if self.is_idle:
+            return
         now_s = time.monotonic()
         while self._pauses and self._pauses[0][0] <= now_s:
             self._waiting.append(heapq.heappop(self._pauses)[2])
@@ -110,13 +114,15 @@ class ChunkLoop:
 
     def end(self, error: BaseException) -> None:
         """Give up everything: connections are dropped, whoever waits gets the error."""
-        errands = [*self._waiting, *(pause[2] for pause in self._pauses), *(flight.errand for flight in self._flights)]
+        flights = [*self._flights, *self._checks.under_way]
+        errands = [*self._waiting, *(pause[2] for pause in self._pauses), *(flight.errand for flight in flights)]
         for errand in errands:
             if not errand.future.done():
                 _fail(errand, error)
         self._waiting.clear()
         self._pauses.clear()
         self._flights.clear()
+        self._checks.end()
         self.release()
 
     def _send_waiting(self) -> None:
@@ -175,28 +181,52 @@ class ChunkLoop:
         return [answer for transport in busy for answer in transport.wait(patience_s).answers]
 
     def _judge(self, flight: Flight, answer: Answer) -> None:
-        errand = flight.errand
         found = outcome_of(flight, answer)
         if isinstance(found, Redirect):
             flight.url, flight.redirects = found.url, flight.redirects + 1
             self._send(flight, self._share_to(flight.url))
             return
         self._flights.discard(flight)
-        errand.flights.remove(flight)
         now_s = time.monotonic()
-        if isinstance(found, Content):
-            self._counts["received_bytes"] += len(found.content)
-            self._book.served(
-                flight.host, flight.size or len(found.content), now_s - flight.began_s, flight.beside, now_s
-            )
-            for other in errand.flights.copy():
-                self._drop(other)
-            if errand.future.set_running_or_notify_cancel():
-                errand.future.set_result(found)
+        if isinstance(found, Content) and has_sums(flight.errand.ask):
+            if self.bell is not None and is_worth_a_thread(found.content):
+                self._checks.start(flight, found, answer, now_s, self.bell.ring)
+                return
+            found = damage_of(flight.errand.ask, flight.wanted.subject, found.content) or found
+        self._conclude(flight, found, answer, now_s)
+
+    def _take_compared(self) -> None:
+        """Go on with what has been compared with its sums."""
+        while (compared := self._checks.take()) is not None:
+            flight, found, answer, ended_s, damage = compared
+            if flight not in flight.errand.flights:
+                continue  # a read beside it has ended it
+            if isinstance(damage, BaseException):
+                self._give_up(flight.errand, damage)
+            else:
+                self._conclude(flight, damage or found, answer, ended_s)
+
+    def _give_up(self, errand: Errand, error: BaseException) -> None:
+        for flight in errand.flights.copy():
+            self._drop(flight)
+        _fail(errand, error)
+
+    def _conclude(self, flight: Flight, found: Content | Failure, answer: Answer, ended_s: float) -> None:
+        """Hand over what has come, or go on without."""
+        errand = flight.errand
+        errand.flights.remove(flight)
+        if isinstance(found, Failure):
+            self._learn(flight, found, answer)
+            if not errand.flights:
+                self._go_on(errand)
             return
-        self._learn(flight, found, answer)
-        if not errand.flights:
-            self._go_on(errand)
+        self._counts["received_bytes"] += len(found.content)
+        size = flight.size or len(found.content)
+        self._book.served(flight.host, size, ended_s - flight.began_s, flight.beside, ended_s)
+        for other in errand.flights.copy():
+            self._drop(other)
+        if errand.future.set_running_or_notify_cancel():
+            errand.future.set_result(found)
 
     def _learn(self, flight: Flight, found: Failure, answer: Answer) -> None:
         """Note what went wrong, for the errand as for the host."""
