@@ -149,9 +149,11 @@ def test_a_chunk_of_which_few_records_are_wanted_is_read_in_part(server: Hostile
 
 
 def test_each_chunk_is_read_once_in_an_epoch(server: Hostile) -> None:
-    chunks = json_chunks([40] * 60)
-    spec = stream(server, chunks, encoding="jsonl", records=[40] * 60)
-    for keywords in ({}, {"shuffle": True}, {"shuffle": True, "block_samples": 0}):
+    counts = [40] * 60
+    chunks = json_chunks(counts)
+    spec = stream(server, chunks, encoding="jsonl", records=list(counts))
+    ways: list[dict[str, Any]] = [{}, {"shuffle": True}, {"shuffle": True, "block_samples": 0}]
+    for keywords in ways:
         dataset = StreamingDataset(Playlist([spec]), **keywords)
         assert sorted(sample["n"] for sample in dataset) == list(range(2400))
         assert dataset.stats().requests == 60
@@ -160,7 +162,7 @@ def test_each_chunk_is_read_once_in_an_epoch(server: Hostile) -> None:
 def test_shuffling_keeps_to_few_chunks_at_a_time_unless_it_is_to_be_over_the_whole(server: Hostile) -> None:
     counts = [100] * 64
     urls = put(server, json_chunks(counts), "blocks")
-    spec = StreamSpec.of("x", urls, {"encoding": "jsonl", "records": counts})  # sizes unknown, so taken for large
+    spec = StreamSpec.of("x", urls, {"encoding": "jsonl", "records": list(counts)})  # sizes unknown, so taken for large
     near = [sample["n"] for sample in StreamingDataset(Playlist([spec]), shuffle=True)]
     far = [sample["n"] for sample in StreamingDataset(Playlist([spec]), shuffle=True, block_samples=0)]
     assert sorted(near) == sorted(far) == list(range(6400))
@@ -224,7 +226,7 @@ def test_arguments_that_mean_nothing_are_refused(url: str) -> None:
     playlist = Playlist([numbered_spec(url)])
     for keywords in ({"root": "gs://b"}, {"index_col_name": "n"}, {"columns_to_keep": ["n"]}, {"filter": 1}):
         with pytest.raises(InvalidArgument, match=next(iter(keywords))):
-            StreamingDataset(playlist, **keywords)  # type: ignore[arg-type]
+            StreamingDataset(playlist, **keywords)
     for data_type in ("image", {"x": "image"}):
         with pytest.raises(InvalidArgument, match="data_type"):
             StreamingDataset(playlist, data_type=data_type)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from dataflux_core.errors import (
     BadSample,
     BucketNotFound,
     CacheUnusable,
+    ChunkUnavailable,
     CredentialsMissing,
     ExtraMissing,
     InvalidArgument,
@@ -63,4 +64,6 @@ class BadSamplePolicy:
 
 def concerns_all(error: BaseException) -> bool:
     """Tell an error that no policy may pass over from one about a sample."""
+    if isinstance(error, ChunkUnavailable):
+        return _UNAUTHORIZED in error.statuses
     return isinstance(error, _BEYOND_SAMPLES) or (isinstance(error, ServiceRefused) and error.status == _UNAUTHORIZED)
