@@ -424,16 +424,6 @@ def test_a_playlist_that_has_become_another_is_a_clear_error(behaviour: Behaviou
     assert "chunk 5 of stream 'x'" in str(raised.value)
 
 
-def test_another_chunk_in_the_new_playlist_is_not_taken_for_the_old_one(server: Hostile) -> None:
-    urls = put(server, CONTENTS)
-    serve_playlist(server, [f"{server.url}/gone/{number}" for number in range(12)])
-    stream = Playlist.load(f"{server.url}/p.yaml").stream("x", IMPATIENT)
-    server.behaviours["/p.yaml"] = gives(Playlist([spec_of(urls[::-1])]).dump().encode())
-    with pytest.raises(ChunkUnavailable, match="names no better URL") as raised:
-        stream[0]
-    assert isinstance(raised.value.errors[0], ChunkWrong)
-
-
 def test_a_playlist_that_was_made_here_cannot_be_fetched_again(server: Hostile) -> None:
     server.behaviours["/d/0"] = gives(b"", 403)
     with pytest.raises(ChunkUnavailable, match="came from no URL") as raised:

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from dataflux_core._data.flare.renewal import has_same_chunk, has_same_names
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._run.flare.errands import ChunkAsk
 from dataflux_core._run.flare.reader import reader_of
@@ -45,7 +46,7 @@ class Chunks:
         self.spec = spec
         self.options = options
         self._streams = streams
-        self._base = (-1, "")  # of what generation, what the URLs begin with
+        self._seen: _Seen | None = None  # replaced as a whole: several threads read
 
     def size(self, chunk: int) -> int:
         """Return the bytes of a chunk, UNKNOWN_SIZE where the playlist does not say."""
@@ -90,7 +91,10 @@ class Chunks:
         why = self._streams.renew(pending.generation)
         if why:
             raise self._named(pending.piece, failed.errors, why) from failed
-        again = self.start(pending.piece)
+        try:
+            again = self.start(pending.piece)
+        except ChunkUnavailable as error:
+            raise self._named(pending.piece, failed.errors, error.advice) from failed
         if again.future is None:
             return again.content
         try:
@@ -116,10 +120,7 @@ class Chunks:
     def _ask(self, piece: Piece) -> ChunkAsk | bytes:
         """Say what to read; the first playlist's sizes and sums hold, since the same bytes are meant."""
         chunk, start, stop = piece
-        now = self._streams.now(self.spec.name)
-        if now is None or chunk >= len(now.content):
-            found = "no such stream" if now is None else f"{len(now.content)} chunks in it"
-            raise self._named(piece, (), f"the playlist was fetched again and has {found}: load it anew")
+        now = self._now(piece)
         size = self.size(chunk)
         end = stop if size < 0 else size if stop is None else min(stop, size)
         is_whole = start == 0 and end in (None, size)
@@ -137,18 +138,38 @@ class Chunks:
             self.options.max_chunk_bytes,
         )
 
-    def _urls(self, now: StreamSpec, chunk: int) -> tuple[str, ...]:
-        url = now.content[chunk]
-        mirrors = now.conventions.mirrors
-        if not mirrors:
-            return (url,)
-        generation = self._streams.generation
-        if self._base[0] != generation:
-            self._base = (generation, base_of(now.content))
-        return tuple(dict.fromkeys([url, *(mirrored(url, self._base[1], mirror) for mirror in mirrors)]))
+    def _now(self, piece: Piece) -> _Seen:
+        """Return the stream as it is now, sure that the number means the same chunk there."""
+        spec = self._streams.now(self.spec.name)
+        if spec is None:
+            raise self._named(piece, (), "the playlist was fetched again and has no such stream: load it anew")
+        seen = self._seen
+        if seen is None or seen.spec is not spec:
+            is_same = spec is self.spec or has_same_names(self.spec, spec)
+            base = base_of(spec.content) if spec.conventions.mirrors else ""
+            seen = self._seen = _Seen(spec, base, is_same)
+        if seen.is_same or has_same_chunk(self.spec, spec, piece.chunk):
+            return seen
+        found = f"{len(spec.content)} chunks in it, the first had {len(self.spec.content)}"
+        if len(spec.content) == len(self.spec.content):
+            found = "chunks of other names, or in another order"
+        raise self._named(piece, (), f"the playlist was fetched again and has {found}: load it anew")
+
+    def _urls(self, now: _Seen, chunk: int) -> tuple[str, ...]:
+        url = now.spec.content[chunk]
+        mirrors = now.spec.conventions.mirrors
+        return tuple(dict.fromkeys([url, *(mirrored(url, now.base, mirror) for mirror in mirrors)]))
 
     def _named(self, piece: Piece, errors: tuple[DatafluxError, ...], advice: str) -> ChunkUnavailable:
         return ChunkUnavailable(f"chunk {piece.chunk} of stream {self.spec.name!r}", errors, advice)
+
+
+class _Seen(NamedTuple):
+    """A stream as a playlist has it that was fetched again."""
+
+    spec: StreamSpec
+    base: str  # what its URLs begin with, where there are mirrors
+    is_same: bool  # the names of its chunks are those of the first playlist
 
 
 class _Pending(NamedTuple):

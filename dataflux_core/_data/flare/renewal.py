@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dataflux_core._wire.flare.conventions import base_of
 from dataflux_core._wire.flare.streams import StreamSpec
 from dataflux_core._wire.urls import shown_url
 from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +71,7 @@ class Streams:
             found = dict(load(self._source))
         except DatafluxError as error:
             return f"the playlist could not be fetched again: {error}"
-        if {name: list(spec.content) for name, spec in found.items()} == {
-            name: list(spec.content) for name, spec in self._now.items()
-        }:
+        if _written(found) == _written(self._now):
             return f"the playlist at {shown} was fetched again and is the same: ask who publishes it"
         self._now = found
         self._generation += 1
@@ -80,3 +79,32 @@ class Streams:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Streams, (list(self._now.values()), self._source, self._load)
+
+
+def has_same_chunk(first: StreamSpec, now: StreamSpec, chunk: int) -> bool:
+    """Tell whether two playlists show by sums that they mean the same bytes by a chunk's number."""
+    said, said_now = first.conventions, now.conventions
+    for one, other in ((said.sha256, said_now.sha256), (said.crc32c, said_now.crc32c)):
+        if one is not None and other is not None and chunk < min(len(one), len(other)):
+            return one[chunk] == other[chunk]
+    return False
+
+
+def has_same_names(first: StreamSpec, now: StreamSpec) -> bool:
+    """Tell whether two playlists have chunks of the same names in the same order, wherever these lie now.
+
+    A chunk that was put in, taken out or moved would give another one the number of each that follows.
+    """
+    return len(first.content) == len(now.content) and _names(first.content) == _names(now.content)
+
+
+def _names(urls: Sequence[str]) -> list[str]:
+    """Return what follows the directory that all share; without a query, where signatures are."""
+    paths = [url.partition("?")[0] for url in urls]
+    base = base_of(paths)
+    return [path[len(base) :] if base else path.rpartition("/")[2] for path in paths]
+
+
+def _written(streams: Mapping[str, StreamSpec]) -> dict[str, tuple[object, list[str]]]:
+    """Return all that a playlist says: other mirrors may help as other URLs do."""
+    return {name: (dict(spec.headers), list(spec.content)) for name, spec in streams.items()}
