@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 # The README's own commands make the environment that these tests run in; the rest is run here.
 RUN_BY_CI = {"make", "git", "pip", "python"}
-# What is typed in and killed on the way has a test of its own: test_tutorial_of_training.py.
-TYPED_IN = ROOT / "docs/tutorial/train-from-a-bucket.md"
+# What is typed in and killed on the way has tests of its own: test_tutorial_of_training.py, …_of_sharing.py.
+TYPED_IN = {ROOT / "docs/tutorial/train-from-a-bucket.md", ROOT / "docs/tutorial/share-and-train.md"}
 PIPED: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
 
@@ -32,7 +32,7 @@ def page_id(path: Path) -> str:
 
 
 def blocks(path: Path, language: str) -> list[str]:
-    if path == TYPED_IN:
+    if path in TYPED_IN:
         return []
     return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(), flags=re.MULTILINE | re.DOTALL)
 
@@ -60,6 +60,7 @@ def test_python_examples_run(page: Path, surroundings: dict[str, Any]) -> None:
     assert ran.returncode == 0, ran.stdout
 
 
+@pytest.mark.timeout(400)  # a page of many commands, each a process of its own
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=page_id)
 def test_console_examples_run(page: Path, surroundings: dict[str, Any]) -> None:
     for block in blocks(page, "console"):
@@ -71,7 +72,7 @@ def test_console_examples_run(page: Path, surroundings: dict[str, Any]) -> None:
 
 
 def serves(line: str) -> bool:
-    return line.startswith("dataflux emulator") and "--help" not in line
+    return line.startswith(("dataflux emulator", "dataflux playlist serve")) and "--help" not in line
 
 
 def run(line: str, surroundings: dict[str, Any]) -> tuple[int, str]:
@@ -82,13 +83,14 @@ def run(line: str, surroundings: dict[str, Any]) -> tuple[int, str]:
 
 def serve_and_stop(line: str, surroundings: dict[str, Any]) -> tuple[int, str]:
     """Start a server as a reader would; end it by Ctrl-C once it says where it is."""
-    with subprocess.Popen(shlex.split(line), **PIPED, **surroundings) as server:
+    free_port = ["--port", "0"] if "playlist serve" in line else []  # its usual one may be another test's
+    with subprocess.Popen([*shlex.split(line), *free_port], **PIPED, **surroundings) as server:
         assert server.stdout is not None
         said = ""
         try:
             for printed in server.stdout:
                 said += printed
-                if "export STORAGE_EMULATOR_HOST" in printed:
+                if printed.startswith("export STORAGE_EMULATOR_HOST") or "playlist.yaml" in printed:
                     server.send_signal(signal.SIGINT)
             return server.wait(), said
         finally:
