@@ -74,7 +74,7 @@ def _contents_of(feed: Feed, window: Window) -> list[Content]:
             held.fill(content)
             for each in sharing[at]:
                 contents[each] = held
-            if isinstance(content, bytes):
+            if isinstance(content, bytes) and place.is_shared:
                 shelf.put(place.key, held)
     return contents
 

@@ -57,9 +57,13 @@ class Slot:
             if place is None:
                 wanted.append(at)
                 continue
-            size = expected(-1 if sizes is None else sizes[at])
-            self.contents[at], is_new = shelf.take(place, size)
             self.missing[owners[at]] -= 1
+            size = expected(-1 if sizes is None else sizes[at])
+            if not place.is_shared:
+                self.contents[at] = HeldChunk(size)
+                wanted.append(at)
+                continue
+            self.contents[at], is_new = shelf.take(place, size)
             if is_new:
                 wanted.append(at)
                 self.held_bytes -= size
@@ -287,7 +291,7 @@ class ReadAhead:
                     if not has_come:
                         has_come = True
                         self._room.ring()  # a window may have waited for it to tell how large objects are
-                    came_bytes += 0 if place in shared else len(content)
+                    came_bytes += 0 if _is_on_shelf(window, place) else len(content)
                 row = owners[place]
                 if place in shared:
                     shared[place].fill(content)
@@ -302,6 +306,11 @@ class ReadAhead:
         slot.held_bytes = came_bytes
         self._arrival.ring()
         self._room.ring()
+
+
+def _is_on_shelf(window: Window, at: int) -> bool:
+    place = window.in_chunk(at)
+    return place is not None and place.is_shared
 
 
 _running: weakref.WeakSet[ReadAhead] = weakref.WeakSet()

@@ -12,6 +12,7 @@ from dataflux_core._data.samples.packed import HeldChunk
 if TYPE_CHECKING:
     from dataflux_core._data.epoch.window import InChunk, Key
 
+_MOST_NEWEST = 256  # or else looking through them takes longer than they are worth
 _NEWEST = 2  # of each stream, kept in any case: neighbours that are shuffled often lie in two chunks, in turn
 
 
@@ -57,7 +58,13 @@ class Shelf:
 
     def shrink(self, max_bytes: int) -> None:
         """Keep no more of the newest than so many bytes, nor fewer than two of each stream."""
+        if len(self._newest) <= _NEWEST:
+            return
+        while len(self._newest) > _MOST_NEWEST:
+            self._newest.popitem(last=False)
         kept_bytes = sum(chunk.size for chunk in self._newest.values())
+        if kept_bytes <= max_bytes:
+            return
         left = Counter(source for source, _ in self._newest)
         for key in list(self._newest):
             if kept_bytes <= max_bytes:

@@ -29,6 +29,11 @@ class InChunk(NamedTuple):
     cache_name: str  # of the chunk in the node's cache; "": it is not kept there
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other rows may need the same piece."""
+        return self.record is not None and self.records > 1
+
+    @property
     def key(self) -> Key:
         """The same for all records of one piece."""
         return id(self.chunks), self.piece

@@ -102,7 +102,7 @@ class WindowCuts:
             return own
         new = []
         for size, place in zip(own, window.chunks[begin:end], strict=True):
-            if place is None:
+            if place is None or not place.is_shared:
                 new.append(size)
             elif place.key not in counted and not self._is_held(place.key):
                 counted.add(place.key)

@@ -1,0 +1,63 @@
+"""A chunk is there while a row needs it; a few of the newest stay a little longer."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflux_core._data.epoch.shelf import Shelf
+from dataflux_core._data.epoch.window import InChunk
+from dataflux_core._data.flare.chunks import Piece
+
+
+class Source:
+    """Stands for the chunks of a stream."""
+
+
+SOURCES = [Source(), Source()]
+
+
+def place(chunk: int, source: int = 0) -> InChunk:
+    return InChunk(cast("Any", SOURCES[source]), Piece(chunk), 0, 9, "")
+
+
+def test_who_asks_for_what_another_holds_reads_nothing() -> None:
+    shelf = Shelf(0)
+    first, is_new = shelf.take(place(1), 10)
+    assert is_new
+    assert shelf.take(place(1), 10) == (first, False)
+    assert shelf.take(place(1, source=1), 10)[1], "another stream's chunk of that number is another"
+    assert shelf.held_bytes == 20
+
+
+def test_the_newest_two_of_a_stream_stay_whatever_they_take() -> None:
+    shelf = Shelf(0)
+    for chunk in range(5):
+        shelf.take(place(chunk), 10)
+    assert [shelf.has(place(chunk).key) for chunk in range(5)] == [False] * 3 + [True] * 2
+    shelf.take(place(3), 10)
+    shelf.take(place(5), 10)
+    assert shelf.has(place(3).key), "it was asked for again"
+    assert not shelf.has(place(4).key)
+
+
+def test_more_stay_within_the_limit_until_there_is_no_room() -> None:
+    shelf = Shelf(40)
+    held = [shelf.take(place(chunk), 10)[0] for chunk in range(6)][:1]
+    assert shelf.held_bytes == 50, "four of the newest, one that a row has"
+    shelf.shrink(0)
+    assert shelf.held_bytes == 30
+    held.clear()
+    assert shelf.held_bytes == 20
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 1), st.integers(0, 30)), max_size=60), st.integers(0, 100))
+def test_it_never_keeps_more_than_it_may(takes: list[tuple[int, int, int]], max_bytes: int) -> None:
+    shelf = Shelf(max_bytes)
+    for chunk, source, size in takes:
+        held, _ = shelf.take(place(chunk, source), size)
+        assert shelf.has(place(chunk, source).key)
+        del held
+        assert shelf.held_bytes <= max(max_bytes, 4 * 30)
