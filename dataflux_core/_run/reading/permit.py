@@ -117,9 +117,10 @@ class Permit:
     def withdraw(self, reason: str) -> None:
         """Learn from a refusal that what was allowed is not."""
         if self.verdict is not None and self.verdict.allowed:
+            level = self._level()
             self.verdict = ComposeVerdict(allowed=False, reasons=(reason,))
             self._remember()
-            self._tell(logging.WARNING)
+            self._tell(level)
 
     def _on_permissions(self, _: None, answer: Answer) -> None:
         self._permissions_answer = answer
@@ -139,10 +140,11 @@ class Permit:
         answer = self._permissions_answer
         self._facts = self._facts or BucketFacts.assumed()
         self.verdict = verdict(self._facts, None if answer is None else permissions_of(answer))
+        level = self._level()
         if answer is not None and answer.ok:
             self._remember()
         if not self.verdict.allowed:
-            self._tell(logging.WARNING)
+            self._tell(level)
 
     def _remember(self) -> None:
         if len(_known) > _MAX_KNOWN:
@@ -154,6 +156,11 @@ class Permit:
         endpoint = self._access.endpoint
         identity = hashlib.sha256(self._access.authorization.header().encode()).digest()
         return _Key(endpoint.base_url, endpoint.headers, identity, self._bucket)
+
+    def _level(self) -> int:
+        """Say how loudly a refusal is told: another reading may have asked, or tried, at the same time."""
+        known = _known.get(self._key())
+        return logging.WARNING if known is None or known.verdict.allowed else logging.DEBUG
 
     def _tell(self, level: int) -> None:
         """Log, once for a bucket, why nothing is composed."""
