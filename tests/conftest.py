@@ -34,14 +34,14 @@ def _nothing_learned() -> None:
 def environment() -> Iterator[None]:
     """Put os.environ back as it was."""
     before = dict(os.environ)
-    _stop_forkserver()
+    stop_forkserver()
     yield
     os.environ.clear()
     os.environ.update(before)
-    _stop_forkserver()
+    stop_forkserver()
 
 
-def _stop_forkserver() -> None:
+def stop_forkserver() -> None:
     """Let the next process that is made by a forkserver have today's environment: that server keeps its own."""
     forkserver._forkserver._stop()  # type: ignore[attr-defined] # there is no public way
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
-from itertools import product
+from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conftest import stop_forkserver
 from tests.streaming.loaders import Cell, loaded_in, step
 from tests.streaming.streams import MANY_WORKERS, flat, numbered, numbers_of
 
@@ -19,16 +21,18 @@ pytestmark = [MANY_WORKERS, pytest.mark.timeout(600)]
 
 COUNT = 103
 WORLDS, WORKERS, METHODS = (1, 2, 4), (0, 2, 8), ("fork", "spawn", "forkserver")
+BESIDE = (Cell(1, 0), Cell(2, 2))
 CELLS = [
     Cell(world, workers, method)
     for world, workers, method in product(WORLDS, WORKERS, METHODS)
     if workers or method == "fork"  # without workers there is nothing to be started
 ]
-# Workers that are no forks import torch anew, so they stand beside a few others alone.
-PAIRS = [
-    pair
-    for pair in product(CELLS, CELLS)
-    if {cell.method for cell in pair} == {"fork"} or {Cell(1, 0), Cell(2, 2)} & set(pair)
+FORKED = [cell for cell in CELLS if cell.method == "fork"]
+# Workers that are no forks import torch anew, so each cell of them goes on after one of two others, then before the
+# other one.
+CHAINS = [
+    *product(FORKED, FORKED),
+    *((before, cell, after) for cell in CELLS if cell not in FORKED for before, after in permutations(BESIDE)),
 ]
 _FEW = [
     (Cell(1, 0), Cell(2, 2)),
@@ -38,6 +42,16 @@ _FEW = [
     (Cell(1, 8), Cell(2, 0)),
     (Cell(1, 2), Cell(1, 3)),
 ]
+
+
+@pytest.fixture(scope="module")
+def ready_forkserver() -> Iterator[None]:
+    """Let a forkserver import once what each of its workers would import for itself."""
+    stop_forkserver()
+    multiprocessing.set_forkserver_preload(["__main__", "torch", "dataflux_core.streaming"])
+    yield
+    stop_forkserver()
+    multiprocessing.set_forkserver_preload(["__main__"])
 
 
 def ranks_of(world: int, state: object, tail: str = "uneven") -> list[Any]:
@@ -85,14 +99,14 @@ def test_each_sample_comes_once_when_another_cell_goes_on(pair: tuple[Cell, Cell
 @pytest.mark.parametrize("seed", range(3))
 def test_each_sample_comes_once_over_several_cells(seed: int) -> None:
     luck = random.Random(seed)
-    forked = [cell for cell in CELLS if cell.method == "fork" and cell.world * cell.workers <= 4]
-    check(luck.choices(forked, k=4), luck)
+    check(luck.choices([cell for cell in FORKED if cell.world * cell.workers <= 4], k=4), luck)
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize(("first", "second"), PAIRS, ids=str)
-def test_each_sample_comes_once_over_any_two_cells(first: Cell, second: Cell) -> None:
-    check([first, second], random.Random(f"{first} {second}"))
+@pytest.mark.usefixtures("ready_forkserver")
+@pytest.mark.parametrize("cells", CHAINS, ids=str)
+def test_each_sample_comes_once_over_any_two_cells(cells: tuple[Cell, ...]) -> None:
+    check(list(cells), random.Random(" ".join(map(str, cells))))
 
 
 @pytest.mark.parametrize("workers", [0, 2, 3])

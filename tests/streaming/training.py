@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader
 from dataflux_core.streaming import StreamingDataset
 
 EPOCHS = 2
+multiprocessing.set_forkserver_preload(["torch", "dataflux_core.streaming"])  # once for all workers
 
 
 def written(path: Path, value: Any) -> None:
