@@ -25,6 +25,14 @@ class Done:
     start: int = 0
     deal: Deal = field(default_factory=Deal)
     rows: tuple[int, ...] = ()  # of worker w of rank r at w * world + r; empty: none
+    runs: tuple[
+        int, ...
+    ] = ()  # in the place of these: lengths from `start` on of what is left, was handed out, is left…
+
+
+_STACKED = 2  # interruptions that are kept as they were: what was dealt in step takes little room
+MOST_RUNS = 128  # of several interruptions told as one
+MOST_HOLES = 2**22
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,13 @@ class _Left:
         if not len(self.holes):
             return beyond
         return np.where(indexes < len(self.holes), self.holes[np.minimum(indexes, len(self.holes) - 1)], beyond)
+
+    def behind(self, index: int) -> int | None:
+        """Return which of what is left an index of what there was is; None: it is none."""
+        if index >= self.after:
+            return index - self.after + len(self.holes)
+        at = int(np.searchsorted(self.holes, index))
+        return at if at < len(self.holes) and self.holes[at] == index else None
 
 
 class Remainder:
@@ -67,6 +82,14 @@ class Remainder:
             positions = np.where(is_beyond, (indexes - len(self)) % max(self.count, 1), positions)
         return positions
 
+    def holds(self, position: int) -> bool:
+        """Tell whether a position of the epoch is among what is left."""
+        index: int | None = position if position < self.count else None
+        for left in self._left:
+            if index is not None:
+                index = left.behind(index)
+        return index is not None
+
     def without(self, done: Done) -> Remainder:
         """Return what is left when `done` of this was handed out too.
 
@@ -86,7 +109,24 @@ class Remainder:
             done = Done(left.after)
         if done != Done():
             interruptions.append(done)
-        return Remainder(self.count, interruptions)
+        remainder = Remainder(self.count, interruptions)
+        return remainder if len(interruptions) <= _STACKED else remainder._as_one()
+
+    def _as_one(self) -> Remainder:
+        """Tell several interruptions as one, or else those that hand out little would make the state ever longer."""
+        holes, after = np.empty(0, np.int64), 0
+        for left in reversed(self._left):
+            holes = np.concatenate([left.before(holes), left.holes[after:]])
+            after = max(0, after - len(left.holes)) + left.after
+        if not len(holes):
+            return Remainder(self.count, (Done(after),))
+        last = np.flatnonzero(np.diff(holes, append=after) != 1)  # of each run of holes that something follows
+        ends = holes[last] + 1
+        starts = holes[np.concatenate([[0], last[:-1] + 1])]
+        lengths = np.stack([ends - starts, np.append(starts[1:], after) - ends], axis=1).ravel()
+        if len(lengths) > MOST_RUNS or len(holes) > MOST_HOLES:
+            return self
+        return Remainder(self.count, (Done(int(holes[0]), runs=tuple(lengths.tolist())),))
 
 
 def _first_round(done: Done, length: int) -> int:
@@ -102,6 +142,10 @@ def _first_round(done: Done, length: int) -> int:
 
 def _left_by(done: Done, length: int) -> _Left:
     """Find what of `length` indexes is left."""
+    if done.runs:
+        edges = done.start + np.cumsum((0, *done.runs))
+        runs = [np.arange(first, end) for first, end in zip(edges[:-1:2], edges[1::2], strict=True)]
+        return _Left(np.concatenate(runs), min(int(edges[-1]), length))
     if not done.rows:
         return _Left(np.empty(0, np.int64), min(done.start, length))
     deal, count = done.deal, max(0, length - done.start)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from dataflux_core._plan.order.deal import Deal, Tail
-from dataflux_core._plan.order.remainder import Done, Remainder
+from dataflux_core._plan.order.remainder import MOST_HOLES, MOST_RUNS, Done, Remainder
 from dataflux_core.errors import StateMismatch
 
 VERSION = 1
@@ -85,7 +85,10 @@ def start_of(state: EpochState, count: int, deal: Deal, rank: int) -> Start:
         if known:
             return Start(remainder, begun, state.turn, known)
     done, midway = _merged(state, state.deal, remainder)
-    return Start(remainder.without(done), {**begun, **midway}, 0, {})
+    left = remainder.without(done)
+    # What was given to its end since then would make the state longer with each interruption.
+    begun = {position: outputs for position, outputs in {**begun, **midway}.items() if left.holds(position)}
+    return Start(left, begun, 0, {})
 
 
 def _merged(state: EpochState, deal: Deal, remainder: Remainder) -> tuple[Done, dict[int, int]]:
@@ -139,7 +142,7 @@ def to_dict(state: EpochState, identity: Identity) -> dict[str, Any]:
     if state.interruptions:
         told["done"] = [_done_to_list(done) for done in state.interruptions]
     if state.begun:
-        told["begun"] = [list(pair) for pair in state.begun]
+        told["begun"] = _begun_to_list(state.begun)
     if state.deal is not None:
         told["deal"] = _deal_to_list(state.deal)
         told["turn"] = state.turn
@@ -159,7 +162,7 @@ def from_dict(told: object, identity: Identity) -> EpochState:
         return EpochState(
             _natural(told["epoch"], MAX_EPOCH),
             tuple(_done_of(done) for done in told.get("done", ())),
-            tuple((_natural(position), _natural(outputs)) for position, outputs in told.get("begun", ())),
+            _begun_of(told.get("begun", ())),
             deal,
             _natural(told.get("turn", 0)),
             dict(_lane_runs(told.get("lanes", ()))),
@@ -198,7 +201,24 @@ def _deal_of(told: Sequence[Any]) -> Deal:
     return Deal(world, workers, chunk, tail, bool(keeps_chunks))
 
 
+def _begun_to_list(begun: Sequence[tuple[int, int]]) -> list[int]:
+    """Return [how far it is from the row before, samples handed out], one after the other."""
+    told: list[int] = []
+    last = 0
+    for position, outputs in sorted(begun):
+        told += [position - last, outputs]
+        last = position
+    return told
+
+
+def _begun_of(told: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+    steps = [_natural(step) for step in told[::2]]
+    return tuple(zip(accumulate(steps), map(_natural, told[1::2]), strict=True))
+
+
 def _done_to_list(done: Done) -> list[Any]:
+    if done.runs:
+        return [done.start, list(done.runs)]
     if not done.rows:
         return [done.start]
     runs = [[rows, len(list(same))] for rows, same in groupby(done.rows)]
@@ -208,12 +228,20 @@ def _done_to_list(done: Done) -> list[Any]:
 def _done_of(told: Sequence[Any]) -> Done:
     if len(told) == 1:
         return Done(_natural(told[0]))
+    if len(told) == 2:  # noqa: PLR2004 - [start, lengths of runs]
+        return _done_of_runs(_natural(told[0]), [_natural(length) for length in told[1]])
     start, deal_told, runs = told
     deal = _deal_of(deal_told)
     rows = tuple(_natural(rows) for rows, times in runs for _ in range(min(_natural(times), deal.world * deal.workers)))
     if len(rows) != deal.world * deal.workers:
         raise ValueError("done")
     return Done(_natural(start), deal, rows)
+
+
+def _done_of_runs(start: int, runs: Sequence[int]) -> Done:
+    if not 0 < len(runs) <= MOST_RUNS or len(runs) % 2 or min(runs) < 1 or sum(runs[::2]) > MOST_HOLES:
+        raise ValueError("runs")
+    return Done(start, runs=tuple(runs))
 
 
 def _lanes_to_list(lanes: Mapping[Lane, Progress]) -> list[list[int]]:

@@ -66,6 +66,7 @@ def test_each_position_is_handed_out_once_over_any_interruptions(
         assert sorted(run.seen + left_of(run.remainder)) == list(range(count))
         told = Remainder(count, run.remainder.interruptions)
         assert left_of(told) == left_of(run.remainder), "what a state tells is what it was"
+        assert list(filter(told.holds, range(count + 3))) == left_of(told)
     run.go_on(last, None)
     assert sorted(run.seen) == list(range(count))
     assert len(run.remainder) == 0

@@ -39,11 +39,13 @@ def dones(draw: st.DrawFn) -> Done:
     return Done(draw(NUMBERS), deal, tuple(draw(st.lists(NUMBERS, min_size=lanes, max_size=lanes))))
 
 
+RUNS = st.lists(st.tuples(st.integers(1, 99), st.integers(1, 99)), min_size=1, max_size=9)
+TOLD_AS_ONE = st.builds(lambda start, runs: Done(start, runs=tuple(n for run in runs for n in run)), NUMBERS, RUNS)
 STATES = st.builds(
     EpochState,
     NUMBERS,
-    st.lists(dones() | st.builds(Done, NUMBERS), max_size=3).map(tuple),
-    st.lists(st.tuples(NUMBERS, NUMBERS), max_size=3).map(tuple),
+    st.lists(dones() | st.builds(Done, NUMBERS) | TOLD_AS_ONE, max_size=3).map(tuple),
+    st.dictionaries(NUMBERS, NUMBERS, max_size=3).map(lambda begun: tuple(sorted(begun.items()))),
     DEALS,
     st.integers(0, 20),
     st.dictionaries(LANES, st.builds(Progress, NUMBERS, NUMBERS, NUMBERS), max_size=9),
@@ -107,6 +109,9 @@ GOOD = to_dict(EpochState(3, (), (), Deal(2, 2), 1, {Lane(EVERY_RANK, 0): Progre
         pytest.param({**GOOD, "deal": [0, 1, 1, "pad"]}, "damaged", id="no ranks"),
         pytest.param({**GOOD, "deal": [2, 1, 1, "fair"]}, "damaged", id="another tail"),
         pytest.param({**GOOD, "deal": 4}, "damaged", id="no deal"),
+        pytest.param({**GOOD, "done": [[0, [10**12, 1]]]}, "damaged", id="a bomb of what is left"),
+        pytest.param({**GOOD, "done": [[0, [1, 2, 3]]]}, "damaged", id="a run without an end"),
+        pytest.param({**GOOD, "done": [[0, []]]}, "damaged", id="no run"),
         pytest.param({**GOOD, "lanes": [[0, 0, 10**12, 1, 0, 0]]}, "damaged", id="a bomb of workers"),
         pytest.param({**GOOD, "lanes": [[0, 0, 1]]}, "damaged", id="a lane cut off"),
         pytest.param({**GOOD, "lanes": [[0.5, 0, 1, 1, 0, 0]]}, "damaged", id="half a rank"),
