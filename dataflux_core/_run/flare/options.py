@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dataflux_core._plan.retry import RetryPolicy
 from dataflux_core._run.fetching.options import FetchOptions
@@ -14,11 +15,24 @@ _INITIAL_PAUSE_S = 0.25
 _MOST_PAUSE_S = 15.0
 
 
+class Requesting(NamedTuple):
+    """What of the options concerns requests, beyond a single read."""
+
+    max_requests: int
+    hedge: bool
+    patience_s: float
+    connect_timeout_s: int
+    stall_timeout_s: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOptions:
-    """How to read; streams of a process that have equal options share connections and what is known of hosts."""
+    """How to read; streams of a process share connections, and what is known of hosts, whatever their limits in bytes.
 
-    max_requests: int = 64  # under way at once, of all streams with these options
+    Those that differ in anything else are read apart.
+    """
+
+    max_requests: int = 64  # under way at once, of all streams that share them
     max_ahead_bytes: int = 128 * 1024**2  # that one iteration asks for before they are taken; one chunk at least
     max_chunk_bytes: int = 1024**3  # of a chunk whose size the playlist does not give
     max_decoded_bytes: int = 2 * 1024**3  # that one chunk may unfold to
@@ -41,6 +55,11 @@ class StreamOptions:
             raise InvalidArgument("patience_s", repr(self.patience_s), "a number of seconds, 0 to try nothing again")
 
     @property
+    def requesting(self) -> Requesting:
+        """What streams have in common that are read together."""
+        return Requesting(self.max_requests, self.hedge, self.patience_s, self.connect_timeout_s, self.stall_timeout_s)
+
+    @property
     def fetching(self) -> FetchOptions:
         """What the rooms below take."""
         policy = RetryPolicy(_INITIAL_PAUSE_S, 2.0, _MOST_PAUSE_S, float(self.patience_s))
@@ -54,7 +73,7 @@ class StreamOptions:
 
 @dataclass(frozen=True, slots=True)
 class StreamStats:
-    """What the reads of a process with the same options have done."""
+    """What the reads of a process have done that share their requests."""
 
     requests: int = 0  # of any kind
     failures: int = 0  # that another request made good, or nothing did

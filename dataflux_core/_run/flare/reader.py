@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dataflux_core._run.flare.errands import ChunkAsk
-    from dataflux_core._run.flare.options import StreamOptions, StreamStats
+    from dataflux_core._run.flare.options import Requesting, StreamOptions, StreamStats
     from dataflux_core._wire.web import Content
 
 _HOLD_S = 0.2  # for which an idle thread holds on to its connections: reads that follow one another need no new lease
@@ -75,7 +75,7 @@ class ChunkReader:
             thread.join(_JOIN_S)
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may cancel within any of our calls
         self._inbox: deque[Errand] = deque()
         self._thread = self._bell = None
         self._is_awake = True  # the thread will look into the inbox before it waits
@@ -121,9 +121,9 @@ class ChunkReader:
         with self._lock:
             if self._bell is not None:
                 self._bell.hush()
+            self._is_awake = False  # first: what the collector cancels from here on rings
             errands, self._inbox = self._inbox, deque()
             has_cancelled, self._has_cancelled = self._has_cancelled, False
-            self._is_awake = False
             is_stopping = self._is_stopping
         for errand in errands:
             self._loop.add(errand)
@@ -138,21 +138,22 @@ class ChunkReader:
             self._loop.add(errand)
         self._inbox.clear()
         self._loop.end(error or Stopped())
+        self._is_awake, self._is_stopping = True, False  # from here on nobody rings
         if self._bell is not None:
             self._bell.close()
         self._thread = self._bell = self._loop.bell = None
-        self._is_awake, self._is_stopping = True, False
 
 
 _readers: weakref.WeakSet[ChunkReader] = weakref.WeakSet()
-_shared: dict[StreamOptions, ChunkReader] = {}
+_shared: dict[Requesting, ChunkReader] = {}
 
 
 def reader_of(options: StreamOptions) -> ChunkReader:
-    """Return the reader that all streams of this process with such options share."""
-    reader = _shared.get(options)
+    """Return the reader that all streams of this process share whose requests are made in the same way."""
+    requesting = options.requesting
+    reader = _shared.get(requesting)
     if reader is None:
-        reader = _shared.setdefault(options, ChunkReader(options))
+        reader = _shared.setdefault(requesting, ChunkReader(options))
         atexit.register(reader.stop)  # a thread within libcurl must not outlive the interpreter
     return reader
 
