@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 import time
 from dataclasses import dataclass, field
@@ -109,8 +110,11 @@ class Retries(Generic[T]):
         """Learn that the endpoint can be reached."""
         self._answered = True
 
-    def again(self, attempt: Attempt[T], answer: Answer) -> bool:
-        """Tell whether the attempt will be made again; if so it comes out of `due` after its pause."""
+    def again(self, attempt: Attempt[T], answer: Answer, patience_s: float = math.inf) -> bool:
+        """Tell whether the attempt will be made again; if so it comes out of `due` after its pause.
+
+        None is made later than `patience_s` after the first, whatever the rule allows.
+        """
         if not answer.refused:
             self._answered = True
         delay_s = 0.0
@@ -128,7 +132,8 @@ class Retries(Generic[T]):
                 draw=random.random(),  # noqa: S311 - jitter
                 retry_after_s=retry_after_s(answer),
             )
-            if not self._rule.policy.allows(elapsed_s=time.monotonic() - attempt.began_s, delay_s=delay_s):
+            elapsed_s = time.monotonic() - attempt.began_s
+            if elapsed_s + delay_s > patience_s or not self._rule.policy.allows(elapsed_s=elapsed_s, delay_s=delay_s):
                 return False
         self.count += 1
         cause = str(answer.status or "connection")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 class _Call(NamedTuple):
     request: Request
     tag: Any
+    patience_s: float  # from the first try to the last
 
 
 class Service:
@@ -47,9 +49,12 @@ class Service:
         """How many requests more would start at once."""
         return self.pace.window - self.pending
 
-    def submit(self, request: Request, tag: Any) -> None:  # noqa: ANN401 - handed back as is
-        """Send `request` as soon as the pace allows; `wait` hands back `tag` with the final answer."""
-        self._queue.append(Attempt(_Call(request, tag)))
+    def submit(self, request: Request, tag: Any, *, patience_s: float = math.inf) -> None:  # noqa: ANN401 - handed back
+        """Send `request` as soon as the pace allows; `wait` hands back `tag` with the final answer.
+
+        It is tried again as the rule says, for so long at most.
+        """
+        self._queue.append(Attempt(_Call(request, tag, patience_s)))
 
     def drop_waiting(self) -> None:
         """Forget what is not in flight: requests that never started, or that pause before another try."""
@@ -99,7 +104,7 @@ class Service:
                 self.pace.learn(attempt.level, strain)
             if answer.ok:
                 self.retries.answered()
-            elif self.retries.again(attempt, answer):
+            elif self.retries.again(attempt, answer, attempt.item.patience_s):
                 continue
             final.append((attempt.item.tag, answer))
         return final

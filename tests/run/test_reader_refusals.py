@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,7 +30,8 @@ class ScriptedService:
         self._respond = respond
         self._queue: deque[tuple[Request, Any]] = deque()
 
-    def submit(self, request: Request, tag: Any) -> None:
+    def submit(self, request: Request, tag: Any, *, patience_s: float = math.inf) -> None:
+        del patience_s
         self.requests.append(request)
         self._queue.append((request, tag))
 
@@ -122,6 +124,17 @@ def test_a_compose_for_which_retries_were_used_up_is_replaced_by_direct_reads(st
     reads = Reads(refusing("POST", status))
     assert reads.read() == [[b"1", b"2"]]
     assert reads.composed.refusal
+
+
+@pytest.mark.parametrize("status", [0, 408, 429, 503])
+def test_who_has_not_the_patience_for_retries_composes_on_after_one_refusal_not_after_many(status: int) -> None:
+    reads = Reads(refusing("POST", status))
+    reads.composed.patience_s = 1.0
+    refused = []
+    for _ in range(4):
+        reads.read()
+        refused.append(bool(reads.composed.refusal))
+    assert refused == [False, False, False, True]
 
 
 def test_a_compose_without_a_valid_token_is_an_error() -> None:

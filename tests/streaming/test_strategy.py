@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dataflux_core.emulator import Emulator, Latency, Memory
+from dataflux_core.emulator import Emulator, Fault, Latency, Memory
 from dataflux_core.errors import InvalidArgument
 from dataflux_core.streaming import MixedDataset, StreamingDataset
 
 if TYPE_CHECKING:
     from dataflux_core._plan.strategy import Strategy
+    from dataflux_core.emulator._config import Kind
 
 CONTENTS = {f"{number:03}.txt": str(number).encode() for number in range(600)}
 ROWS = [{"url": f"gs://b/{name}", "size": len(content)} for name, content in CONTENTS.items()]
@@ -32,6 +33,17 @@ def test_each_object_comes_once_whatever_the_way(strategy: Strategy, composes: b
         dataset = StreamingDataset(ROWS, data_type="bytes", num_downloading_workers=8, strategy=strategy)
         assert [sample["url"] for sample in dataset] == list(CONTENTS.values())
         assert (gcs.requests()["compose"] > 0) is composes
+
+
+@pytest.mark.parametrize("kind", ["429", "503", "408"])
+def test_composes_that_are_refused_hold_nothing_up(kind: Kind) -> None:
+    refused = [Fault("compose", kind, retry_after_s=3600)]  # whoever waited for that would not see the end of the test
+    served = Emulator(buckets={"b": Memory(CONTENTS)}, latency=Latency(read_s=0.02, compose_s=0.05), faults=refused)
+    with served as gcs, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", gcs.endpoint)
+        dataset = StreamingDataset(ROWS, data_type="bytes", num_downloading_workers=8)
+        assert [sample["url"] for sample in dataset] == list(CONTENTS.values())
+        assert gcs.requests()["compose"] > 0
 
 
 def test_a_way_that_there_is_not_is_refused() -> None:

@@ -111,7 +111,7 @@ class BucketSource:
                     yield from enumerate(parts, group.start)
         finally:
             requests = sum(stats.requests.values())
-            if stats.requests.get("compose"):
+            if stats.groups_composed:
                 self._flowing.add(asked.bucket)
             self._tally.add(FetchStats(0, 0, requests, stats.retries, stats.received_bytes))
 

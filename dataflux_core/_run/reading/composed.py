@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import google_crc32c
 import msgspec
 
+from dataflux_core._plan.retry import RETRIED_STATUSES
 from dataflux_core._plan.split import split_pieces
 from dataflux_core._run.reading.direct import GroupBytes, Part, changed_checksum
 from dataflux_core._wire.encoding import GZIP
@@ -40,7 +42,8 @@ log = logging.getLogger(__name__)
 _PRECONDITION_FAILED = 412
 _NOT_MADE = Stored(0, 0)
 _UNAUTHORIZED = 401  # what else is refused is read directly, which names the object to blame
-_COMPOSES_NEVER = frozenset({403, 405, 429})  # what was refused to one group is refused to all
+_COMPOSES_NEVER = frozenset({403, 405})  # what was refused to one group is refused to all
+_MAX_IN_A_ROW = 4  # refusals that would pass: then it is too busy to be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class ComposedReads:
         self.composing = 0  # composes without an answer
         self.pending = 0  # objects in composites that have not arrived
         self.has_arrived = False  # a composite
+        self.patience_s = math.inf  # for one that is refused: then its objects are read directly
+        self._in_a_row = 0  # composes refused
         self._service = service
         self._source = source
         self._temporaries, self._deletions, self._stats = ledger.temporaries, ledger.deletions, ledger.stats
@@ -95,11 +100,12 @@ class ComposedReads:
         self.composing += 1
         self.pending += group.sources
         request = compose_request(self._source.bucket, composite.name, sources)
-        self._service.submit(request, (self._on_compose, composite))
+        self._service.submit(request, (self._on_compose, composite), patience_s=self.patience_s)
 
     def _on_compose(self, composite: _Composite, answer: Answer) -> None:
         self.composing -= 1
         if answer.ok:
+            self._in_a_row = 0
             self._tempo.note_compose(time.monotonic() - composite.began_s)
             self._on_stored(composite, answer)
         elif answer.status == _PRECONDITION_FAILED:
@@ -136,9 +142,16 @@ class ComposedReads:
     def _on_refusal(self, composite: _Composite, answer: Answer) -> None:
         if answer.status == _UNAUTHORIZED:
             raise self._source.error(answer, composite.name)
-        if answer.status in _COMPOSES_NEVER or not 400 <= answer.status < 500:  # noqa: PLR2004 - HTTP's own classes
-            self.refusal = error_message(answer)  # retries were used up, or would be of no use
+        if self._refuses_all(answer):
+            self.refusal = error_message(answer)
         self._read_directly(composite)
+
+    def _refuses_all(self, answer: Answer) -> bool:
+        """Tell whether other groups would be refused as well; what passes is waited for by the retries."""
+        if not answer.status or answer.status in RETRIED_STATUSES:
+            self._in_a_row += 1
+            return self.patience_s == math.inf or self._in_a_row >= _MAX_IN_A_ROW
+        return answer.status in _COMPOSES_NEVER or answer.status >= 500  # noqa: PLR2004 - HTTP's own class
 
     def _ask(self, composite: _Composite) -> None:
         composite.tries += 1

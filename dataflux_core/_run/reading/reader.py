@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 # Source: https://cloud.google.com/storage/docs/request-rate
 FIRST_REQUESTS = 512
 _CHECKSUM_TRIES = 4
+_COMPOSE_PATIENCE_S = 1.0  # what is composed to be there sooner is not waited for through minutes of refusals
 _HURRY_S, _PATIENCE_S = 1.0, 15.0  # with a bucket that does not say whether composites may be made
 _DRAIN_S = 2.0  # then the guardian goes on, as it does after an error
 _CONNECTION_S, _TLS_CONNECTION_S = 1e-4, 7e-4  # CPU to make one
@@ -86,6 +87,8 @@ class Reading:
         self._direct = DirectReads(service, source, self._finish, self.stats, tempo)
         self._whole = WholeReads(service, source, self._finish, self.stats)
         self._composed = ComposedReads(service, source, ledger, self._direct, self._finish)
+        if chooser.saves_time:
+            self._composed.patience_s = _COMPOSE_PATIENCE_S
         self._starts = {"compose": self._composed.start, "direct": self._direct.start, "ranges": self._whole.start}
         # A composite does not tell which of its objects are stored compressed.
         is_composable = not options.decompress or objects.encodings is not None
