@@ -10,8 +10,9 @@ import click
 
 from dataflux_core._cli.arguments import OutputType, check_distinct
 from dataflux_core._cli.cache import LocalCommand
-from dataflux_core._cli.command import CommonOptions, TextType
+from dataflux_core._cli.command import CommonOptions, TextType, shows_progress
 from dataflux_core._cli.output import opened
+from dataflux_core._cli.playlist_bar import bytes_bar
 from dataflux_core._cli.playlist_options import SpanType, patience
 from dataflux_core._cli.playlist_streams import chosen_streams
 from dataflux_core._cli.text import counted
@@ -74,7 +75,7 @@ def cat(**options: Unpack[Options]) -> None:
         elif span is not None:
             _write_part(chosen, span, out)
         else:
-            out.writelines(chosen)
+            _write_chunks(chosen, out, shows_bar=shows_progress(quiet=options["quiet"]))
 
 
 def _chosen(stream: Stream, span: slice) -> Stream:
@@ -82,6 +83,16 @@ def _chosen(stream: Stream, span: slice) -> Stream:
     if span.start >= len(stream) or (span.stop is not None and span.stop > len(stream)):
         raise click.UsageError(f"--chunks: the stream has {counted(len(stream), 'chunk')}, counted from 0")
     return chosen
+
+
+def _write_chunks(stream: Stream, out: BinaryIO, *, shows_bar: bool) -> None:
+    sizes, done = stream.conventions.sizes, 0
+    with bytes_bar("reading", wanted=shows_bar) as observe:
+        for chunk in stream:
+            out.write(chunk)
+            done += len(chunk)
+            if observe is not None:
+                observe(done, 0 if sizes is None else sum(sizes))
 
 
 def _write_part(stream: Stream, span: slice, out: BinaryIO) -> None:

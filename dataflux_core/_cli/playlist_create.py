@@ -192,11 +192,14 @@ def _of_index(options: Options) -> Sequence[StreamSpec]:
     index, source, base = _opened_index(options), options["source"], options["base_url"] or ""
     said, columns = _said(base, options), options["columns"]
     named: dict[str, dict[str, str]] = defaultdict(dict)  # the names of objects by bucket and URL
+    bases: dict[str, str] = {}
 
     def public(url: str) -> str:
         bucket, _, name = url.removeprefix("gs://").partition("/")
+        if bucket not in named:
+            bases[bucket] = base or f"{_endpoint()}/{bucket}/"
         named[bucket][url] = name
-        return joined(base or f"{_endpoint()}/{bucket}/", name)
+        return joined(bases[bucket], name)
 
     streams = streams_of_index(index, public, said, columns, source)
     if base and len(named) > 1:
@@ -244,7 +247,12 @@ def _signed(bucket: str, names: Sequence[str], options: Options) -> dict[str, st
 
 def _endpoint() -> str:
     """Return the service's own address, as its client would find it; no credentials are needed to name a public URL."""
-    return os.environ.get("STORAGE_EMULATOR_HOST", _PUBLIC).rstrip("/") or _PUBLIC
+    from dataflux_core._wire.flare.chunk_urls import is_base  # noqa: PLC0415 - of an extra
+
+    found = os.environ.get("STORAGE_EMULATOR_HOST", _PUBLIC).rstrip("/") or _PUBLIC
+    if not is_base(f"{found}/"):
+        raise click.UsageError(f"STORAGE_EMULATOR_HOST={shown(found)}: expected http://HOST:PORT, or no such variable")
+    return found
 
 
 def _said(base_url: str, options: Options) -> Said:

@@ -180,3 +180,12 @@ def test_json_of_info_is_json(tmp_path: Path) -> None:
     assert dataflux("playlist", "create", "-q", "gs://some/", "-o", str(path)).stderr == ""
     (facts,) = map(json.loads, dataflux("playlist", "info", "--json", str(path)).stdout.splitlines())
     assert (facts["chunks"], facts["crc32c"], facts["sha256"]) == (300, True, False)
+
+
+def test_a_service_that_is_no_url_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = tmp_path / "objects.csv"
+    listed.write_text("name,size\na,1\nb,1\n")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "127.0.0.1:9000")
+    ran = dataflux("playlist", "create", str(listed), "--root", "gs://some")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "STORAGE_EMULATOR_HOST=127.0.0.1:9000: expected http://HOST:PORT" in " ".join(ran.stderr.split())

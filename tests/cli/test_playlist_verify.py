@@ -252,3 +252,10 @@ def test_a_name_with_a_line_break_is_no_text(command: str) -> None:
     ran = dataflux("playlist", command, "a: {headers: {}, content: []}\n")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "No such file or directory" in ran.stderr
+
+
+def test_a_terminal_sees_a_bar_of_what_is_read(site: Site, tmp_path: Path) -> None:
+    code, seen = seen_at_terminal(
+        "playlist", "cat", site.playlist, "samples", "-o", str(tmp_path / "out"), streams="stderr"
+    )
+    assert (code, "reading" in seen) == (0, True)

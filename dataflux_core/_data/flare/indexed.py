@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from dataflux_core._wire.urls import shown_url
 from dataflux_core.errors import IndexUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from dataflux_core._data.flare.creating import Said
     from dataflux_core._data.index.sample_index import SampleIndex
@@ -73,21 +74,21 @@ def _chunks(index: SampleIndex, column: str, places: _Places) -> Chunks:
     sizes_of, crc32cs_of = f"{column}{_SIZE}", f"{column}{_CRC32C}"
     urls, sizes, crc32cs, endings = list[str](), list[int](), list[str](), set[str]()
     for first, batch in _batches(index, [name for name in (column, sizes_of, crc32cs_of) if name in index.columns]):
-        for at, value in enumerate(batch.column(column).to_pylist()):
+        known = zip(_known(batch, sizes_of, int, UNKNOWN_SIZE), _known(batch, crc32cs_of, str, ""), strict=True)
+        for row, (value, (size, crc32c)) in enumerate(zip(batch.column(column).to_pylist(), known, strict=True), first):
             if value is None:
                 continue
-            urls.append(places.url(first + at, value))
-            sizes.append(_known(batch, sizes_of, at, int, UNKNOWN_SIZE))
-            crc32cs.append(_known(batch, crc32cs_of, at, str, ""))
+            urls.append(places.url(row, value))
+            sizes.append(size)
+            crc32cs.append(crc32c)
             endings.add(split_name(value.partition("?")[0] if value.startswith(_WEB) else value)[1])
     return Chunks(urls, sizes, crc32cs, endings.pop() if len(endings) == 1 else "")
 
 
-def _known(batch: pa.RecordBatch, column: str, row: int, kind: type[Any], unknown: Any) -> Any:  # noqa: ANN401 - as above
+def _known(batch: pa.RecordBatch, column: str, kind: type[Any], unknown: Any) -> Iterable[Any]:  # noqa: ANN401 - as above
     if column not in batch.schema.names:
-        return unknown
-    value = batch.column(column)[row].as_py()
-    return value if isinstance(value, kind) else unknown
+        return repeat(unknown, batch.num_rows)
+    return (value if isinstance(value, kind) else unknown for value in batch.column(column).to_pylist())
 
 
 def _batches(index: SampleIndex, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
