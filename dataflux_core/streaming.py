@@ -1,4 +1,4 @@
-"""Stream samples from a bucket, an index or a folder into a training loop."""
+"""Stream samples from a bucket, an index, a folder or a playlist into a training loop."""
 
 from __future__ import annotations
 
@@ -175,9 +175,11 @@ class StreamingDataset(_Streaming):
     What is read:
         src: an index (.parquet, .csv, .tsv, .json, .jsonl, the texts also compressed), a wildcard of such files, a
             split_file_texts.txt that names one a line, a directory, whose files of one base name are one sample; local,
-            gs://, s3://, files also https://. Or a Listing, a list of dicts, a table of pyarrow, pandas, polars.
+            gs://, s3://, files also https://. Or a Listing, a list of dicts, a table of pyarrow, pandas, polars. Or a
+            Flare playlist (.yaml, .yml, a flare.Playlist): its records, in chunks on web servers.
         columns_to_load: columns of URLs that are fetched and decoded. By default those with a column `NAME.size` beside
-            them, else those called url, uri, path, or so with something and "_" before.
+            them, else those called url, uri, path, or so with something and "_" before. Of a playlist: streams, whose
+            records are put side by side; by default all, which then have to belong together.
         index_col_name: column of the ids, which must differ (of up to 50 million rows). By default `id` where there is
             one (compared up to a million rows), else the row's number.
         columns_to_keep: other columns that samples have, as they are; by default all.
@@ -201,14 +203,15 @@ class StreamingDataset(_Streaming):
 
     The order:
         shuffle: False, the index's own; True: another in each epoch, by `seed`, any whole number (0).
-        block_samples: so many neighbours stay together, blocks and their samples shuffled; 0: over the whole. This and
-            ranks_per_node change nothing unless it shuffles.
+        block_samples: so many neighbours stay together, blocks and their samples shuffled; 0: over the whole, which is
+            the default but for playlists: there some chunks stay together. This and ranks_per_node change nothing
+            unless it shuffles.
         ranks_per_node: the ranks of a node keep to a share of the samples, for its cache; 0: they do not. States then
             fit the same ranks only.
         rank, world: as given; by default torch.distributed's, else those of RANK and WORLD_SIZE, else 0 of 1.
         tail: what does not divide by the ranks: "pad" with repeats, "drop" it, or leave ranks "uneven".
-        batch_size: samples dealt to one loader worker at a time, 1. Given as the loader's, it makes batches the same
-            for any number of workers.
+        batch_size: samples dealt to one loader worker at a time, 1; of large chunks by default as many as lie together.
+            Given as the loader's, it makes batches the same for any number of workers.
 
     Fetching, for each process, by default its part of what the loader workers of a rank share:
         num_downloading_workers: requests in flight at most, of 1024 together, each 64 at least; they take no threads.
@@ -223,9 +226,9 @@ class StreamingDataset(_Streaming):
         cache_limit: bytes of files that it never exceeds, as a number or a text; None: no limit, 0: no cache.
         retention: "keep" what is there, until nobody asked for it for a week; "lru" makes room for what comes.
 
-    Raises TypeError for a keyword that there is not, InvalidArgument, IndexUnusable, ExtraMissing where it is made;
-    CacheUnusable, BadSample and the errors of the service where samples are read. Closed by nobody: an iteration
-    that ends, or is dropped, ends its reads.
+    Raises TypeError for a keyword that there is not, InvalidArgument, IndexUnusable, ExtraMissing, of playlists
+    PlaylistInvalid and RecordsUnusable, where it is made; CacheUnusable, BadSample and the errors of the service where
+    samples are read. Closed by nobody: an iteration that ends, or is dropped, ends its reads.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,22 +17,24 @@ _LEAST_ROUNDS = 16  # of a rank: its loader workers then have about as much to d
 _REQUEST_BYTES = 64 * 1024  # that a request without content is worth, in the time that it takes
 
 
-def usual_block(records: Sequence[int], sizes: Sequence[int] | None) -> int:
-    """Return how many neighbours are to stay together: some chunks of a stream, given what each has.
+def chunks_together(records: Sequence[int], sizes: Sequence[int] | None) -> int:
+    """Return how many chunks of a stream make a block of neighbours that stay together, given what each has.
 
     0, none, where each chunk is a single record, or all of them together are no more than a block.
     """
-    chunks, count = len(records), sum(records)
-    if count <= chunks:
+    chunks = len(records)
+    if sum(records) <= chunks:
         return 0
     chunk_bytes = _USUAL_CHUNK_BYTES if sizes is None else max(1, sum(sizes) // chunks)
     together = max(1, _BLOCK_BYTES // chunk_bytes)
-    if together >= chunks:
-        return 0
-    together = max(1, min(together, chunks // _LEAST_BLOCKS))
-    # Where all chunks but the last have as many, blocks begin where chunks do.
-    is_even = len(set(records[:-1])) <= 1
-    return together * (max(records) if is_even else -(-count // chunks))
+    return 0 if together >= chunks else max(1, min(together, chunks // _LEAST_BLOCKS))
+
+
+def block_ends(records: Sequence[int], together: int, count: int) -> list[int]:
+    """Return where each block of so many chunks ends, of the first `count` records."""
+    ends = list(accumulate(records))
+    inner = [end for end in ends[together - 1 :: together] if 0 < end < count]
+    return [*inner, count] if count else inner
 
 
 def run_of(count: int, world: int, together: int) -> int:

@@ -22,11 +22,14 @@ from dataflux_core._data.samples.choice import chosen_decoders
 from dataflux_core._data.samples.pipeline import pipeline_of
 from dataflux_core._data.samples.recipe import Recipe
 from dataflux_core._plan.order.orders import OrderOptions, order_of
+from dataflux_core._plan.order.permutation import key_of
+from dataflux_core._plan.order.ragged import RaggedBlocks
 from dataflux_core._plan.strategy import Strategy
 from dataflux_core._wire.urls import shown_url
 from dataflux_core.errors import IndexUnusable, InvalidArgument
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from dataflux_core._data.epoch.keywords import StreamingKeywords
@@ -92,11 +95,17 @@ def feed_of(
 
 def _ordered(stream: Stream, keywords: StreamingKeywords) -> IterationOptions:
     """Say how samples are ordered and dealt; records of large chunks so that few are read at a time, each once."""
-    usual: int = getattr(stream.binding, "usual_block", 0)
-    options = shuffled(iteration_options(keywords, [stream.recipe]), {"block_samples": usual, **keywords})
-    if not usual or keywords.get("batch_size") is not None:
+    options = shuffled(iteration_options(keywords, [stream.recipe]), keywords)
+    ends: Sequence[int] = getattr(stream.binding, "block_ends", ())
+    if not ends:
         return options
-    return replace(options, together=max(1, options.block_samples) if options.shuffle else usual)
+    together = -(-ends[-1] // len(ends))
+    if options.shuffle and "block_samples" in keywords:
+        together = max(1, options.block_samples)
+    elif options.shuffle:
+        # Shares of nodes, and mixes, are made of blocks of one length.
+        options = replace(options, block_samples=together, block_ends=() if options.ranks_per_node else ends)
+    return options if keywords.get("batch_size") is not None else replace(options, together=together)
 
 
 def _check_nodes(options: IterationOptions) -> None:
@@ -130,6 +139,8 @@ class IndexOrdering:
 
     def order(self, epoch: int, deal: Deal) -> Order:
         options = self.options
+        if options.block_ends:
+            return RaggedBlocks(options.block_ends, int(key_of(options.seed, epoch, "samples")))
         how = OrderOptions(
             self.count, options.seed, options.shuffle, options.block_samples, options.ranks_per_node, deal
         )
@@ -140,7 +151,8 @@ class IndexOrdering:
         block_samples, ranks_per_node = options.block_samples, options.ranks_per_node
         if not options.shuffle:  # where they change nothing
             block_samples = ranks_per_node = 0
-        told = f"seed={options.seed} shuffle={options.shuffle} block_samples={block_samples}"
+        blocks = f"blocks={len(options.block_ends)}" if options.block_ends else f"block_samples={block_samples}"
+        told = f"seed={options.seed} shuffle={options.shuffle} {blocks}"
         if ranks_per_node:
             told += f" ranks_per_node={ranks_per_node} of {deal.world} by {deal.chunk} {deal.tail}"
         return told

@@ -13,6 +13,8 @@ from dataflux_core._plan.text import shortened
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dataflux_core._plan.order.deal import Tail
 
 # Of all loader workers of a rank together: at 60 ms a read so many keep one core at work.
@@ -42,6 +44,7 @@ class IterationOptions:
     evens_out: bool = False  # bad samples that are left out are made up for by repeats, where there are several ranks
     is_one_to_one: bool = True  # each row is known to give one sample, so all ranks come as far
     keeps_chunks: bool = False  # no batch of one stream is cut, the last ones of an epoch neither
+    block_ends: Sequence[int] = ()  # in the place of block_samples: blocks that end where chunks do
     together: int = 1  # samples that are read together, so that one worker is best dealt them; 1: `chunk` is as given
 
     def run(self, count: int, world: int) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dataflux_core._data.epoch.window import InChunk, Window
 from dataflux_core._data.flare.chunks import Piece
-from dataflux_core._plan.chunk_rows import is_read_in_parts, usual_block
+from dataflux_core._plan.chunk_rows import block_ends, chunks_together, is_read_in_parts
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.order.permutation import MAX_COUNT
 from dataflux_core._plan.remote import RemoteObjects
@@ -59,8 +59,19 @@ class PlaylistBinding:
             _Column(stream, each, by_record=self.knows_records, reads_parts=reads_parts)
             for stream, each in zip(streams, counts, strict=True)
         ]
-        blocks = [usual_block(each, stream.conventions.sizes) for stream, each in zip(streams, known, strict=False)]
-        self.usual_block = max(blocks, default=0) if self.knows_records else 0
+        self.block_ends = self._blocks(streams, known)
+
+    def _blocks(self, streams: Sequence[Stream], known: Sequence[Sequence[int]]) -> list[int]:
+        """Return the ends of the blocks that an order is best made of: those of the stream that has the largest."""
+        if not self.knows_records:
+            return []
+        found: list[int] = []
+        for stream, counts in zip(streams, known, strict=True):
+            together = chunks_together(counts, stream.conventions.sizes)
+            ends = block_ends(counts, together, len(self.index)) if together else []
+            if ends and (not found or len(ends) < len(found)):
+                found = ends
+        return found
 
     def window(self, rows: NDArray[np.int64]) -> Window:
         """Look rows up, (n,)."""
