@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,9 @@ def test_how_far_is_read_ahead(page: str) -> None:
         f"{many.max_bytes // MIB} MiB",
     ):
         assert number in text
-    assert alone.max_samples == 4 * alone.max_requests
-    assert "256" not in text
+    assert alone.max_samples == 16 * alone.max_requests
+    assert "16 × " in text or "sixteen times" in text
+    assert re.search(r"\b256\b", text) is None
 
 
 @pytest.mark.parametrize("page", ["docstring", "reference/streaming.md"])

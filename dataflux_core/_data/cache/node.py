@@ -41,7 +41,7 @@ class NodeCache:
         self._counts = Counts()
 
     def claim(self, objects: RemoteObjects) -> Claim:
-        """Reserve a window of objects, some hundreds at once; raises CacheUnusable, StageStuck.
+        """Reserve a window of objects, some thousands at once; raises CacheUnusable, StageStuck.
 
         Where the disk is full, so that not even this can be written down, all are past the cache.
         """
