@@ -35,6 +35,16 @@ def test_each_object_comes_once_whatever_the_way(strategy: Strategy, composes: b
         assert (gcs.requests()["compose"] > 0) is composes
 
 
+@pytest.mark.parametrize("most", [1, 2, 8])
+def test_no_more_requests_are_under_way_than_are_allowed(most: int) -> None:
+    served = Emulator(buckets={"b": Memory(CONTENTS)}, latency=Latency(read_s=0.005))
+    with served as gcs, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", gcs.endpoint)
+        dataset = StreamingDataset(ROWS[:200], data_type="bytes", num_downloading_workers=most, strategy="direct")
+        assert len(list(dataset)) == 200
+        assert gcs.requests().peak <= most
+
+
 @pytest.mark.parametrize("kind", ["429", "503", "408"])
 def test_composes_that_are_refused_hold_nothing_up(kind: Kind) -> None:
     refused = [Fault("compose", kind, retry_after_s=3600)]  # whoever waited for that would not see the end of the test

@@ -136,7 +136,7 @@ class ReadAhead:
         self._ended: set[int] = set()  # threads, by number
         self._threads = [
             threading.Thread(target=self._work, args=(number,), name=f"dataflux-stream-{number}", daemon=True)
-            for number in range(THREADS)
+            for number in range(min(THREADS, bounds.max_requests))
         ]
         for thread in self._threads:
             thread.start()

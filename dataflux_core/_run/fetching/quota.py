@@ -51,7 +51,10 @@ class Quota:
         if len(shares) == 1:
             return self._granted
         others = sum([other.transport.in_flight for other in shares if other is not share])
-        return max(1, min(-(-self._granted // max(1, len(shares))), self._granted - others))
+        part, rest = divmod(self._granted, max(1, len(shares)))
+        if rest and share in shares[:rest]:
+            part += 1
+        return max(1, min(part, self._granted - others))
 
     def _enter(self, share: Share) -> None:
         with self._lock:
