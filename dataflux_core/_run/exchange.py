@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import pycurl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     from dataflux_core._wire.message import Request
+
+    Listener: TypeAlias = Callable[[list[bytes], bytes], None]  # the lines of an answer's head, a piece of its body
 
 _LARGE_BYTES = 512 * 1024  # of an answer that is worth a buffer
 _OPEN_BYTES = 2**31  # a limit like that is no expectation: most of what comes is small, so it is kept in pieces
@@ -60,8 +65,10 @@ class Exchange:
         "head",
         "headers",
         "is_given_away",
+        "is_overheard",
         "keeps_beginning",
         "kind",
+        "least_bytes_per_s",
         "max_bytes",
         "pool",
         "tag",
@@ -78,9 +85,10 @@ class Exchange:
         self.buffer = BytesIO()
         self.capacity = 0  # of the buffer
         self.max_bytes = 0  # of an answer
-        self.keeps_beginning = self.is_given_away = False
+        self.least_bytes_per_s = 0
+        self.keeps_beginning = self.is_given_away = self.is_overheard = False
         curl.setopt(pycurl.HEADERFUNCTION, self.head.append)
-        curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write if kind == "large" else self.body.append)
+        self._gather()
 
     def allow(self, max_bytes: int, expected_bytes: int = 0) -> None:
         """Make ready for an answer of up to so many bytes: a buffer that was needed for a much larger one goes."""
@@ -93,7 +101,24 @@ class Exchange:
         if self.is_given_away or was_given_away or self.capacity > _WASTE * max_bytes:
             # The zeros take no memory until they are written over.
             self.buffer, self.capacity = BytesIO(bytes(expected_bytes)), 0
-            self.curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write)
+            self._gather()
+
+    def overhear(self, listener: Listener) -> None:
+        """Let a listener have each piece of the next answer too, once it is gathered."""
+        head, gather = self.head, self.buffer.write if self.kind == "large" else self.body.append
+
+        def write(piece: bytes) -> None:
+            gather(piece)
+            listener(head, piece)
+
+        self.is_overheard = True
+        self.curl.setopt(pycurl.WRITEFUNCTION, write)
+
+    def demand(self, least_bytes_per_s: int) -> None:
+        """Give the next answer up where it comes more slowly."""
+        if least_bytes_per_s != self.least_bytes_per_s:
+            self.least_bytes_per_s = least_bytes_per_s
+            self.curl.setopt(pycurl.LOW_SPEED_LIMIT, least_bytes_per_s)
 
     def take(self) -> bytes | list[bytes]:
         """Return what has come, each byte copied once; make ready for the next answer."""
@@ -117,8 +142,13 @@ class Exchange:
         self.body.clear()
         if self.is_given_away:
             self.buffer = BytesIO()
-            self.curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write)
+        if self.is_given_away or self.is_overheard:
+            self._gather()
+        self.is_overheard = False
         self.buffer.seek(0)
+
+    def _gather(self) -> None:
+        self.curl.setopt(pycurl.WRITEFUNCTION, self.buffer.write if self.kind == "large" else self.body.append)
 
 
 def kind_of(request: Request) -> Kind:

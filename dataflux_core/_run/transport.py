@@ -8,12 +8,15 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pycurl
 
 from dataflux_core._run.exchange import Exchange, Kind, Pool, kind_of
 from dataflux_core._wire.message import Answer, Request
+
+if TYPE_CHECKING:
+    from dataflux_core._run.exchange import Listener
 
 _READ, _WRITE = select.POLLIN, select.POLLOUT
 _ENDED = select.POLLERR | select.POLLHUP
@@ -89,14 +92,24 @@ class Transport:
         for pool in self._pools:
             self._limit(pool)
 
-    def start(self, request: Request, tag: Any, *, authorization: str = "") -> None:  # noqa: ANN401 - handed back as is
-        """Send `request`; `wait` will hand back `tag` with its answer."""
+    def start(
+        self,
+        request: Request,
+        tag: Any,  # noqa: ANN401 - handed back as is
+        *,
+        authorization: str = "",
+        listener: Listener | None = None,
+    ) -> None:
+        """Send `request`; `wait` will hand back `tag` with its answer, of which a listener hears each piece before."""
         kind = kind_of(request)
         spare = self._spare[kind]
         exchange = spare.pop() if spare else Exchange(self._new_handle(), kind)
         exchange.allow(request.max_bytes, request.expected_bytes)
+        exchange.demand(request.least_bytes_per_s or self.endpoint.least_bytes_per_s)
         exchange.tag = tag
         exchange.keeps_beginning = request.keeps_beginning
+        if listener is not None:
+            exchange.overhear(listener)
         curl = exchange.curl
         curl.setopt(pycurl.URL, self.endpoint.base_url + request.target)
         if kind == "sent":
@@ -278,7 +291,6 @@ class Transport:
         curl.setopt(pycurl.PATH_AS_IS, 1)  # objects may be named "." or ".."
         curl.setopt(pycurl.BUFFERSIZE, _BUFFER_BYTES)
         curl.setopt(pycurl.CONNECTTIMEOUT, self.endpoint.connect_timeout_s)
-        curl.setopt(pycurl.LOW_SPEED_LIMIT, self.endpoint.least_bytes_per_s)
         curl.setopt(pycurl.LOW_SPEED_TIME, self.endpoint.stall_timeout_s)
         curl.setopt(pycurl.USERAGENT, "")  # the endpoint's headers name the client
         curl.setopt(pycurl.PROXY, self.endpoint.proxy)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from io import BufferedReader
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
+from dataflux_core._data.flare.arriving import ArrivingChunk
 from dataflux_core._data.flare.renewal import has_same_chunk, has_same_names
 from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._run.flare.arrival import Arrival
 from dataflux_core._run.flare.errands import ChunkAsk
 from dataflux_core._run.flare.reader import reader_of
 from dataflux_core._wire.flare.conventions import base_of, mirrored
@@ -28,6 +32,7 @@ _GONE = frozenset({401, 403, 404, 410})
 _EXPIRED = "ExpiredToken"  # with a 400: how Cloud Storage says that a signed URL is too old
 _USUAL_BYTES = 8 * 1024**2  # of a chunk whose size is not known, before any has come
 _FIRST_CHUNKS = 1  # at once: more of them would share the line with the one that is waited for
+_BLOCK_BYTES = 64 * 1024
 _GROWTH = 8  # once one has come: then throughput counts
 
 
@@ -61,7 +66,17 @@ class Chunks:
 
     def read_many(self, pieces: Iterable[Piece], *, max_bytes: int = 0) -> Generator[bytes, None, None]:
         """Yield what is asked for, in order, further pieces under way, up to so many bytes or the options' limit."""
-        ahead = _Ahead(self, max_bytes or self.options.max_ahead_bytes)
+        taken = self._taken_from(_Ahead(self, max_bytes or self.options.max_ahead_bytes), pieces)
+        return cast("Generator[bytes, None, None]", taken)
+
+    def read_gradually(self, pieces: Iterable[Piece]) -> Generator[bytes | BinaryIO, None, None]:
+        """Yield what is asked for as `read_many` does, but the first chunk as a file as soon as it begins to arrive.
+
+        Reading that file raises what `read_many` does. It comes whole where there are sums to compare it with.
+        """
+        return self._taken_from(_Ahead(self, self.options.max_ahead_bytes, is_gradual=True), pieces)
+
+    def _taken_from(self, ahead: _Ahead, pieces: Iterable[Piece]) -> Generator[bytes | BinaryIO, None, None]:
         try:
             for piece in pieces:
                 yield from ahead.add(piece)
@@ -70,13 +85,22 @@ class Chunks:
         finally:
             ahead.close()
 
-    def start(self, piece: Piece) -> _Pending:
+    def start(self, piece: Piece, arrival: Arrival | None = None) -> _Pending:
         """Send for a piece."""
         generation = self._streams.generation
         ask = self._ask(piece)
         if isinstance(ask, bytes):
             return _Pending(piece, generation, None, ask)
-        return _Pending(piece, generation, reader_of(self.options).submit(ask))
+        return _Pending(piece, generation, reader_of(self.options).submit(ask, arrival), arrival=arrival)
+
+    def arriving(self, pending: _Pending, arrival: Arrival) -> BinaryIO:
+        """Return a piece that is on its way as a file."""
+        name = f"chunk {pending.piece.chunk} of stream {self.spec.name!r}"
+        raw = ArrivingChunk(name, arrival, partial(self._finish_anywhere, pending, os.getpid()))
+        return cast("BinaryIO", BufferedReader(raw, _BLOCK_BYTES))
+
+    def _finish_anywhere(self, pending: _Pending, process_id: int) -> bytes:
+        return self.finish(pending if process_id == os.getpid() else self.start(pending.piece))
 
     def finish(self, pending: _Pending) -> bytes:
         """Wait for a piece; where its URL has expired the playlist is fetched again, once."""
@@ -179,13 +203,16 @@ class _Pending(NamedTuple):
     generation: int  # of the playlist whose URL is asked
     future: Future[Content] | None
     content: bytes = b""
+    arrival: Arrival | None = None
 
 
 class _Ahead:
     """Pieces sent for before they are taken: few at first, then as many as limits allow."""
 
-    def __init__(self, chunks: Chunks, max_bytes: int) -> None:
+    def __init__(self, chunks: Chunks, max_bytes: int, *, is_gradual: bool = False) -> None:
         self.pending: deque[_Pending] = deque()
+        self._is_gradual = is_gradual
+        self._arriving: list[_Pending] = []  # taken while it was on its way
         self._chunks = chunks
         self._max_bytes = max_bytes
         self._most = _FIRST_CHUNKS
@@ -193,15 +220,15 @@ class _Ahead:
         self._expected: deque[int] = deque()  # bytes, of each that is pending
         self._process_id = os.getpid()
 
-    def add(self, piece: Piece) -> Generator[bytes, None, None]:
+    def add(self, piece: Piece) -> Generator[bytes | BinaryIO, None, None]:
         """Send for a piece; yield what must be taken to make room, when that is on its way."""
         expected = self._size(piece)
-        taken: bytes | None = None
+        taken: bytes | BinaryIO | None = None
         while self._is_full(piece, expected):
             if taken is not None:
                 yield taken
             taken = self.take()
-        self.pending.append(self._chunks.start(piece))
+        self.pending.append(self._chunks.start(piece, self._arrival_of(piece)))
         self._expected.append(expected)
         if taken is not None:
             yield taken
@@ -211,21 +238,32 @@ class _Ahead:
             return False
         return sum(self._expected) + expected > self._max_bytes or len(self.pending) >= self._window(piece)
 
-    def take(self) -> bytes:
-        """Wait for the next piece."""
+    def take(self) -> bytes | BinaryIO:
+        """Wait for the next piece, or for its beginning."""
         self._start_over()
-        content = self._chunks.finish(self.pending[0])
+        head = self.pending[0]
+        content: bytes | BinaryIO
+        if head.arrival is not None and head.arrival.has_begun():
+            content, size = self._chunks.arriving(head, head.arrival), head.arrival.total
+            self._arriving.append(head)
+        else:
+            content = self._chunks.finish(head)
+            size = len(content)
         self.pending.popleft()
         self._expected.popleft()
         self._most = min(self._most * _GROWTH, self._chunks.options.max_requests)
-        self._usual_bytes = max(len(content), 1) if self._usual_bytes == _USUAL_BYTES else self._usual_bytes
-        self._usual_bytes = max(self._usual_bytes, len(content))
+        self._usual_bytes = max(size, 1) if self._usual_bytes == _USUAL_BYTES else max(self._usual_bytes, size)
         return content
+
+    def _arrival_of(self, piece: Piece) -> Arrival | None:
+        """Return what takes the first chunk's beginning: a reader of the next ones has them under way."""
+        is_early, self._is_gradual = self._is_gradual and piece.start == 0 and piece.stop is None, False
+        return Arrival() if is_early else None
 
     def close(self) -> None:
         """Give up what has not been taken; a fork's copy is the parent's."""
         if self._process_id == os.getpid():
-            self._chunks.cancel(self.pending)
+            self._chunks.cancel([*self.pending, *self._arriving])
 
     def _window(self, piece: Piece) -> int:
         """Small parts are sent for at once: they do not keep each other waiting."""

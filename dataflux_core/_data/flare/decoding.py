@@ -27,6 +27,7 @@ _LINES: dict[str, Callable[[BinaryIO], Iterator[Any]]] = {
     "jsonl": jsonl_records,
     "csv": csv_records,
 }
+_BLOCK_BYTES = 64 * 1024
 _TABLES = frozenset({"parquet", "arrow", "npy", "npz"})
 
 
@@ -58,7 +59,14 @@ class RecordDecoder:
         """Tell whether each chunk is one record."""
         return self.encoding in WHOLE or (self.encoding == "raw" and self.record_bytes is None)
 
-    def records(self, content: bytes, chunk: int, url: str) -> Iterator[Record]:
+    @property
+    def is_gradual(self) -> bool:
+        """Tell whether records can be made of a chunk that is not there as a whole."""
+        return self._said.compression is None and (
+            self.encoding in _LINES or self.encoding == "tar" or bool(self.record_bytes)
+        )
+
+    def records(self, content: bytes | BinaryIO, chunk: int, url: str) -> Iterator[Record]:
         """Yield the records of one chunk, decoded one by one where that is possible; raises RecordsUnusable."""
         try:
             yield from self._decoded(content, url)
@@ -71,15 +79,23 @@ class RecordDecoder:
     def name_of(self, chunk: int) -> str:
         return f"chunk {chunk} of stream {self._name!r}"
 
-    def _decoded(self, content: bytes, url: str) -> Iterator[Record]:
-        file = unfolded(content, self._said.compression, self._max_bytes)
+    def _decoded(self, content: bytes | BinaryIO, url: str) -> Iterator[Record]:
+        file = unfolded(content, self._said.compression, self._max_bytes) if isinstance(content, bytes) else content
         if self.encoding in _LINES:
             yield from _LINES[self.encoding](file)
         elif self.encoding == "tar":
             yield from tar_records(file, self._max_bytes)
+        elif not isinstance(content, bytes):
+            yield from self._of_blocks(file, url)
         else:
             stored = content if self._said.compression is None else file.read()
             yield from self._of_bytes(stored, url)
+
+    def _of_blocks(self, file: BinaryIO, url: str) -> Iterator[Record]:
+        """Read records of one size, some at once."""
+        record_bytes = self.record_bytes or 1
+        while block := file.read(max(1, _BLOCK_BYTES // record_bytes) * record_bytes):
+            yield from self._of_bytes(block, url)
 
     def _of_bytes(self, content: bytes, url: str) -> Iterator[Record]:
         if self._whole is not None:

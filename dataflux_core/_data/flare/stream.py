@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import accumulate, islice
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, overload
 
 from dataflux_core._data.flare.chunks import Chunks, Piece, checked_piece
 from dataflux_core._data.flare.decoding import Record, RecordDecoder
@@ -158,7 +158,7 @@ class Stream(Sequence[bytes]):
         return None
 
     def _all_records(self, decoder: RecordDecoder) -> Generator[Record, None, None]:
-        with closing(self._chunks.read_many(Piece(number) for number in self._numbers)) as contents:
+        with closing(self._read(decoder, (Piece(number) for number in self._numbers))) as contents:
             for number, content in zip(self._numbers, contents, strict=True):
                 yield from decoder.records(content, number, self.spec.content[number])
 
@@ -169,12 +169,15 @@ class Stream(Sequence[bytes]):
         parts = list(_parts(ends, start, stop))
         size = decoder.record_bytes if self.spec.conventions.compression is None else None
         pieces = [self._bytes_of(part, size) for part in parts]
-        with closing(self._chunks.read_many(pieces)) as contents:
+        with closing(self._read(decoder, pieces)) as contents:
             for (at, first, last, count), piece, content in zip(parts, pieces, contents, strict=True):
                 records = decoder.records(content, piece.chunk, self.spec.content[piece.chunk])
                 if piece.stop is not None:  # bytes of these records alone
                     first, last, count = 0, last - first, last - first  # noqa: PLW2901
                 yield from self._checked(records, first, last, count, decoder.name_of(self._numbers[at]))
+
+    def _read(self, decoder: RecordDecoder, pieces: Iterable[Piece]) -> Generator[bytes | BinaryIO, None, None]:
+        return self._chunks.read_gradually(pieces) if decoder.is_gradual else self._chunks.read_many(pieces)
 
     def _bytes_of(self, part: tuple[int, int, int, int], record_bytes: int | None) -> Piece:
         at, first, last, count = part

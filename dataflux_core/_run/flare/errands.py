@@ -10,13 +10,15 @@ import msgspec
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.retry import RETRIED_STATUSES
 from dataflux_core._wire.urls import origin_of, shown_url, web_url
-from dataflux_core._wire.web import Content, Failure, Span, Wanted, get_request, verdict, version_of
-from dataflux_core.errors import ChunkWrong, ObjectChanged
+from dataflux_core._wire.web import Content, Failure, Span, Wanted, get_request, part_said, verdict, version_of
+from dataflux_core.errors import ChunkWrong, ConnectionBroken, ObjectChanged
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from dataflux_core._plan.mirrors import Fault
+    from dataflux_core._run.exchange import Listener
+    from dataflux_core._run.flare.arrival import Arrival
     from dataflux_core._wire.message import Answer, Request
     from dataflux_core._wire.web import Verdict
     from dataflux_core.errors import DatafluxError
@@ -61,15 +63,16 @@ class Errand:
 
     ask: ChunkAsk
     future: Future[Content]
+    arrival: Arrival | None = None  # who wants to have its beginning early
     hosts: tuple[str, ...] = ()  # of each place
     tried: set[int] = field(default_factory=set)  # places, since the last pause
     errors: dict[int, DatafluxError] = field(default_factory=dict)  # by place, the newest of each
     curable: set[int] = field(default_factory=set)  # places whose error may pass
+    ready_s: dict[int, float] = field(default_factory=dict)  # by place, when it wants to be asked again
     flights: list[Flight] = field(default_factory=list)
     beginning: Beginning | None = None
     began_s: float = 0.0
     rounds: int = 0  # in which every place has failed
-    retry_after_s: float = 0.0
 
     def untried(self) -> list[int]:
         return [place for place in range(len(self.hosts)) if place not in self.tried]
@@ -87,6 +90,9 @@ class Flight:
     began_s: float = 0.0
     beside: int = 1  # requests under way there with it
     is_hedge: bool = False
+    before: Beginning | None = None  # of which it brings the rest: the errand may have another one meanwhile
+    is_lone: bool = False  # a part that may come as the whole chunk
+    least_bytes_per_s: int = 0  # of a host beside which there are others, 0 where there are none
 
     @property
     def host(self) -> str:
@@ -98,9 +104,17 @@ class Flight:
         span = self.wanted.span
         return max(0, self.wanted.size) if span is None else span.stop - span.start
 
+    @property
+    def listener(self) -> Listener | None:
+        """Who hears of the bytes while they come."""
+        arrival = self.errand.arrival
+        return None if arrival is None or self.wanted.span is not None else arrival.listener(self)
+
     def request(self) -> Request:
         """Ask for what is wanted where redirects have led."""
         request = get_request(self.wanted, self.url)
+        if self.least_bytes_per_s:
+            request = msgspec.structs.replace(request, least_bytes_per_s=self.least_bytes_per_s)
         if self.errand.ask.span is not None:
             return request
         return msgspec.structs.replace(request, expected_bytes=self.size, keeps_beginning=True)
@@ -111,16 +125,27 @@ def hosts_of(ask: ChunkAsk) -> tuple[str, ...]:
     return tuple(origin_of(web_url(url)) for url in ask.urls)
 
 
-def flight_to(errand: Errand, place: int) -> Flight:
-    """Make a request for one place, of the rest alone where the beginning came from there."""
-    ask, beginning = errand.ask, errand.beginning
+def flight_to(errand: Errand, place: int, *, is_lone: bool = False) -> Flight:
+    """Make a request for one place, of the rest alone where the beginning came from there.
+
+    A part is given up as soon as the answer says that it is much more, unless it is read alone.
+    """
+    ask, before = errand.ask, errand.beginning
     span, version = ask.span, ""
-    if beginning is not None and beginning.place == place:
-        span, version = Span(len(beginning.content), beginning.total), beginning.version
-    limit = UNRANGED_BYTES if ask.span is not None else ask.max_bytes
+    if before is not None and before.place == place:
+        span, version = Span(len(before.content), before.total), before.version
+    else:
+        before = None
+    limit = ask.max_bytes if ask.span is None else UNRANGED_BYTES if is_lone else 0
     sent = web_url(ask.urls[place])
     wanted = Wanted(ask.urls[place], sent, ask.size, "", span, version, limit)
-    return Flight(errand, place, wanted, sent)
+    return Flight(errand, place, wanted, sent, before=before, is_lone=is_lone)
+
+
+def lacks_ranges(flight: Flight, answer: Answer) -> bool:
+    """Tell whether a host was about to send all of a chunk where a part was asked for."""
+    is_part = flight.errand.ask.span is not None and not flight.is_lone
+    return is_part and answer.status == _OK and bool(answer.announced_bytes)
 
 
 def outcome_of(flight: Flight, answer: Answer) -> Verdict:
@@ -132,12 +157,15 @@ def outcome_of(flight: Flight, answer: Answer) -> Verdict:
     if isinstance(found, Failure) and isinstance(found.error, ObjectChanged):
         error = found.error  # only the size has been compared as yet
         return Failure(ChunkWrong(error.name, "size", f"{error.listed} bytes", f"{error.read} bytes"))
-    ask, beginning = flight.errand.ask, flight.errand.beginning
+    ask, before = flight.errand.ask, flight.before
     if not isinstance(found, Content) or ask.span is not None:
         return found
-    if flight.wanted.span is not None and beginning is not None:
-        content = beginning.content + found.content
-        found = Content(content, len(content), beginning.version)
+    if before is not None:
+        content = before.content + found.content
+        if len(content) != before.total or found.total not in (UNKNOWN_SIZE, before.total):
+            reason = f"{len(content)} bytes came of {before.total}, in two parts"
+            return Failure(ConnectionBroken(flight.wanted.subject, reason), "again")
+        found = Content(content, len(content), before.version)
     if ask.size not in (UNKNOWN_SIZE, len(found.content)):
         return Failure(ChunkWrong(flight.wanted.subject, "size", f"{ask.size} bytes", f"{len(found.content)} bytes"))
     return found
@@ -147,15 +175,20 @@ def beginning_of(flight: Flight, answer: Answer) -> Beginning | None:
     """Return what came before a body broke off, where the rest can be asked for and is worth it."""
     size = len(answer.body) if answer.begun_status else 0
     version = version_of(answer)
-    length = answer.header(b"content-length")
-    if size < _WORTH_KEEPING_BYTES or not version or not length.isdecimal():
+    if size < _WORTH_KEEPING_BYTES or not version:
         return None
-    if answer.begun_status == _OK and flight.wanted.span is None:
-        return Beginning(flight.place, answer.body, version, int(length))
-    before = flight.errand.beginning
-    if answer.begun_status != _PARTIAL or before is None or before.place != flight.place or before.version != version:
+    before = flight.before
+    if before is None:
+        length = answer.header(b"content-length")
+        total = int(length) if answer.begun_status == _OK and length.isdecimal() else 0
+        return Beginning(flight.place, answer.body, version, total) if size < total else None
+    said = part_said(answer)
+    if answer.begun_status != _PARTIAL or said is None or version != before.version:
         return None
-    return Beginning(flight.place, before.content + answer.body, version, before.total)
+    content = before.content + answer.body
+    if (said.first, said.total) != (len(before.content), before.total) or len(content) >= before.total:
+        return None
+    return Beginning(flight.place, content, version, before.total)
 
 
 def fault_of(answer: Answer) -> Fault:

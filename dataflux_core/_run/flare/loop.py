@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 from dataflux_core._plan.mirrors import HostBook
 from dataflux_core._run.fetching.quota import Quota
 from dataflux_core._run.fetching.web_origin import Ways
-from dataflux_core._run.flare.errands import Errand, Flight, beginning_of, fault_of, flight_to, hosts_of, outcome_of
+from dataflux_core._run.flare.errands import (
+    Errand,
+    Flight,
+    beginning_of,
+    fault_of,
+    flight_to,
+    hosts_of,
+    lacks_ranges,
+    outcome_of,
+)
 from dataflux_core._run.flare.options import StreamStats
 from dataflux_core._run.flare.sums import SumChecks, damage_of, has_sums, is_worth_a_thread
 from dataflux_core._wire.message import retry_after_s
@@ -34,6 +43,8 @@ log = logging.getLogger(__name__)
 
 _DAMAGED_ROUNDS = 3  # in which all that is there was wrong: what was damaged on the way comes right
 _UNREACHED_ROUNDS = 3  # before any host has ever given anything: a wrong address should fail in a second
+_MOST_RETRY_AFTER_S = 3600.0  # a header may say more seconds than a clock has
+_SPARE = 8  # of so many requests one is kept for hedges: what is slow may have all others
 _TURN_S = 0.01  # of each way out of this machine, where there are several: hardly ever
 _ADVICE = "check that the playlist is up to date, and the network"
 
@@ -51,6 +62,9 @@ class ChunkLoop:
         self._leases = ExitStack()
         self._shares: dict[Endpoint, Share] = {}
         self._waiting: deque[Errand] = deque()
+        self._alone: deque[Errand] = deque()  # parts of chunks whose hosts may send the whole: one at a time
+        self._rangeless: set[str] = set()  # hosts that would have done so
+        self._lone: Flight | None = None
         self._pauses: list[tuple[float, int, Errand]] = []
         self._numbers = itertools.count()
         self._flights: set[Flight] = set()
@@ -63,7 +77,7 @@ class ChunkLoop:
 
     @property
     def is_idle(self) -> bool:
-        return not (self._waiting or self._pauses or self._flights or self._checks.under_way)
+        return not (self._waiting or self._alone or self._pauses or self._flights or self._checks.under_way)
 
     def add(self, errand: Errand) -> None:
         """Take an errand in; one that names no web server ends at once."""
@@ -104,6 +118,7 @@ class ChunkLoop:
         for flight in [flight for flight in self._flights if flight.errand.future.cancelled()]:
             self._drop(flight)
         self._waiting = deque(errand for errand in self._waiting if not errand.future.cancelled())
+        self._alone = deque(errand for errand in self._alone if not errand.future.cancelled())
         self._pauses = [pause for pause in self._pauses if not pause[2].future.cancelled()]
         heapq.heapify(self._pauses)
 
@@ -115,10 +130,13 @@ class ChunkLoop:
     def end(self, error: BaseException) -> None:
         """Give up everything: connections are dropped, whoever waits gets the error."""
         flights = [*self._flights, *self._checks.under_way]
-        errands = [*self._waiting, *(pause[2] for pause in self._pauses), *(flight.errand for flight in flights)]
-        for errand in errands:
-            if not errand.future.done():
-                _fail(errand, error)
+        errands = [*self._waiting, *self._alone, *(pause[2] for pause in self._pauses)]
+        for errand in [*errands, *(flight.errand for flight in flights)]:
+            _fail(errand, error)
+        for flight in flights:
+            self._book.dropped(flight.host)
+        self._lone = None
+        self._alone.clear()
         self._waiting.clear()
         self._pauses.clear()
         self._flights.clear()
@@ -126,38 +144,60 @@ class ChunkLoop:
         self.release()
 
     def _send_waiting(self) -> None:
+        if self._alone and self._lone is None:
+            self._waiting.appendleft(self._alone.popleft())
         while self._waiting and len(self._flights) < self._options.max_requests:
             errand = self._waiting.popleft()
-            if not errand.future.cancelled() and not self._launch(errand, self._place_for(errand)):
-                self._waiting.appendleft(errand)
-                return
+            if errand.future.cancelled():
+                continue
+            try:
+                place = self._place_for(errand)
+                is_lone = errand.ask.span is not None and errand.hosts[place] in self._rangeless
+                if is_lone and self._lone is not None:
+                    self._alone.append(errand)
+                elif not self._launch(errand, place, is_lone=is_lone):
+                    self._waiting.appendleft(errand)
+                    return
+            except Exception as error:  # noqa: BLE001 - of one read: others go on
+                self._give_up(errand, error)
 
     def _place_for(self, errand: Errand) -> int:
         now_s = time.monotonic()
         places = errand.untried()
+        if errand.ask.span is not None and self._rangeless:
+            places = [place for place in places if errand.hosts[place] not in self._rangeless] or places
         kept = errand.beginning
         if kept is not None and kept.place in places and self._book.is_well(errand.hosts[kept.place], now_s):
             return kept.place
         chosen = self._book.choose([errand.hosts[place] for place in places], now_s, turn=errand.ask.turn)
         return places[chosen]
 
-    def _launch(self, errand: Errand, place: int, *, is_hedge: bool = False) -> bool:
+    def _launch(self, errand: Errand, place: int, *, is_hedge: bool = False, is_lone: bool = False) -> bool:
         """Send a request, unless its way out is full."""
-        flight = flight_to(errand, place)
+        flight = flight_to(errand, place, is_lone=is_lone)
         share = self._share_to(flight.url)
-        if share.transport.in_flight >= share.allowed and not is_hedge:
+        allowed = share.allowed
+        if self._options.hedge and not is_hedge and allowed > 1:
+            allowed -= -(-allowed // _SPARE)
+        if share.transport.in_flight >= allowed:
             return False
         flight.is_hedge = is_hedge
         flight.began_s = time.monotonic()
+        others = self._others(flight, flight.began_s)
+        if others:
+            hosts = [flight.host, *(errand.hosts[other] for other in others)]
+            flight.least_bytes_per_s = self._book.least_bytes_per_s(hosts, flight.began_s)
         flight.beside = self._book.began(flight.host)
         errand.flights.append(flight)
         self._flights.add(flight)
+        if is_lone:
+            self._lone = flight
         self._counts["resumed"] += flight.wanted.span is not None and errand.ask.span is None
         self._send(flight, share)
         return True
 
     def _send(self, flight: Flight, share: Share) -> None:
-        share.transport.start(flight.request(), flight)
+        share.transport.start(flight.request(), flight, listener=flight.listener)
         self._counts["requests"] += 1
 
     def _share_to(self, url: str) -> Share:
@@ -181,12 +221,24 @@ class ChunkLoop:
         return [answer for transport in busy for answer in transport.wait(patience_s).answers]
 
     def _judge(self, flight: Flight, answer: Answer) -> None:
+        try:
+            self._receive(flight, answer)
+        except Exception as error:  # noqa: BLE001 - of one read, over which no other one is lost
+            self._give_up(flight.errand, error)
+
+    def _receive(self, flight: Flight, answer: Answer) -> None:
+        if lacks_ranges(flight, answer):
+            self._rangeless.add(flight.host)
+            self._drop(flight)
+            if not flight.errand.flights:
+                self._alone.append(flight.errand)
+            return
         found = outcome_of(flight, answer)
         if isinstance(found, Redirect):
             flight.url, flight.redirects = found.url, flight.redirects + 1
             self._send(flight, self._share_to(flight.url))
             return
-        self._flights.discard(flight)
+        self._leave(flight)
         now_s = time.monotonic()
         if isinstance(found, Content) and has_sums(flight.errand.ask):
             if self.bell is not None and is_worth_a_thread(found.content):
@@ -203,8 +255,11 @@ class ChunkLoop:
                 continue  # a read beside it has ended it
             if isinstance(damage, BaseException):
                 self._give_up(flight.errand, damage)
-            else:
+                continue
+            try:
                 self._conclude(flight, damage or found, answer, ended_s)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._give_up(flight.errand, error)
 
     def _give_up(self, errand: Errand, error: BaseException) -> None:
         for flight in errand.flights.copy():
@@ -214,15 +269,16 @@ class ChunkLoop:
     def _conclude(self, flight: Flight, found: Content | Failure, answer: Answer, ended_s: float) -> None:
         """Hand over what has come, or go on without."""
         errand = flight.errand
-        errand.flights.remove(flight)
         if isinstance(found, Failure):
             self._learn(flight, found, answer)
+            errand.flights.remove(flight)
             if not errand.flights:
                 self._go_on(errand)
             return
         self._counts["received_bytes"] += len(found.content)
         size = flight.size or len(found.content)
         self._book.served(flight.host, size, ended_s - flight.began_s, flight.beside, ended_s)
+        errand.flights.remove(flight)
         for other in errand.flights.copy():
             self._drop(other)
         if errand.future.set_running_or_notify_cancel():
@@ -230,11 +286,11 @@ class ChunkLoop:
 
     def _learn(self, flight: Flight, found: Failure, answer: Answer) -> None:
         """Note what went wrong, for the errand as for the host."""
-        errand, place = flight.errand, flight.place
+        errand, place, now_s = flight.errand, flight.place, time.monotonic()
         log.debug("flare.failed host=%s reason=%s", flight.host, found.error)
         self._counts["failures"] += 1
         errand.errors[place] = found.error
-        errand.retry_after_s = max(errand.retry_after_s, retry_after_s(answer))
+        errand.ready_s[place] = now_s + min(_MOST_RETRY_AFTER_S, retry_after_s(answer))
         is_damaged = found.cure == "again" and errand.rounds < _DAMAGED_ROUNDS and not self._fetching.rule.never
         has_changed = isinstance(
             found.error, VersionChanged
@@ -244,15 +300,22 @@ class ChunkLoop:
         if is_curable:
             errand.curable.add(place)
         beginning = None if self._fetching.rule.never else beginning_of(flight, answer)
+        is_slow = beginning is not None and self._is_slow(flight, answer, now_s)
         if beginning is not None:
             errand.beginning = beginning
-        else:
+        if beginning is None or is_slow:
             errand.tried.add(place)
+        if beginning is None:
             if errand.beginning is not None and errand.beginning.place == place and not answer.refused:
                 errand.beginning = None  # what is there now may be something else
-        fault = fault_of(answer) if beginning is None else "missing"
+        fault = fault_of(answer) if beginning is None or is_slow else "missing"
         draw = random.random()  # noqa: S311 - jitter
-        self._book.failed(flight.host, fault, time.monotonic(), draw=draw, retry_after_s=retry_after_s(answer))
+        self._book.failed(flight.host, fault, now_s, draw=draw, retry_after_s=retry_after_s(answer))
+
+    def _is_slow(self, flight: Flight, answer: Answer, now_s: float) -> bool:
+        """Tell whether a host was given up since others are far quicker: the rest is not worth asking there."""
+        lasted_s = now_s - flight.began_s
+        return lasted_s >= self._options.stall_timeout_s and len(answer.body) < flight.least_bytes_per_s * lasted_s
 
     def _go_on(self, errand: Errand) -> None:
         """Try the next host, or all of them again after a pause, or give up."""
@@ -260,20 +323,22 @@ class ChunkLoop:
             self._waiting.appendleft(errand)
             return
         errand.rounds += 1
+        now_s = time.monotonic()
+        ready_s = min((errand.ready_s[place] for place in errand.curable), default=now_s)
         delay_s = self._fetching.rule.policy.delay_s(
             errand.rounds,
             draw=random.random(),  # noqa: S311 - jitter
-            retry_after_s=errand.retry_after_s,
+            retry_after_s=max(0.0, ready_s - now_s),
         )
-        elapsed_s = time.monotonic() - errand.began_s
+        again_s = now_s + delay_s
+        elapsed_s = now_s - errand.began_s
         is_hopeless = not errand.curable or (errand.rounds >= _UNREACHED_ROUNDS and self._is_unreached(errand))
         if is_hopeless or not self._fetching.rule.policy.allows(elapsed_s=elapsed_s, delay_s=delay_s):
             errors = tuple(errand.errors[place] for place in sorted(errand.errors))
             _fail(errand, ChunkUnavailable(errand.ask.subject, errors, _ADVICE))
             return
-        errand.retry_after_s = 0.0
-        errand.tried -= errand.curable
-        heapq.heappush(self._pauses, (time.monotonic() + delay_s, next(self._numbers), errand))
+        errand.tried -= {place for place in errand.curable if errand.ready_s[place] <= again_s}
+        heapq.heappush(self._pauses, (again_s, next(self._numbers), errand))
 
     def _is_unreached(self, errand: Errand) -> bool:
         """Tell whether nothing shows that the curable hosts exist."""
@@ -288,21 +353,33 @@ class ChunkLoop:
             errand = flight.errand
             if flight.is_hedge or len(errand.flights) > 1:
                 continue
-            others = [place for place in errand.untried() if errand.hosts[place] != flight.host]
-            others = [place for place in others if self._book.is_well(errand.hosts[place], now_s)]
-            if not others:
+            others = self._others(flight, now_s)
+            if not others or len(self._flights) >= self._options.max_requests:
                 continue
             left_s = flight.began_s + self._book.hedge_after_s(flight.host, flight.size, flight.beside) - now_s
             if left_s > 0:
                 patience_s = left_s if patience_s is None else min(patience_s, left_s)
                 continue
             chosen = self._book.choose([errand.hosts[place] for place in others], now_s, turn=errand.ask.turn)
-            self._counts["hedged"] += 1
-            self._launch(errand, others[chosen], is_hedge=True)
+            self._counts["hedged"] += self._launch(errand, others[chosen], is_hedge=True)
         return patience_s
 
-    def _drop(self, flight: Flight) -> None:
+    def _others(self, flight: Flight, now_s: float) -> list[int]:
+        """Return where else, on other hosts that are well, a read could go."""
+        errand = flight.errand
+        if len(errand.hosts) == 1:
+            return []
+        unfit = {flight.host} if errand.ask.span is None else {flight.host, *self._rangeless}
+        places = [place for place in errand.untried() if errand.hosts[place] not in unfit]
+        return [place for place in places if self._book.is_well(errand.hosts[place], now_s)]
+
+    def _leave(self, flight: Flight) -> None:
         self._flights.discard(flight)
+        if self._lone is flight:
+            self._lone = None
+
+    def _drop(self, flight: Flight) -> None:
+        self._leave(flight)
         flight.errand.flights.remove(flight)
         for share in self._shares.values():
             share.transport.cancel(flight)
@@ -310,5 +387,5 @@ class ChunkLoop:
 
 
 def _fail(errand: Errand, error: BaseException) -> None:
-    if errand.future.set_running_or_notify_cancel():
+    if not errand.future.done() and errand.future.set_running_or_notify_cancel():
         errand.future.set_exception(error)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from dataflux_core._run.flare.errands import Errand
 from dataflux_core._run.flare.loop import ChunkLoop
+from dataflux_core._run.flare.sums import has_sums
 from dataflux_core._run.reading.bell import Bell
 from dataflux_core._run.reading.reader import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dataflux_core._run.flare.arrival import Arrival
     from dataflux_core._run.flare.errands import ChunkAsk
     from dataflux_core._run.flare.options import Requesting, StreamOptions, StreamStats
     from dataflux_core._wire.web import Content
@@ -44,9 +46,14 @@ class ChunkReader:
         """What this process has read with these options."""
         return self._loop.stats
 
-    def submit(self, ask: ChunkAsk) -> Future[Content]:
-        """Read what is asked for; the future raises ChunkUnavailable where no host gives it."""
-        errand = Errand(ask, Future())
+    def submit(self, ask: ChunkAsk, arrival: Arrival | None = None) -> Future[Content]:
+        """Read what is asked for; the future raises ChunkUnavailable where no host gives it.
+
+        A chunk's beginning goes to `arrival` as it comes, unless there are sums with which the whole is to be compared.
+        """
+        errand = Errand(ask, Future(), None if has_sums(ask) else arrival)
+        if arrival is not None:
+            errand.future.add_done_callback(arrival.end)
         with self._lock:
             self._inbox.append(errand)
             if self._thread is None:
