@@ -142,6 +142,36 @@ def case_of(answer: dict[str, Any]) -> str:
     return f"- {answer['case']}: {', '.join(figures)}. {_origin(answer)}\n"
 
 
+def streams_of(answer: dict[str, Any]) -> str:
+    """Write how near the streaming of a playlist comes to curl, on this machine and far away."""
+    tables = []
+    far = f"{answer['round_trip_ms']:.0f} ms away"
+    for run, chunks, where in (("near", "chunks", "without latency"), ("far", "far_chunks", far)):
+        title = f"{answer[chunks]:,} chunks of {answer['chunk_bytes']:,} bytes, {where}"
+        exact = "" if answer[run]["exact"] else ", **not exact**"
+        rows = [
+            f"| {label}{exact if label.startswith('ours') else ''} | {took['mb_per_s']:,.0f} "
+            f"| {took['share_of_curl']:.2f} | {took['cpu_s']:.2f} |\n"
+            for label, took in answer[run]["clients"].items()
+        ]
+        head = "| client | MB/s | of curl's best | client CPU, s |\n|---|---:|---:|---:|\n"
+        tables.append(f"### {title}\n\n{_origin(answer)}\n\n{head}{''.join(rows)}\n")
+    return f"{''.join(tables)}{_small_reads(answer, far)}\n"
+
+
+def _small_reads(answer: dict[str, Any], far: str) -> str:
+    small = answer["random_reads_per_s"]
+    exact = "" if small["exact"] else " (**not exact**)"
+    reads = f"{small['per_s']:,} a second{exact}, {small['in_flight']} in flight, without latency"
+    trips = [f"{label} {count:.2f}" for label, count in answer["first_record_round_trips"].items()]
+    peaks = [f"{label} {peak} MB" for label, peak in answer["peak_mb"].items()]
+    return (
+        f"- Reads of {small['bytes']:,} bytes at random: {reads}.\n"
+        f"- Round trips to the first record, {far}: {', '.join(trips)}.\n"
+        f"- Peak of memory: {', '.join(peaks)}.\n"
+    )
+
+
 def _origin(answer: dict[str, Any]) -> str:
     host = answer["host"]
     return f"`{answer['command']}` (commit {host['commit']}, {host['cores']} cores, Python {host['python']})"
@@ -186,6 +216,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "reading_profile": cases_of,
     "stream_samples": samples_of,
     "stream_index": case_of,
+    "stream_flare": streams_of,
 }
 
 if __name__ == "__main__":

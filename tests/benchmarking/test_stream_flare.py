@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarking.table import TABLES
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -18,4 +20,11 @@ def test_streaming_beside_curl_is_measured_on_one_line_where_every_byte_came() -
         assert run["exact"]
         assert {"ours", "ours, crc32c compared", "curl, 4 at once"} == set(run["clients"])
     assert answer["random_reads_per_s"]["exact"]
-    assert answer["first_record_round_trips"].keys() == {"of a playlist at hand", "of one that is fetched first"}
+    assert answer["first_record_round_trips"].keys() == {
+        "of a playlist at hand",
+        "of one with sums, so of a whole chunk",
+        "of one with sums that is fetched first",
+    }
+    table = TABLES["stream_flare"](answer)
+    assert "| ours, crc32c compared |" in table
+    assert "Round trips to the first record" in table
