@@ -91,12 +91,21 @@ def create(**options: Unpack[Options]) -> None:
 
     _check(options)
     with importing("playlists of what lies somewhere", "streaming"):
+        text_of([_example(options)])  # what cannot be said is known before anything is listed or read
         streams = _streams(options)
     text = text_of(streams)
     with opened(options["output"]) as (out, _):
         out.write(text.encode())
     if not options["quiet"]:
         say(_summary(streams, options))
+
+
+def _example(options: Options) -> StreamSpec:
+    from dataflux_core._wire.flare.conventions import Conventions  # noqa: PLC0415 - of an extra
+    from dataflux_core._wire.flare.streams import StreamSpec  # noqa: PLC0415
+
+    said = Conventions(description=options["description"] or "", license=options["license"] or "")
+    return StreamSpec.of(options["stream"] or "s", [_PUBLIC], said.headers())
 
 
 def _check(options: Options) -> None:

@@ -132,6 +132,7 @@ def test_a_folder_becomes_a_playlist(tmp_path: Path) -> None:
         (["gs://some", "--checksums"], 2, "--checksums goes with a folder alone"),
         (["folder", "--base-url", "https://h/", "--columns", "a"], 2, "--columns goes with an index alone"),
         (["folder", "--signed-for", "1h"], 2, "goes with objects of a bucket, which a folder has none of"),
+        (["gs://nope", "--stream", "a\tb"], 1, "has a control character in it"),
         (["none.csv"], 1, "none.csv: there is no such file or folder; correct the path"),
         (["none", "--base-url", "https://h/"], 1, "none: there is no such file or folder; correct the path"),
         (["some.txt"], 1, "an index that ends in '.txt' is unknown"),

@@ -32,6 +32,8 @@ class ArrayKind:
     def of(cls, file: SampleFile) -> ArrayKind:
         """Learn it from the first of them; raises IndexUnusable where the file holds none."""
         array = _array_in(file)
+        if not array.nbytes:  # a reader takes any number of these from nothing, so it refuses them
+            raise IndexUnusable(file.path, f"an array without numbers, {_said(array.dtype, array.shape)}", _ADVICE)
         return cls(array.dtype, array.shape)
 
     @property

@@ -31,7 +31,8 @@ class SampleFile(NamedTuple):
     @property
     def suffix(self) -> str:
         """What stands behind the sample's id in the name of its file."""
-        return "" if self.extension == NO_EXTENSION else f".{self.extension}"
+        has_none = self.extension == NO_EXTENSION and not self.path.lower().endswith(f".{NO_EXTENSION}")
+        return "" if has_none else f".{self.extension}"
 
 
 class Sample(NamedTuple):

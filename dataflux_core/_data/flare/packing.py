@@ -14,7 +14,7 @@ from dataflux_core._data.flare.arrays import ArrayKind
 from dataflux_core._data.flare.chunk_files import ChunkPlan, write_chunk
 from dataflux_core._data.flare.gathering import Folder, gathered
 from dataflux_core._data.flare.pack_journal import PackJournal
-from dataflux_core._data.flare.playlist_file import checked_base, write_playlist
+from dataflux_core._data.flare.playlist_file import checked_base, text_of, write_playlist
 from dataflux_core._data.flare.sample_reading import made_of
 from dataflux_core._data.index.grouping import ID
 from dataflux_core._wire.flare.conventions import Conventions
@@ -22,7 +22,7 @@ from dataflux_core._wire.flare.streams import StreamSpec
 from dataflux_core.errors import FileNotWritten, IndexUnusable, InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from dataflux_core._data.flare.chunk_files import ChunkFacts, Format
@@ -66,11 +66,13 @@ def pack(
     """Write chunks, then the playlist, to a directory that is empty or holds a pack that was interrupted.
 
     The playlist comes last: a pack that has none is not finished. `observe` is told the bytes of samples that are done,
-    then of all. Raises InvalidArgument, IndexUnusable, FileNotRead, ObjectChanged, FileNotWritten.
+    then of all. Raises InvalidArgument, PlaylistInvalid, IndexUnusable, FileNotRead,
+    ObjectChanged, FileNotWritten.
     """
     _check(source, directory, options)
     folder = Folder.read(source)
     plans = _plans(folder, options)
+    _check_headers(plans, options)
     _made(directory)
     with PackJournal.opened(directory) as journal:
         _check_unfinished(directory)  # another process may have come to its end meanwhile
@@ -178,6 +180,14 @@ def _plans(folder: Folder, options: PackOptions) -> dict[str, ChunkPlan]:
     return {extension: replace(plan, extensions=(extension,)) for extension in folder.extensions}
 
 
+def _check_headers(plans: Iterable[str], options: PackOptions) -> None:
+    """Raise PlaylistInvalid where no playlist could say what it is to, before anything is packed for it."""
+    said = Conventions(description=options.description, license=options.license, mirrors=options.mirrors)
+    text_of(
+        [StreamSpec.of(stream, [f"{options.base_url}{number}"], said.headers()) for number, stream in enumerate(plans)]
+    )
+
+
 def _arrays(folder: Folder) -> ArrayKind:
     others = [extension for extension in folder.extensions if extension != "npy"]
     if others:
@@ -190,7 +200,7 @@ def _made(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileNotWritten("the playlist", str(directory), error.strerror or str(error)) from error
+        raise FileNotWritten("the pack", str(directory), error.strerror or str(error)) from error
 
 
 def _digest(samples: Sequence[Sample], plan: ChunkPlan) -> str:
