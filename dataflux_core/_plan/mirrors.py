@@ -24,6 +24,8 @@ _FORGETTING_S = (
 _PASSED = (
     0.98  # of what is known of a pace stays when it is idle and another is chosen: reads show best how quick it is now
 )
+_FAR_BELOW = 32.0  # times as slow as others could be is not worth waiting for
+_LEAST_BYTES_PER_S, _MOST_BYTES_PER_S = 1024, 1024**2  # to be asked of a host beside which there is another
 _HEDGE_TIMES = 3.0  # as long as a read usually takes
 _LEAST_HEDGE_S = 0.05
 _UNKNOWN_HEDGE_S = 1.0
@@ -118,7 +120,13 @@ class HostBook:
             return  # reads that were under way together fail together: one mishap
         found.faults += 1
         pause_s = min(_MOST_PAUSE_S, _LEAST_PAUSE_S * 2 ** min(found.faults - 1, _MOST_DOUBLINGS))
-        found.blocked_until_s = now_s + max(retry_after_s, pause_s * (1 + draw) / 2)
+        found.blocked_until_s = now_s + max(min(retry_after_s, _MOST_PAUSE_S), pause_s * (1 + draw) / 2)
+
+    def least_bytes_per_s(self, hosts: Sequence[str], now_s: float) -> int:
+        """Return how slow a read may be that could go to any of `hosts`: far below what one of them has shown."""
+        paces = [self._pace(host, now_s) * (self._host(host).in_flight + 1) for host in hosts]
+        best = min((pace for pace in paces if pace), default=1.0)
+        return int(max(_LEAST_BYTES_PER_S, min(_MOST_BYTES_PER_S, 1 / best / _FAR_BELOW)))
 
     def hedge_after_s(self, host: str, size: int, beside: int) -> float:
         """Return after how long a read that has not ended is worth another one elsewhere."""

@@ -20,6 +20,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     max_bytes: int = 0  # of the answer's body, 0: no limit; what announces more is not received
     expected_bytes: int = 0  # of the answer's body, 0: not known; room is made for them, and they need no copying
     keeps_beginning: bool = False  # of a body that breaks off, so that it can be gone on with
+    least_bytes_per_s: int = 0  # less, for as long as a stall may last, is one; 0: as the endpoint says
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

@@ -152,6 +152,22 @@ def version_of(answer: Answer) -> str:
     return tag if len(tag) > 2 and tag[0] == tag[-1] == '"' else ""  # noqa: PLR2004 - quotes around something
 
 
+class Said(NamedTuple):
+    """Of which part of how many bytes an answer says that it is."""
+
+    first: int
+    last: int
+    total: int  # UNKNOWN_SIZE: not said
+
+
+def part_said(answer: Answer) -> Said | None:
+    """Return what Content-Range says, None where that is nothing that could be meant."""
+    found = _CONTENT_RANGE.fullmatch(answer.header(b"content-range"))
+    if found is None:
+        return None
+    return Said(int(found[1]), int(found[2]), UNKNOWN_SIZE if found[3] == "*" else int(found[3]))
+
+
 def is_closing(answer: Answer) -> bool:
     """Tell whether the next request needs another connection."""
     said = answer.header(b"connection").lower()
@@ -231,15 +247,13 @@ def _unranged(wanted: Wanted, span: Span, answer: Answer) -> Content | Failure:
 
 def _ranged(wanted: Wanted, span: Span, answer: Answer) -> Content | Failure:
     """Make sure that the range is the one that was asked for; it may be shorter only where nothing follows."""
-    body, said = answer.body, answer.header(b"content-range")
-    found = _CONTENT_RANGE.fullmatch(said)
-    if found is not None:
-        first, last = int(found[1]), int(found[2])
-        total = UNKNOWN_SIZE if found[3] == "*" else int(found[3])
-        stop = min(span.stop, last + 1 if total < 0 else total)
-        if (first, last + 1, len(body)) == (span.start, stop, stop - span.start):
-            return Content(body, total, version_of(answer))
-    message = f"sent {len(body)} bytes as {said[:80]!r}, though [{span.start}, {span.stop}) were asked for"
+    body, said = answer.body, part_said(answer)
+    if said is not None:
+        stop = min(span.stop, said.last + 1 if said.total < 0 else said.total)
+        if (said.first, said.last + 1, len(body)) == (span.start, stop, stop - span.start):
+            return Content(body, said.total, version_of(answer))
+    words = answer.header(b"content-range")[:80]
+    message = f"sent {len(body)} bytes as {words!r}, though [{span.start}, {span.stop}) were asked for"
     return Failure(ServiceRefused(wanted.subject, answer.status, message))
 
 

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from functools import partial
 from io import BufferedReader
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, NoReturn, cast
 
 from dataflux_core._data.flare.arriving import ArrivingChunk
 from dataflux_core._data.flare.renewal import has_same_chunk, has_same_names
@@ -135,11 +135,13 @@ class Chunks:
         """Wait; make sure that a part up to the end goes there, where that end was not known before."""
         found = future.result()
         if piece.stop is None and found.total > piece.start + len(found.content):
-            asked = f"read({piece.chunk}, {piece.start}) of a chunk of {found.total} bytes"
-            raise InvalidArgument(
-                "max_chunk_bytes", f"{self.options.max_chunk_bytes}", f"enough for {asked}, or a stop"
-            )
+            self._refuse(piece, found.total)
         return found.content
+
+    def _refuse(self, piece: Piece, total: int) -> NoReturn:
+        """Say that a chunk is too large, be it the playlist or the host that says how large it is."""
+        asked = f"read({piece.chunk}, {piece.start}) of stream {self.spec.name!r}, a chunk of {total} bytes"
+        raise InvalidArgument("max_chunk_bytes", f"{self.options.max_chunk_bytes}", f"enough for {asked}, or a stop")
 
     def _ask(self, piece: Piece) -> ChunkAsk | bytes:
         """Say what to read; the first playlist's sizes and sums hold, since the same bytes are meant."""
@@ -148,6 +150,8 @@ class Chunks:
         size = self.size(chunk)
         end = stop if size < 0 else size if stop is None else min(stop, size)
         is_whole = start == 0 and end in (None, size)
+        if stop is None and size - start > self.options.max_chunk_bytes:
+            self._refuse(piece, size)
         span = None if is_whole else Span(start, start + self.options.max_chunk_bytes if end is None else end)
         if span is not None and span.start >= span.stop:
             return b""

@@ -144,10 +144,11 @@ class ChunkLoop:
         self.release()
 
     def _send_waiting(self) -> None:
-        if self._alone and self._lone is None:
-            self._waiting.appendleft(self._alone.popleft())
-        while self._waiting and len(self._flights) < self._options.max_requests:
-            errand = self._waiting.popleft()
+        while len(self._flights) < self._options.max_requests:
+            has_turn = self._alone and self._lone is None
+            if not self._waiting and not has_turn:
+                return
+            errand = (self._alone if has_turn else self._waiting).popleft()
             if errand.future.cancelled():
                 continue
             try:
@@ -303,11 +304,10 @@ class ChunkLoop:
         is_slow = beginning is not None and self._is_slow(flight, answer, now_s)
         if beginning is not None:
             errand.beginning = beginning
+        elif errand.beginning is not None and errand.beginning.place == place and not answer.refused:
+            errand.beginning = None  # what is there now may be something else
         if beginning is None or is_slow:
             errand.tried.add(place)
-        if beginning is None:
-            if errand.beginning is not None and errand.beginning.place == place and not answer.refused:
-                errand.beginning = None  # what is there now may be something else
         fault = fault_of(answer) if beginning is None or is_slow else "missing"
         draw = random.random()  # noqa: S311 - jitter
         self._book.failed(flight.host, fault, now_s, draw=draw, retry_after_s=retry_after_s(answer))
