@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dataflux_core._data.epoch.window_read import WindowReader
 
 THREADS = 3  # windows under way at once, so that the end of one does not leave the network idle
+_REQUESTS_EACH = 8  # fewer are one window's: one that has just begun sends one more before others give any back
 _PARTS = THREADS + 1  # of the bounds: one more is there whole, for the consumer
 _JOIN_S = 2.5  # for all threads together
 _LOOK_S = 5.0  # between two looks whether anything moves at all
@@ -136,7 +137,7 @@ class ReadAhead:
         self._ended: set[int] = set()  # threads, by number
         self._threads = [
             threading.Thread(target=self._work, args=(number,), name=f"dataflux-stream-{number}", daemon=True)
-            for number in range(min(THREADS, bounds.max_requests))
+            for number in range(_threads(bounds.max_requests))
         ]
         for thread in self._threads:
             thread.start()
@@ -311,6 +312,10 @@ class ReadAhead:
 def _is_on_shelf(window: Window, at: int) -> bool:
     place = window.in_chunk(at)
     return place is not None and place.is_shared
+
+
+def _threads(max_requests: int) -> int:
+    return max(1, min(THREADS, max_requests // _REQUESTS_EACH))
 
 
 _running: weakref.WeakSet[ReadAhead] = weakref.WeakSet()
