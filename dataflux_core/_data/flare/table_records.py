@@ -9,6 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataflux_core._data.flare.ipc_claims import stream_in, unfolded_sizes
+from dataflux_core._data.flare.parquet_plan import reading_plans
+from dataflux_core._data.flare.row_bytes import rows_of
 from dataflux_core._data.samples.arrays import read_arrays
 from dataflux_core._plan.text import human_bytes
 
@@ -17,42 +20,41 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_ROWS = 256  # made into Python's objects at once
-_IPC_FILE = b"ARROW1"
 _BFLOAT16 = "bfloat16"
 _BFLOAT16_SHIFT = 16  # it is the upper half of a float32
 
 
 def parquet_records(content: bytes, max_bytes: int) -> Iterator[dict[str, Any]]:
     """Yield a dict for each row."""
-    file = pq.ParquetFile(pa.BufferReader(content))
-    for number in range(file.metadata.num_row_groups):
-        group_bytes = file.metadata.row_group(number).total_byte_size
-        if group_bytes > max_bytes:
-            raise ValueError(f"row group {number} unfolds to {human_bytes(group_bytes)}; max_decoded_bytes={max_bytes}")
-        for batch in file.iter_batches(_ROWS, row_groups=[number]):
-            yield from batch.to_pylist()
+    source = pa.BufferReader(content)
+    file = pq.ParquetFile(source)
+    for plan in reading_plans(content, file, max_bytes):
+        reader = file
+        if plan.as_dictionaries:
+            reader = pq.ParquetFile(source, metadata=file.metadata, read_dictionary=plan.as_dictionaries)
+        for batch in reader.iter_batches(plan.rows, row_groups=[plan.row_group]):
+            yield from rows_of(batch, max_bytes)
 
 
 def arrow_records(content: bytes, max_bytes: int) -> Iterator[dict[str, Any]]:
     """Yield a dict for each row of an IPC file or stream."""
-    source = pa.BufferReader(content)
-    unfolded_bytes = 0
-    for batch in _ipc_batches(source, is_file=content.startswith(_IPC_FILE)):
-        unfolded_bytes += batch.nbytes
-        if unfolded_bytes > max_bytes:
-            raise ValueError(f"it unfolds to more than {human_bytes(max_bytes)}; raise max_decoded_bytes")
-        batch.validate()
-        for start in range(0, batch.num_rows, _ROWS):
-            yield from batch.slice(start, _ROWS).to_pylist()
+    stream = stream_in(content)
+    unfolded_bytes = sum(unfolded_sizes(stream))
+    if unfolded_bytes > max_bytes:
+        raise ValueError(f"it unfolds to {human_bytes(unfolded_bytes)}; max_decoded_bytes={max_bytes}")
+    for batch in pa.ipc.open_stream(stream):
+        batch.validate(full=True)  # offsets that lead elsewhere would be followed
+        yield from rows_of(batch, max_bytes)
 
 
 def array_records(content: bytes, max_bytes: int) -> Iterator[Any]:
     """Yield the entries along the first axis of an array, or, as dicts, of the arrays of an archive together."""
     found = read_arrays(content, max_bytes)
     if not isinstance(found, dict):
+        _check_lengths({"": found})
         yield from ([found[()]] if found.ndim == 0 else found)
         return
+    _check_lengths(found)
     lengths = {name: len(array) if array.ndim else 1 for name, array in found.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"its arrays have different lengths: {lengths}"[:400])
@@ -73,10 +75,11 @@ def raw_records(content: bytes, dtype: str, shape: tuple[int, ...]) -> Iterator[
         yield numbers.astype(numbers.dtype.newbyteorder("=")).reshape(shape)
 
 
-def _ipc_batches(source: pa.BufferReader, *, is_file: bool) -> Iterator[pa.RecordBatch]:
-    if is_file:
-        reader = pa.ipc.open_file(source)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
-    else:
-        yield from pa.ipc.open_stream(source)
+def _check_lengths(arrays: dict[str, NDArray[np.generic]]) -> None:
+    """Raise ValueError where a shape makes more records than there could be bytes."""
+    for array in arrays.values():
+        if array.ndim and len(array) and array.nbytes:
+            return
+    most = max((len(array) for array in arrays.values() if array.ndim), default=0)
+    if most:
+        raise ValueError(f"its {most} records have no bytes")
