@@ -58,26 +58,25 @@ def of_an_impersonator() -> Any:
     return Credentials(of_a_user(), EMAIL, ["https://www.googleapis.com/auth/devstorage.read_only"])
 
 
-class OfAFederation:
-    """Credentials of another kind that stand for a service account, as those of workload identity federation do."""
+def of_a_federation() -> Any:
+    """Make credentials of another kind that stand for a service account, as those of workload identity federation."""
+    from google.auth.credentials import Credentials, Scoped  # noqa: PLC0415 - slow import
 
-    def __new__(cls) -> Any:
-        from google.auth.credentials import Credentials, Scoped  # noqa: PLC0415 - slow import
+    class Federated(Scoped, Credentials):
+        service_account_email = EMAIL
+        requires_scopes = False
 
-        class Federated(Scoped, Credentials):  # type: ignore[misc] # google ships no types
-            service_account_email = EMAIL
-            requires_scopes = False
+        def refresh(self, request: Any) -> None:
+            del request
+            self.token, self.expiry = "of-the-federation", datetime.max  # noqa: DTZ901 - as above
 
-            def refresh(self, request: Any) -> None:
-                del request
-                self.token, self.expiry = "of-the-federation", datetime.max  # noqa: DTZ901 - as above
+        def with_scopes(self, scopes: Any, default_scopes: Any = None) -> Any:
+            del default_scopes
+            assert scopes == ["https://www.googleapis.com/auth/cloud-platform"]
+            return of_a_federation()
 
-            def with_scopes(self, scopes: Any, default_scopes: Any = None) -> Any:
-                del default_scopes
-                assert scopes == ["https://www.googleapis.com/auth/cloud-platform"]
-                return Federated()
-
-        return Federated()
+    made: Any = Federated
+    return made()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ class OfAFederation:
     [
         pytest.param(of_a_machine, "Bearer of-the-machine", id="a machine of Google's asks with its own account"),
         pytest.param(of_an_impersonator, "Bearer token", id="a user asks who may act as an account"),
-        pytest.param(OfAFederation, "Bearer of-the-federation", id="a workload elsewhere asks as its account"),
+        pytest.param(of_a_federation, "Bearer of-the-federation", id="a workload elsewhere asks as its account"),
     ],
 )
 def test_without_the_key_google_signs(gcs: Emulator, iam: Iam, made: Callable[[], Any], token: str) -> None:
