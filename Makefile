@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults stream-matrix test-core test-pytorch-client test-torch test-ray check format lint types docs bench bench-18m lock clean
+.PHONY: help demo test faults bench-smoke stream-matrix test-core test-pytorch-client test-torch test-ray check format lint types docs bench bench-18m lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ test: $(STAMP) ## Run the tests, two files at a time
 
 faults: $(STAMP) ## List, download in every way while calls fail in every way, signals strike (twenty minutes)
 	$(BIN)/python -m pytest -q -m matrix
+
+bench-smoke: $(STAMP) ## Let every client of the benchmarks bring a few samples (three minutes)
+	$(BIN)/python -m pytest -q -m "matrix or not matrix" tests/benchmarking/test_smoke.py tests/benchmarking/test_stream_samples.py
 
 stream-matrix: $(STAMP) ## Interrupt epochs in every cell of ranks, workers and ways to start them, go on in every other
 	$(BIN)/python -m pytest -q -m matrix tests/streaming tests/plan/order

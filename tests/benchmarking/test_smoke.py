@@ -14,6 +14,8 @@ from benchmarking import _measure
 ROOT = Path(__file__).resolve().parents[2]
 # Upstream has an environment of its own, which `make bench` makes; here it is left out.
 PEERS = "ours,google,obstore,aiohttp"
+# Each starts some twenty interpreters; in CI one of each kind has to do.
+SLOW = pytest.mark.matrix
 
 
 def answer_of(benchmark: str, *arguments: str) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def answer_of(benchmark: str, *arguments: str) -> dict[str, Any]:
     [
         pytest.param(["list_bucket"], id="listing"),
         pytest.param(["download_objects"], id="downloading small objects"),
-        pytest.param(["download_objects", "--tls", "--google-processes", "0"], id="downloading them over TLS"),
+        pytest.param(["download_objects", "--tls", "--google-processes", "0"], id="them over TLS", marks=SLOW),
     ],
 )
 def test_a_benchmark_answers_on_one_line_where_every_client_was_exact(command: list[str]) -> None:
@@ -92,8 +94,8 @@ def test_the_profile_of_reading_tells_of_each_case_what_an_object_costs() -> Non
     "arguments",
     [
         pytest.param([], id="to memory"),
-        pytest.param(["--to", "files"], id="to files"),
-        pytest.param(["--part-bytes", "60000", "--tls"], id="in ranges over TLS"),
+        pytest.param(["--to", "files"], id="to files", marks=SLOW),
+        pytest.param(["--part-bytes", "60000", "--tls"], id="in ranges over TLS", marks=SLOW),
     ],
 )
 def test_large_objects_come_exactly_beside_one_curl(arguments: list[str]) -> None:

@@ -26,7 +26,8 @@ def digest(sample: bytes) -> bytes:
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param(["--kind", "bytes"], id="bytes as they are"),
+        pytest.param(["--kind", "bytes", "--peers", "ours"], id="bytes as they are"),
+        pytest.param(["--kind", "bytes"], id="beside others", marks=pytest.mark.matrix),
         pytest.param(["--kind", "jpeg", "--peers", "obstore"], id="pictures decoded"),
         pytest.param(["--batches", "1", "--peers", "obstore"], id="to the first batch"),
     ],
