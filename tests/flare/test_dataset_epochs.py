@@ -77,6 +77,14 @@ def test_where_rows_are_chunks_one_may_be_left_midway(many_url: str, pair: tuple
     assert sorted(seen) == list(range(1000)), states
 
 
+def test_a_rank_may_be_at_the_end_where_others_are_not(url: str) -> None:
+    seen, states = piece(url, Cell(4, 0), None, 2, has_records=False)
+    assert {state["epoch"] for state in states} == {0, 1}, "one had but a chunk without records, or one with three"
+    for cell in (Cell(4, 0), Cell(1, 2)):
+        rest = piece(url, cell, states, None, has_records=False)[0]
+        assert sorted(seen + rest) == list(range(COUNT))
+
+
 @pytest.mark.parametrize("block_samples", [0, 7, 80])
 def test_runs_and_blocks_lose_nothing(many_url: str, block_samples: int) -> None:
     seen: list[int] = []

@@ -228,7 +228,7 @@ class Feed:
         """Go on from a state, those of all ranks, or that of a StatefulDataLoader; raises StateMismatch."""
         self._own_board()
         identity = self._identity()
-        state = joined([from_dict(state, identity) for state in states_within(told)])
+        state = joined([from_dict(state, identity) for state in states_within(told)], self.corpus.positions)
         here = place()
         if state.deal is not None and here is not None and len(state.lanes) == 1:
             (lane,) = state.lanes  # a worker's own: it goes on with it whichever worker it is now

@@ -115,8 +115,12 @@ def _progress_of(state: EpochState, rank: int, worker: int) -> Progress | None:
     return state.lanes.get(Lane(rank, worker)) or state.lanes.get(Lane(EVERY_RANK, worker))
 
 
-def joined(states: Sequence[EpochState]) -> EpochState:
-    """Make one state of those of several ranks or workers; raises StateMismatch where they are not of one moment."""
+def joined(states: Sequence[EpochState], count: int = 0) -> EpochState:
+    """Make one state of those of several ranks or workers; raises StateMismatch where they are not of one moment.
+
+    Of an epoch of `count` positions some ranks may be at the end while others are not.
+    """
+    states = _with_ended(states, count)
     first = states[0]
     lanes = dict(first.lanes)
     for state in states[1:]:
@@ -128,6 +132,24 @@ def joined(states: Sequence[EpochState]) -> EpochState:
                 told = f"worker {lane.worker} of {whose} is at row {lanes[lane].rows}, and at row {done.rows}"
                 raise StateMismatch(told, "give states that all ranks took after as many batches")
     return replace(first, lanes=lanes)
+
+
+def _with_ended(states: Sequence[EpochState], count: int) -> Sequence[EpochState]:
+    """Let ranks that tell of the next epoch say that they have had all their rows of the one that others are in."""
+    going = [state for state in states if state.deal is not None]
+    deal = going[0].deal if going else None
+    ended = len(states) - len(going)
+    told = {lane.rank for state in going for lane in state.lanes}
+    if deal is None or not ended or len(told) + ended != deal.world or EVERY_RANK in told:
+        return states
+    first = going[0]
+    if any(state != EpochState(first.epoch + 1) for state in states if state.deal is None):
+        return states
+    left = len(Remainder(count, first.interruptions))
+    for rank in {*range(deal.world)} - told:
+        rows = {Lane(rank, worker): Progress(deal.lane_rows(left, rank, worker)) for worker in range(deal.workers)}
+        going.append(replace(first, lanes=rows))
+    return going
 
 
 def to_dict(state: EpochState, identity: Identity) -> dict[str, Any]:

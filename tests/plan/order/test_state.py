@@ -159,6 +159,15 @@ class TestStatesOfSeveralRanks:
         assert first_left(joined(states), Deal(1)) == [4, 6, 8, 9]
         assert first_left(joined(states[::-1]), Deal(1)) == [4, 6, 8, 9]
 
+    def test_one_that_is_at_the_end_of_the_epoch_has_had_all_its_rows(self) -> None:
+        for states in ([of_rank(0, 2), EpochState(1)], [EpochState(1), of_rank(0, 2)]):
+            assert first_left(joined(states, 10), Deal(1)) == [4, 6, 8]
+        for other in (EpochState(2), EpochState(0)):
+            with pytest.raises(StateMismatch, match="different epochs"):
+                joined([of_rank(0, 2), other], 10)
+        with pytest.raises(StateMismatch, match="different epochs"):
+            joined([of_rank(0, 2), of_rank(1, 2), EpochState(1)], 10)
+
     def test_what_a_rank_says_of_itself_counts_more_than_what_another_says_of_all(self) -> None:
         """Rank 0 has met no row that is left out, so it takes all to be as far as itself."""
         states = [of_rank(EVERY_RANK, 1), of_rank(1, 3)]
@@ -182,7 +191,7 @@ class TestStatesOfSeveralRanks:
     @pytest.mark.parametrize(
         "other",
         [
-            pytest.param(EpochState(1), id="another epoch"),
+            pytest.param(EpochState(2), id="another epoch"),
             pytest.param(EpochState(0, (Done(3),), (), Deal(2), 0, {Lane(1, 0): Progress(2)}), id="another beginning"),
             pytest.param(EpochState(0, (), (), Deal(2, 2), 0, {Lane(1, 0): Progress(2)}), id="other workers"),
         ],
