@@ -94,16 +94,17 @@ def measured(source: str, measuring: Measuring) -> Measured:
         if decodes:
             left_s = measuring.seconds * (1 - _INDEX_PART - _FETCHED_PART)
             whole = _run(decoded, loaders, left_s, measuring, lambda _: None)
+    sample_bytes = sizes.mean or _read_for_each(undecoded)
     setting = Setting(
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         requests=measuring.keywords.get("num_downloading_workers") or 0,
         workers=measuring.workers,
-        sample_bytes=sizes.mean,
+        sample_bytes=sample_bytes,
         resizes=measuring.size is not None,
     )
     verdict = verdict_of(index, fetched, whole, setting)
     rows = len(binding.index)
-    return Measured(rows, binding.loaded, open_s, sizes.mean, index, fetched, whole, setting, verdict)
+    return Measured(rows, binding.loaded, open_s, sample_bytes, index, fetched, whole, setting, verdict)
 
 
 def _dataset(source: str, measuring: Measuring, data_type: DataType) -> StreamingDataset:
@@ -121,11 +122,18 @@ class _Sizes:
 
     def add(self, batch: Batch) -> None:
         self._samples += _count(batch)
-        self._bytes += sum(len(value) for column in self._columns for value in batch[column])
+        values = (value for column in self._columns for value in batch.get(column, ()))
+        self._bytes += sum(len(value) for value in values if isinstance(value, bytes))
 
     @property
     def mean(self) -> float:
         return self._bytes / self._samples if self._samples else 0.0
+
+
+def _read_for_each(dataset: StreamingDataset) -> float:
+    """Return the bytes that were read for a sample: records of a playlist are never seen as bytes."""
+    stats = dataset.stats()
+    return stats.bytes_read / stats.samples if stats.samples else 0.0
 
 
 def _data_type(measuring: Measuring) -> DataType:

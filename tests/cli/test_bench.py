@@ -97,6 +97,17 @@ def test_bytes_alone_are_measured_once(far: Emulator) -> None:
     assert "and decoded" in ran.stdout
 
 
+def test_a_playlist_is_measured_by_what_is_read_for_its_records(far: Emulator, tmp_path: Path) -> None:
+    from dataflux_core.flare import Playlist, StreamSpec  # noqa: PLC0415 - an extra
+
+    urls = [f"{far.endpoint}/download/storage/v1/b/far/o/d%2F{number}.bin?alt=media" for number in range(400)]
+    spec = StreamSpec.of("x", urls, {"dtype": "int8", "shape": [50], "sizes": [1000] * 400})
+    (tmp_path / "p.yaml").write_text(Playlist([spec]).dump())
+    found = measured(str(tmp_path / "p.yaml"), "--batch-size", "32")
+    assert (found["samples"], found["columns"]) == (8000, ["x"])
+    assert found["sample_bytes"] > 0
+
+
 def test_samples_that_are_none_are_left_out_and_counted_once(pictures: str, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     ran = dataflux("bench", "stream", pictures, *QUICK, "--size", "32x32", "--batch-size", "4", "--json")

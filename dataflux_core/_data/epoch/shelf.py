@@ -12,7 +12,7 @@ from dataflux_core._data.samples.packed import HeldChunk
 if TYPE_CHECKING:
     from dataflux_core._data.epoch.window import InChunk, Key
 
-_MOST_NEWEST = 256  # or else looking through them takes longer than they are worth
+_MOST_NEWEST = 1024  # or else looking through them takes longer than they are worth
 _NEWEST = 2  # of each stream, kept in any case: neighbours that are shuffled often lie in two chunks, in turn
 
 
@@ -46,7 +46,9 @@ class Shelf:
         is_new = chunk is None
         if chunk is None:
             chunk = self._held[key] = HeldChunk(size)
-        if is_new or next(reversed(self._newest), None) != key:
+        if key in self._newest:
+            self._newest.move_to_end(key)
+        else:
             self.put(key, chunk)
         return chunk, is_new
 

@@ -102,7 +102,8 @@ class WholeChunk:
 def decoders_of(specs: Sequence[StreamSpec], data_type: Any) -> dict[str, RecordOf | WholeChunk]:  # noqa: ANN401 - see Members
     """Return what makes the column of each stream; raises InvalidArgument, RecordsUnusable, ExtraMissing.
 
-    `data_type` says what files are: chunks that are one record, entries of tars. All else the streams' headers say.
+    `data_type` says what files are: chunks that are one record, entries of tars. All else the streams' headers say;
+    "bytes", by which files are not decoded, leaves that as it is.
     """
     encodings = {spec.name: RecordDecoder(spec, _MAX_DECODED_BYTES) for spec in specs}
     files = [name for name, decoder in encodings.items() if decoder.is_whole]
@@ -129,7 +130,7 @@ def _check(data_type: Any, files: Sequence[str], *, has_tar: bool) -> None:  # n
             expected = "streams whose chunks are files, of which the headers say nothing else"
             raise InvalidArgument("data_type", f"{{{unknown[0]!r}: …}}", expected)
         chosen_decoders(list(data_type), data_type)
-    elif data_type not in (None, "auto") and not files and not has_tar:
+    elif data_type not in (None, "auto", "bytes") and not files and not has_tar:
         expected = "None: the headers of the streams say what their records are"
         raise InvalidArgument("data_type", shortened(repr(data_type), _SHOWN), expected)
     else:
