@@ -51,7 +51,7 @@ def _array_of(content: bytes) -> NDArray[np.generic]:
     shape, fortran_order, dtype = _READERS[version](stream)
     if dtype.hasobject:
         raise ValueError(f"dtype {dtype} holds Python objects, which only pickle could read")
-    if not dtype.itemsize and math.prod(shape):
+    if not dtype.itemsize and 0 not in shape:
         raise ValueError(f"shape {shape} of {dtype} counts items that have no bytes")
     needed_bytes, there = math.prod(shape) * dtype.itemsize, len(content) - stream.tell()
     if needed_bytes > there or min(shape, default=0) < 0:

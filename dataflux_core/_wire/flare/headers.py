@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dataflux_core._plan.text import counted
 from dataflux_core._wire.flare.chunk_urls import flaw_of, is_base
-from dataflux_core._wire.flare.conventions import COMPRESSIONS, ENCODINGS, ITEM_BYTES, NAMES, Conventions, base_of
+from dataflux_core._wire.flare.conventions import COMPRESSIONS, ENCODINGS, ITEM_BYTES, Conventions, base_of
 from dataflux_core._wire.flare.marks import quoted
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ class HeaderReader:
     def read(self, chunks: int) -> Conventions:
         """Return what the headers of a stream of that many chunks say."""
         for name in self._headers.keys() & _ALMOST.keys():
-            if name not in NAMES:
-                self._warn(name, f"{name} means nothing to this reader", f"if you meant {_ALMOST[name]}, write that")
+            self._warn(name, f"{name} means nothing to this reader", f"if you meant {_ALMOST[name]}, write that")
         conventions = Conventions(
             description=self._text("description"),
             license=self._text("license"),
@@ -65,6 +64,7 @@ class HeaderReader:
             key=self._text("key"),
         )
         self._check_raw(conventions)
+        self._check_secrecy(conventions)
         return conventions
 
     def _text(self, name: str) -> str:
@@ -175,6 +175,15 @@ class HeaderReader:
                 advice = "correct sizes, records, dtype or shape"
                 self._problems.error((*self._path, "sizes", index), message, advice)
 
+    def _check_secrecy(self, said: Conventions) -> None:
+        """Warn where anyone on the way could change what is read, though the chunks' own servers do not let them."""
+        if said.sha256 or said.crc32c or not self._urls or not all(map(_is_secret, self._urls)):
+            return
+        index = next((index for index, mirror in enumerate(said.mirrors) if not _is_secret(mirror)), None)
+        if index is not None:
+            message = "a mirror without TLS of chunks with it, and no checksums: nobody could tell what it sends"
+            self._problems.warn((*self._path, "mirrors", index), message, "write sha256, or an https:// URL")
+
     def _error(self, name: str, message: str, advice: str) -> None:
         self._problems.error((*self._path, name), message, advice)
 
@@ -184,3 +193,7 @@ class HeaderReader:
 
 def _is_count(value: Value) -> bool:
     return type(value) is int and 0 <= value < _MOST
+
+
+def _is_secret(url: str) -> bool:
+    return url[:8].lower() == "https://"

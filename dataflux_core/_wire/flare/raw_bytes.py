@@ -26,7 +26,8 @@ _FORBIDDEN = re.compile(
 )
 _LINE_SEPARATORS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 # A parser takes time that grows with the square of the number of directives, and one of them says all there is to say.
-_DIRECTIVE = re.compile(rb"^%[^\r\n]*", re.MULTILINE)
+# A lone CR ends a line too, which re.MULTILINE does not know.
+_DIRECTIVE = re.compile(rb"(?<![^\r\n])%[^\r\n]*")
 _ONLY_DIRECTIVE = re.compile(rb"%YAML[ \t]+1\.[12][ \t]*(?:#.*)?")
 _SHOWN_BYTES = 40
 

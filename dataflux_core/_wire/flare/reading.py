@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from dataflux_core._wire.flare.building import build
+from dataflux_core._wire.flare.extent import check_extent
 from dataflux_core._wire.flare.marks import quoted
 from dataflux_core._wire.flare.problems import Problems, Stop
 from dataflux_core._wire.flare.raw_bytes import check_bytes
@@ -47,7 +48,8 @@ def problems_of(streams: Iterable[StreamSpec]) -> tuple[PlaylistProblem, ...]:
     """Return what would be wrong with a playlist of these streams; there are no lines yet."""
     problems = Problems()
     value: dict[str, Value] = {}
-    for stream in streams:
+    listed = list(streams)
+    for stream in listed:
         if stream.name in value:
             problems.error(
                 (stream.name,), f"a second stream of the name {quoted(stream.name)}", "rename one of the two"
@@ -56,4 +58,6 @@ def problems_of(streams: Iterable[StreamSpec]) -> tuple[PlaylistProblem, ...]:
         check_headers(stream.headers, (stream.name, "headers"), problems)
         value[stream.name] = {"headers": dict(stream.headers), "content": list(stream.content)}
     streams_of(value, problems)
+    if not problems.errors:  # a value that no playlist can hold may be of any depth
+        check_extent(listed, DEFAULT_MAX_BYTES, problems)
     return problems.all()

@@ -36,6 +36,11 @@ def written(streams: Iterable[StreamSpec]) -> str:
     return text.getvalue() or "{}\n"
 
 
+def written_bytes(streams: Iterable[StreamSpec]) -> int:
+    """Return how long that text is, without holding it."""
+    return sum(len(line.encode()) + 1 for stream in streams for line in _stream(stream))
+
+
 def _stream(stream: StreamSpec) -> Iterator[str]:
     yield from _entry("", stream.name, {"headers": dict(stream.headers), "content": list(stream.content)})
 
@@ -91,14 +96,14 @@ def _scalar(value: Scalar) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return value if _is_plain(value) else _quoted(value)
-    return str(value) if isinstance(value, int) else _float(value)
+    return int.__repr__(value) if isinstance(value, int) else _float(value)
 
 
 def _float(value: float) -> str:
     """Write a number that both versions of YAML take for a float: with a point, with the exponent's sign."""
     if not math.isfinite(value):
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-    digits, mark, exponent = repr(value).partition("e")
+    digits, mark, exponent = float.__repr__(value).partition("e")  # numpy's floats are floats of another repr
     return digits + ("" if "." in digits else ".0") + mark + exponent
 
 
