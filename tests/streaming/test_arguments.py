@@ -198,6 +198,16 @@ def test_a_state_of_an_epoch_beyond_all_is_none() -> None:
         dataset.load_state_dict({**dataset.state_dict(), "epoch": 2**64})
 
 
+def test_a_state_whose_row_gave_several_samples_is_none_where_each_gives_one() -> None:
+    """It would be passed over, unseen."""
+    dataset = numbered(20)
+    next(iter(dataset))
+    state = dataset.state_dict()
+    for midway in {"lanes": [[-1, 0, 1, 1, 10**12, 0]]}, {"begun": [3, 1]}:
+        with pytest.raises(StateMismatch, match="of which this dataset makes one"):
+            numbered(20).load_state_dict({**state, **midway})
+
+
 def test_amounts_may_be_numbers_of_numpy() -> None:
     amounts: Any = np.array([0.5, 2], np.float32)
     assert len(mix(repeat=amounts)) == len(mix(repeat=[np.float64(0.5), np.int64(2)])) == 10

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import pickle
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dataflux_core.errors import BadSample, InvalidArgument, StateMismatch
 from dataflux_core.streaming import Translation, one_to_one
 from tests.streaming.streams import numbered, numbers, taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @one_to_one
@@ -86,10 +89,14 @@ def test_what_takes_no_mark_is_refused() -> None:
         one_to_one([].append)
 
 
+def several(sample: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from [sample] * 5
+
+
 @pytest.mark.parametrize("workers", [1, 16, 64])
 def test_a_state_of_workers_that_are_unevenly_far_is_as_long_as_is_said(workers: int) -> None:
     lanes = [[0, worker, 1, 1000 + 977 * worker % 500, 3, 0] for worker in range(workers)]
-    dataset = numbered(100_000)
+    dataset = numbered(100_000, transforms=several)
     dataset.load_state_dict({**dataset.state_dict(), "deal": [1, workers, 32, "pad"], "turn": 0, "lanes": lanes})
     state = dataset.state_dict()
     assert len(state["lanes"]) == workers

@@ -229,6 +229,7 @@ class Feed:
         self._own_board()
         identity = self._identity()
         state = joined([from_dict(state, identity) for state in states_within(told)], self.corpus.positions)
+        self._check_midway(state)
         here = place()
         if state.deal is not None and here is not None and len(state.lanes) == 1:
             (lane,) = state.lanes  # a worker's own: it goes on with it whichever worker it is now
@@ -240,6 +241,13 @@ class Feed:
             if state != EpochState(state.epoch):  # where an epoch's front is, the board tells them
                 self._check_not_kept()
             self._go_on_from(state)
+
+    def _check_midway(self, state: EpochState) -> None:
+        """Raise StateMismatch for a row left midway where each gives one sample: it would be passed over."""
+        given = [*(outputs for _, outputs in state.begun), *(done.outputs for done in state.lanes.values())]
+        if any(given) and all(stream.recipe.pipeline.gives_one for stream in self.corpus.streams):
+            told = f"it has handed out {max(given)} samples of one row, of which this dataset makes one"
+            raise StateMismatch(told, "give the transforms that it was made with")
 
     def told(self) -> dict[str, Any]:
         """Return how far the consumer has come, as what JSON can hold."""

@@ -57,7 +57,10 @@ class _Left:
 
 
 class Remainder:
-    """What is left of the positions [0, count) of an epoch, as a sequence: index 0 is the first that is left."""
+    """What is left of the positions [0, count) of an epoch, as a sequence: index 0 is the first that is left.
+
+    Raises ValueError for interruptions that handed out more than there was.
+    """
 
     def __init__(self, count: int, interruptions: Sequence[Done] = ()) -> None:
         self.count = count  # positions of the whole epoch
@@ -65,6 +68,7 @@ class Remainder:
         self._left: list[_Left] = []
         self._lengths = [count]
         for done in self.interruptions:
+            _check_within(done, self._lengths[-1])
             left = _left_by(done, self._lengths[-1])
             self._left.append(left)
             self._lengths.append(len(left.holes) + max(0, self._lengths[-1] - left.after))
@@ -127,6 +131,19 @@ class Remainder:
         if len(lengths) > MOST_RUNS or len(holes) > MOST_HOLES:
             return self
         return Remainder(self.count, (Done(int(holes[0]), runs=tuple(lengths.tolist())),))
+
+
+def _check_within(done: Done, length: int) -> None:
+    """Raise ValueError where an interruption is not of so many indexes."""
+    if done.start + sum(done.runs) > length:
+        raise ValueError(f"{done.start + sum(done.runs)} of {length} handed out")
+    world = done.deal.world
+    for worker in range(len(done.rows) // world):
+        rows = max(done.rows[worker * world : (worker + 1) * world])
+        # As many as the first rank's, which is dealt most: those in step say one number, also at an uneven end.
+        dealt = done.deal.lane_rows(length - done.start, 0, worker)
+        if rows > dealt:
+            raise ValueError(f"{rows} rows handed out of {dealt} that a worker was dealt")
 
 
 def _first_round(done: Done, length: int) -> int:

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from dataflux_core._plan.order.deal import Deal, Tail
+from dataflux_core._plan.order.permutation import MAX_COUNT
 from dataflux_core._plan.order.remainder import MOST_HOLES, MOST_RUNS, Done, Remainder
+from dataflux_core._plan.order.state_checks import check_fits
 from dataflux_core.errors import StateMismatch
 
 VERSION = 1
@@ -180,17 +182,23 @@ def from_dict(told: object, identity: Identity) -> EpochState:
         raise StateMismatch(f"version {told.get('version')!r}, not {VERSION}", _ADVICE)
     _check_identity(told, identity)
     try:
-        deal = _deal_of(told["deal"]) if "deal" in told else None
-        return EpochState(
-            _natural(told["epoch"], MAX_EPOCH),
-            tuple(_done_of(done) for done in told.get("done", ())),
-            _begun_of(told.get("begun", ())),
-            deal,
-            _natural(told.get("turn", 0)),
-            dict(_lane_runs(told.get("lanes", ()))),
-        )
+        state = state_of(told)
+        check_fits(state, identity.count)
     except (KeyError, TypeError, ValueError) as error:
         raise StateMismatch(f"damaged ({error})", _ADVICE) from error
+    return state
+
+
+def state_of(told: Mapping[str, Any]) -> EpochState:
+    """Read what to_dict() wrote; raises KeyError, TypeError or ValueError for what it never writes."""
+    return EpochState(
+        _natural(told["epoch"], MAX_EPOCH),
+        tuple(_done_of(done) for done in told.get("done", ())),
+        _begun_of(told.get("begun", ())),
+        _deal_of(told["deal"]) if "deal" in told else None,
+        _natural(told.get("turn", 0)),
+        dict(_lane_runs(told.get("lanes", ()))),
+    )
 
 
 def _check_identity(told: Mapping[str, Any], identity: Identity) -> None:
@@ -214,7 +222,7 @@ def _deal_to_list(deal: Deal) -> list[int | str]:
 
 def _deal_of(told: Sequence[Any]) -> Deal:
     world, workers, chunk, tail, *keeps_chunks = told
-    if tail not in get_args(Tail) or min(_natural(world), _natural(workers), _natural(chunk)) < 1:
+    if tail not in get_args(Tail) or min(_natural(world), _natural(workers), _natural(chunk, MAX_COUNT)) < 1:
         raise ValueError("deal")
     if keeps_chunks not in ([], [1]):
         raise ValueError(f"deal of {keeps_chunks}")

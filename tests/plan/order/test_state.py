@@ -22,6 +22,7 @@ from dataflux_core._plan.order.state import (
     from_dict,
     joined,
     start_of,
+    state_of,
     to_dict,
 )
 from dataflux_core.errors import StateMismatch
@@ -54,7 +55,7 @@ STATES = st.builds(
 
 @given(STATES)
 def test_a_state_survives_json(state: EpochState) -> None:
-    assert from_dict(json.loads(json.dumps(to_dict(state, OURS))), OURS) == state
+    assert state_of(json.loads(json.dumps(to_dict(state, OURS)))) == state
 
 
 def dealt(interruptions: tuple[Done, ...], deal: Deal, luck: random.Random) -> EpochState:
@@ -115,7 +116,25 @@ GOOD = to_dict(EpochState(3, (), (), Deal(2, 2), 1, {Lane(EVERY_RANK, 0): Progre
         pytest.param({**GOOD, "lanes": [[0, 0, 10**12, 1, 0, 0]]}, "damaged", id="a bomb of workers"),
         pytest.param({**GOOD, "lanes": [[0, 0, 1]]}, "damaged", id="a lane cut off"),
         pytest.param({**GOOD, "lanes": [[0.5, 0, 1, 1, 0, 0]]}, "damaged", id="half a rank"),
-        pytest.param({**GOOD, "done": [[0, [1, 1, 1, "pad"], [[1, 10**15]]], [1]]}, "", id="a bomb of rows is cut"),
+        pytest.param({**GOOD, "done": [[0, [1, 1, 1, "pad"], [[1, 10**15]]], [2]]}, "", id="a bomb of rows is cut"),
+        pytest.param({**GOOD, "done": [[10**8 + 1]]}, "damaged", id="more handed out than there is"),
+        pytest.param({**GOOD, "done": [[10**8], [1]]}, "damaged", id="more handed out than was left"),
+        pytest.param({**GOOD, "done": [[10**8 - 9, [5, 5]]]}, "damaged", id="runs beyond the end"),
+        pytest.param({**GOOD, "done": [[0, [1, 1, 1, "pad"], [[10**8 + 1, 1]]]]}, "damaged", id="rows beyond the end"),
+        pytest.param({**GOOD, "done": [[10**19]]}, "damaged", id="more handed out than 64 bits can say"),
+        pytest.param({**GOOD, "deal": [1, 1, 10**19, "pad"]}, "damaged", id="a chunk of more than 64 bits can say"),
+        pytest.param({**GOOD, "turn": 2}, "damaged", id="the turn of a worker that there is not"),
+        pytest.param({**GOOD, "begun": [10**8, 3]}, "damaged", id="a row left midway beyond the end"),
+        pytest.param({**GOOD, "lanes": []}, "damaged", id="a deal to nobody"),
+        pytest.param({**GOOD, "lanes": [[2, 0, 1, 5, 0, 0]]}, "damaged", id="a rank that there is not"),
+        pytest.param({**GOOD, "lanes": [[0, 2, 1, 5, 0, 0]]}, "damaged", id="a worker that there is not"),
+        pytest.param({**GOOD, "lanes": [[-1, 0, 1, 25_000_001, 0, 0]]}, "damaged", id="more rows than were dealt"),
+        pytest.param(
+            {**GOOD, "lanes": [[-1, 0, 1, 25_000_000, 1, 0]]}, "damaged", id="samples of a row after the last"
+        ),
+        pytest.param({**GOOD, "lanes": [[-1, 0, 1, 5, 0, 10**12]]}, "damaged", id="more bad rows than were dealt"),
+        pytest.param({**GOOD, "lanes": [[-1, 0, 1, 25_000_000, 0, 0]]}, "", id="a worker that is done is one"),
+        pytest.param({**GOOD, "done": [[10**8]], "lanes": [[-1, 0, 2, 0, 0, 0]]}, "", id="so is an epoch that is over"),
         pytest.param({**GOOD, "done": [[0, [2, 1, 1, "pad"], [[1, 1]]]]}, "damaged", id="rows of half the ranks"),
         pytest.param({**GOOD, "done": [[0, [10**9, 10**9, 1, "pad"], [[1, 10**18]]]]}, "damaged", id="a bomb of ranks"),
         pytest.param({**GOOD, "done": 5}, "damaged", id="done is no list"),
