@@ -66,9 +66,9 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until(true: Callable[[], bool]) -> bool:
+def wait_until(true: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool:
     """Look again and again until `true()`; False where patience ends."""
-    ends_s = time.monotonic() + PATIENCE_S
+    ends_s = time.monotonic() + patience_s
     while not true():
         if time.monotonic() > ends_s:
             return False

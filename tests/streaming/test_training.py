@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = MANY_WORKERS
 
 COUNT = 30
+_WORKERS_S = 180.0  # for eight workers to import torch each, on a machine with fewer cores
 SAMPLES = sorted((epoch, number) for epoch in range(EPOCHS) for number in range(COUNT))
 
 
@@ -116,11 +117,12 @@ def test_killed_at_any_moment_each_sample_is_trained_on_once(
     for cell in cells[:-1]:
         before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
         process = start(gcs, tmp_path, cell)
-        wait_until(
+        assert wait_until(
             lambda before=before, process=process: (
                 process.poll() is not None  # type: ignore[misc]
                 or (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before)
-            )
+            ),
+            _WORKERS_S,
         )
         for _ in range(luck.randrange(20_000)):  # any moment: between two checkpoints or in the middle of one
             checkpoint.stat()

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from dataflux_core.streaming import StreamingDataset
 
 EPOCHS = 2
-multiprocessing.set_forkserver_preload(["torch", "dataflux_core.streaming"])  # once for all workers
+multiprocessing.set_forkserver_preload(["torch", "dataflux_core.streaming", "google.cloud.storage"])  # once for all
 
 
 def written(path: Path, value: Any) -> None:
