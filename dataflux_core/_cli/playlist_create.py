@@ -158,9 +158,9 @@ def _of_bucket(place: Place, options: Options) -> Sequence[StreamSpec]:
     from dataflux_core._cli.service import NothingFound, Query, listing, open_client  # noqa: PLC0415 - slow imports
     from dataflux_core._data.flare.listed_files import ListedFiles  # noqa: PLC0415
 
-    query = Query(place, ("crc32c",), selection=selection_of(options), quiet=options["quiet"])
+    query = Query(place, ("crc32c", "content_encoding"), selection=selection_of(options), quiet=options["quiet"])
     found = listing(open_client(options), query, shows_bar=shows_progress(quiet=options["quiet"]))
-    files = ListedFiles.of_listing(found)
+    files = ListedFiles.of_listing(found, place.directory)
     if not len(files.names):
         raise NothingFound(str(place))
     return _of_files(files, place.bucket, options)
@@ -185,7 +185,7 @@ def _of_folder(directory: Path, options: Options) -> Sequence[StreamSpec]:
     base = options["base_url"]
     if not base:
         raise click.UsageError("a folder is not on the web: say where it will be with --base-url https://host/path/")
-    files = ListedFiles.below(directory)
+    files = ListedFiles.below(directory, None if options["output"] == "-" else Path(options["output"]))
     if not len(files.names):
         raise IndexUnusable(str(directory), "no file is there", "correct the path; hidden files do not count")
     if options["checksums"]:

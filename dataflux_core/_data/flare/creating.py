@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
+from dataflux_core._data.index.grouping import NO_EXTENSION
 from dataflux_core._data.samples.kinds import kind_of_extension
 from dataflux_core._wire.flare.conventions import ENCODINGS, Conventions, base_of
 from dataflux_core._wire.flare.streams import StreamSpec
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
     from dataflux_core._data.flare.listed_files import ListedFiles
     from dataflux_core._wire.flare.conventions import Compression, Encoding
 
-NO_EXTENSION = "file"  # the stream of files without one
 KEY = "id"
 _SUFFIXES: dict[str, Compression] = {"gz": "gzip", "zst": "zstd"}
-_OTHER_NAMES = {"ndjson": "jsonl", "pq": "parquet", "feather": "arrow", "ipc": "arrow", "txt": "text", "npy": "npy"}
+_OTHER_NAMES = {"ndjson": "jsonl", "pq": "parquet", "feather": "arrow", "ipc": "arrow", "txt": "text"}
 _MEDIA = frozenset({"image", "audio", "video"})  # a file of these is one record
 _EXTENSION = re.compile(r"[A-Za-z0-9_]{1,16}")
 _SAFE = "/~!$&'()*+,;=:@"  # of a path, what need not be escaped
@@ -60,14 +60,19 @@ def streams_of_files(
     stems: dict[str, list[str]] = defaultdict(list)
     for row, name in enumerate(files.names):
         stem, ending = split_name(name)
+        if name in files.unpacked:
+            ending = _unpacked(ending)
         rows[ending].append(row)
         stems[ending].append(stem)
     if stream:
         ending = next(iter(rows)) if len(rows) == 1 else ""
         return [_stream(stream, _chunks(files, range(len(files.names)), url_of, ending), said)]
     tied = _tied(stems)
+    unnamed = NO_EXTENSION
+    while unnamed in rows:  # an extension is called that
+        unnamed += "_"
     return [
-        _stream(ending or NO_EXTENSION, _chunks(files, rows[ending], url_of, ending), said, KEY * (ending in tied))
+        _stream(ending or unnamed, _chunks(files, rows[ending], url_of, ending), said, KEY * (ending in tied))
         for ending in sorted(rows)
     ]
 
@@ -97,6 +102,14 @@ def split_name(name: str) -> tuple[str, str]:
     return f"{directory}{slash}{'.'.join(parts[:-cut])}", ".".join(parts[-cut:]).lower()
 
 
+def _unpacked(ending: str) -> str:
+    """Return the extension of what is sent where the service unpacks gzip."""
+    if ending == "tgz":
+        return "tar"
+    first, _, last = ending.rpartition(".")
+    return first if last == "gz" else ending
+
+
 def meaning_of(ending: str) -> tuple[Encoding | None, Compression | None]:
     """Return what an extension tells of the bytes of a chunk."""
     first, _, last = ending.partition(".")
@@ -105,7 +118,7 @@ def meaning_of(ending: str) -> tuple[Encoding | None, Compression | None]:
         first, compression = "tar", "gzip"
     kind = kind_of_extension(first) or ""
     known = first if first in ENCODINGS else _OTHER_NAMES.get(first, kind)
-    encoding = cast("Encoding", known) if known in ENCODINGS and first != "json" else None
+    encoding = cast("Encoding", known) if known in ENCODINGS else None
     return encoding, compression
 
 

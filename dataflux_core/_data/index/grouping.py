@@ -35,7 +35,7 @@ def samples_of(files: pa.Table, root: str, source: str) -> pa.Table:
     `files`: name (below `root`, UTF-8), size (bytes), perhaps crc32c, generation. Samples come in the order of names.
     Hidden files, temporaries, directories, the directory's own index are left out. Raises IndexUnusable.
     """
-    files = _in_order(files.filter(_wanted(files.column("name"))))
+    files = _in_order(files.filter(wanted(files.column("name"))))
     if not files.num_rows:
         raise IndexUnusable(source, "no file is there", "correct the path; hidden files and temporaries do not count")
     split = _split(files.column("name").chunk(0))
@@ -65,7 +65,8 @@ def _places(samples: NDArray[np.int32], rows: NDArray[np.int64], count: int) -> 
     return pa.array(places, mask=places < 0), twice
 
 
-def _wanted(names: pa.ChunkedArray) -> pa.ChunkedArray:
+def wanted(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Tell of names below a root which are data: not hidden, temporary, a directory's, its own index."""
     unwanted = [getattr(pc, test)(names, text) for test, text in (*_HIDDEN, *_TEMPORARY, _DIRECTORY)]
     return pc.invert(reduce(pc.or_, unwanted, pc.equal(names, OWN_INDEX)))
 

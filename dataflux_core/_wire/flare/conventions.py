@@ -67,6 +67,9 @@ class Conventions:
         return said
 
 
+NAMES = frozenset(field.name for field in fields(Conventions))
+
+
 def base_of(urls: Sequence[str]) -> str:
     """Return the directory that all of these URLs share, which a mirror takes the place of; "" where there is none."""
     if not urls:
