@@ -30,13 +30,27 @@ def jsonl_records(file: BinaryIO) -> Iterator[Any]:
 def csv_records(file: BinaryIO) -> Iterator[dict[str, str]]:
     """Yield a dict for each row behind the first one, which names the columns."""
     with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
-        rows = csv.reader(text, strict=True)
-        names = next(rows, [])
+        rows = _rows(text)
+        names = next(rows, (0, []))[1]
         if len(set(names)) != len(names):
             raise ValueError("two columns of the first row have one name")
-        for row in rows:
+        for line, row in rows:
             if not row:
                 continue
             if len(row) != len(names):
-                raise ValueError(f"line {rows.line_num}: {len(row)} values, the first row names {len(names)} columns")
+                raise ValueError(f"line {line}: {len(row)} values, the first row names {len(names)} columns")
             yield dict(zip(names, row, strict=True))
+
+
+def _rows(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str]]]:
+    """Yield rows, each with the number of its last line."""
+    rows = csv.reader(text, strict=True)
+    try:
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:
+        # The limit is the process's, so that its owner has to raise it.
+        limit = csv.field_size_limit()
+        is_long = str(limit) in str(error)
+        problem = f"a value of more than {limit:,} characters; call csv.field_size_limit first" if is_long else error
+        raise ValueError(f"line {rows.line_num}: {problem}") from error
