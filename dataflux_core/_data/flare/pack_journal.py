@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+_COPY_BYTES = 1024**2
 JOURNAL = ".dataflux-pack"
 _CHUNK = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*-[0-9]{5,}\.(?:tar|jsonl|npy|parquet)(?:\.gz|\.zst)?", re.ASCII)
 _ASIDE = ".dataflux-*.part"  # what `written_aside` leaves of a process that is killed
@@ -56,10 +58,8 @@ class PackJournal:
         if line is None or line["made_of"] != made_of:
             return None
         facts = ChunkFacts(**line["facts"])
-        try:
-            return facts if (self._directory / name).stat().st_size == facts.size else None
-        except OSError:
-            return None
+        # The line came first: what is there may be the chunk before it, of the same size.
+        return facts if _sha256_of(self._directory / name, facts.size) == facts.sha256 else None
 
     def note(self, name: str, made_of: str, facts: ChunkFacts) -> None:
         """Remember a chunk that is about to take its place."""
@@ -87,6 +87,20 @@ class PackJournal:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         if content and not content.endswith(b"\n"):
             os.write(self._descriptor, b"\n")
+
+
+def _sha256_of(path: Path, size: int) -> str:
+    """Return the digest of a file of that size; "" where there is none."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size != size:
+                return ""
+            while content := file.read(_COPY_BYTES):
+                digest.update(content)
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 def _claimed(directory: Path) -> Path:
