@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _GONE = frozenset({401, 403, 404, 410})
 _EXPIRED = "ExpiredToken"  # with a 400: how Cloud Storage says that a signed URL is too old
 _USUAL_BYTES = 8 * 1024**2  # of a chunk whose size is not known, before any has come
+_LEAST_USUAL_BYTES = 512 * 1024  # so many are received where less was expected
+_ROOM = 2  # times as much as the largest that has come may be received ahead
 _FIRST_CHUNKS = 1  # at once: more of them would share the line with the one that is waited for
 _BLOCK_BYTES = 64 * 1024
 _GROWTH = 8  # once one has come: then throughput counts
@@ -85,10 +87,10 @@ class Chunks:
         finally:
             ahead.close()
 
-    def start(self, piece: Piece, arrival: Arrival | None = None) -> _Pending:
-        """Send for a piece."""
+    def start(self, piece: Piece, arrival: Arrival | None = None, *, ahead_bytes: int = 0) -> _Pending:
+        """Send for a piece; a chunk that is found to be larger than `ahead_bytes` is sent for when it is waited for."""
         generation = self._streams.generation
-        ask = self._ask(piece)
+        ask = self._ask(piece, ahead_bytes)
         if isinstance(ask, bytes):
             return _Pending(piece, generation, None, ask)
         return _Pending(piece, generation, reader_of(self.options).submit(ask, arrival), arrival=arrival)
@@ -134,6 +136,8 @@ class Chunks:
     def _taken(self, piece: Piece, future: Future[Content]) -> bytes:
         """Wait; make sure that a part up to the end goes there, where that end was not known before."""
         found = future.result()
+        if piece.stop is None and not piece.start and found.total > 0 and not found.content:
+            return self.finish(self.start(piece))  # there was no room for it ahead
         if piece.stop is None and found.total > piece.start + len(found.content):
             self._refuse(piece, found.total)
         return found.content
@@ -143,7 +147,7 @@ class Chunks:
         asked = f"read({piece.chunk}, {piece.start}) of stream {self.spec.name!r}, a chunk of {total} bytes"
         raise InvalidArgument("max_chunk_bytes", f"{self.options.max_chunk_bytes}", f"enough for {asked}, or a stop")
 
-    def _ask(self, piece: Piece) -> ChunkAsk | bytes:
+    def _ask(self, piece: Piece, ahead_bytes: int = 0) -> ChunkAsk | bytes:
         """Say what to read; the first playlist's sizes and sums hold, since the same bytes are meant."""
         chunk, start, stop = piece
         now = self._now(piece)
@@ -164,6 +168,7 @@ class Chunks:
             span,
             chunk,
             self.options.max_chunk_bytes,
+            ahead_bytes if span is None and size < 0 and ahead_bytes < self.options.max_chunk_bytes else 0,
         )
 
     def _now(self, piece: Piece) -> _Seen:
@@ -220,7 +225,8 @@ class _Ahead:
         self._chunks = chunks
         self._max_bytes = max_bytes
         self._most = _FIRST_CHUNKS
-        self._usual_bytes = _USUAL_BYTES
+        self._usual_bytes = _USUAL_BYTES  # that a chunk of unknown size may have, to be received ahead
+        self._has_taken = False
         self._expected: deque[int] = deque()  # bytes, of each that is pending
         self._process_id = os.getpid()
 
@@ -232,7 +238,8 @@ class _Ahead:
             if taken is not None:
                 yield taken
             taken = self.take()
-        self.pending.append(self._chunks.start(piece, self._arrival_of(piece)))
+        limit = expected if self.pending else 0
+        self.pending.append(self._chunks.start(piece, self._arrival_of(piece), ahead_bytes=limit))
         self._expected.append(expected)
         if taken is not None:
             yield taken
@@ -256,7 +263,8 @@ class _Ahead:
         self.pending.popleft()
         self._expected.popleft()
         self._most = min(self._most * _GROWTH, self._chunks.options.max_requests)
-        self._usual_bytes = max(size, 1) if self._usual_bytes == _USUAL_BYTES else max(self._usual_bytes, size)
+        least = self._usual_bytes if self._has_taken else _LEAST_USUAL_BYTES
+        self._usual_bytes, self._has_taken = max(least, _ROOM * size), True
         return content
 
     def _arrival_of(self, piece: Piece) -> Arrival | None:
@@ -283,7 +291,8 @@ class _Ahead:
         """In a fork nobody reads what the parent sent for: send again."""
         if self._process_id != os.getpid():
             self._process_id = os.getpid()
-            self.pending = deque(self._chunks.start(pending.piece) for pending in self.pending)
+            limit = self._usual_bytes
+            self.pending = deque(self._chunks.start(pending.piece, ahead_bytes=limit) for pending in self.pending)
 
 
 def _is_gone(errors: tuple[DatafluxError, ...]) -> bool:

@@ -40,6 +40,7 @@ class ChunkAsk:
     span: Span | None = None
     turn: int = 0  # at which place to begin where none is better
     max_bytes: int = 1024**3  # of a chunk whose size is not known
+    ahead_bytes: int = 0  # of such a chunk: what is larger is told, not yet received; 0: it is received
 
     @property
     def subject(self) -> str:
@@ -136,7 +137,7 @@ def flight_to(errand: Errand, place: int, *, is_lone: bool = False) -> Flight:
         span, version = Span(len(before.content), before.total), before.version
     else:
         before = None
-    limit = ask.max_bytes if ask.span is None else UNRANGED_BYTES if is_lone else 0
+    limit = (ask.ahead_bytes or ask.max_bytes) if ask.span is None else UNRANGED_BYTES if is_lone else 0
     sent = web_url(ask.urls[place])
     wanted = Wanted(ask.urls[place], sent, ask.size, "", span, version, limit)
     return Flight(errand, place, wanted, sent, before=before, is_lone=is_lone)
@@ -151,8 +152,11 @@ def lacks_ranges(flight: Flight, answer: Answer) -> bool:
 def outcome_of(flight: Flight, answer: Answer) -> Verdict:
     """Decide what an answer brings: the bytes of the errand, as many as there should be, or what is wrong.
 
-    Sums of a whole chunk are still to be compared.
+    Sums of a whole chunk are still to be compared. Of one that is larger than there is room for now only its size is
+    told.
     """
+    if flight.errand.ask.ahead_bytes and answer.status == _OK and answer.announced_bytes:
+        return Content(b"", max(answer.announced_bytes, flight.errand.ask.ahead_bytes + 1))
     found = verdict(flight.wanted, flight.url, flight.redirects, answer)
     if isinstance(found, Failure) and isinstance(found.error, ObjectChanged):
         error = found.error  # only the size has been compared as yet

@@ -241,7 +241,7 @@ class ChunkLoop:
             return
         self._leave(flight)
         now_s = time.monotonic()
-        if isinstance(found, Content) and has_sums(flight.errand.ask):
+        if isinstance(found, Content) and has_sums(flight.errand.ask) and found.total == len(found.content):
             if self.bell is not None and is_worth_a_thread(found.content):
                 self._checks.start(flight, found, answer, now_s, self.bell.ring)
                 return
