@@ -124,7 +124,10 @@ class _Streaming(_Iterable):
         raise TypeError(f"rows are asked for by whole numbers, slices or lists of them, not {type(rows).__name__}")
 
     def by_row(self) -> RowDataset:
-        """Return the rows themselves as a dataset for samplers of your own: its length is the index's."""
+        """Return the rows themselves as a dataset for samplers of your own: its length is the index's.
+
+        What the workers of a loader over it do, stats() does not tell.
+        """
         return RowDataset(self._feed)
 
     def set_epoch(self, epoch: int) -> None:

@@ -46,6 +46,13 @@ def test_repeats_after_an_interruption_count_none(tmp_path: Path) -> None:
     assert second.stats().bad_samples == 0
 
 
+def test_bytes_of_local_files_are_counted(tmp_path: Path) -> None:
+    dataset = filed(tmp_path / "f", 10)
+    list(dataset)
+    assert dataset.stats().bytes_read == 10 * len("[0]")
+    assert dataset.stats().requests == 0
+
+
 def test_a_loop_that_is_watched_no_more_counts_for_itself() -> None:
     dataset = numbered(50)
     for _ in dataset.watch(dataset):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import pickle
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +14,12 @@ import pytest
 
 from dataflux_core.errors import BadSample, InvalidArgument, TooManyBadSamples
 from dataflux_core.streaming import StreamingDataset
+from tests.processes import PATIENCE_S
 from tests.streaming.streams import filed, numbered, numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
     from pathlib import Path
 
 
@@ -54,6 +61,64 @@ def test_bad_rows_of_many_threads_are_all_counted(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: dataset[1], range(64)))
     assert dataset.stats().bad_samples == 64
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """Let threads take turns as often as the interpreter can."""
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual_s)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_threads_that_ask_at_once_share_one_reader_and_one_count(tmp_path: Path) -> None:
+    dataset = filed(tmp_path / "f", 2, bad=[1], on_bad_sample="fill", fill_value={"url": None}, max_bad_in_a_row=None)
+    for _ in range(40):
+        again = pickle.loads(pickle.dumps(dataset))  # which has read nothing yet
+        at_once = threading.Barrier(8)
+
+        def ask(_: int, again: Any = again, at_once: threading.Barrier = at_once) -> None:
+            at_once.wait()
+            again[1]
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(ask, range(8)))
+        assert len(again._feed.resources._readers) == 1
+        assert again.stats().bad_samples == 8
+        again.close()
+        assert again._feed.resources._readers == []
+
+
+def tell_of(dataset: StreamingDataset, writing: Connection) -> None:
+    writing.send((dataset[0]["url"], dataset.stats().bad_samples, dataset.stats().bytes_read))
+
+
+def test_a_forked_child_reads_rows_though_its_parents_locks_are_held(tmp_path: Path) -> None:
+    dataset = filed(tmp_path / "f", 3, bad=[1], on_bad_sample="fill", fill_value={"url": None})
+    dataset[1]
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with dataset._feed.resources._lock, dataset._feed.row_makers._lock:
+            held.set()
+            done.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    reading, writing = multiprocessing.get_context("fork").Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=tell_of, args=(dataset, writing))
+    try:
+        child.start()
+        assert reading.poll(PATIENCE_S), "the child waits for ever"
+        assert reading.recv() == ([0], 0, 3)
+    finally:
+        done.set()
+        holder.join()
+        child.kill()
+        child.join()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import weakref
 from contextlib import closing
 from dataclasses import replace
 from operator import index
@@ -83,23 +85,39 @@ class RowMakers:
     """What makes the rows that one process asks for by number: kept, so that their bad ones are counted together."""
 
     def __init__(self) -> None:
-        self._process_id = os.getpid()
+        self._start_over()
+        _all.add(self)
+
+    def _start_over(self) -> None:
+        """Leave everything to the parent of a fork: its locks, its counts."""
+        self._lock = threading.RLock()  # a collector that runs in its midst may ask for rows, too
         self._makers: list[SampleMaker] = []
 
     def of(self, corpus: Corpus) -> list[SampleMaker]:
         """Return a maker for each stream; several threads may use them."""
-        if self._process_id != os.getpid():
-            self._process_id, self._makers = os.getpid(), []  # a parent's locks, its counts
-        if not self._makers:
-            self._makers = [
-                SampleMaker(replace(stream.recipe, policy=_for_rows(stream.recipe.policy))) for stream in corpus.streams
-            ]
-        return self._makers
+        with self._lock:
+            if not self._makers:
+                self._makers = [
+                    SampleMaker(replace(stream.recipe, policy=_for_rows(stream.recipe.policy)))
+                    for stream in corpus.streams
+                ]
+            return self._makers
 
     @property
     def bad(self) -> int:
         """How many bad samples this process has met."""
-        return sum(maker.counts.bad for maker in self._makers) if self._process_id == os.getpid() else 0
+        return sum(maker.counts.bad for maker in self._makers)
+
+
+_all: weakref.WeakSet[RowMakers] = weakref.WeakSet()
+
+
+def _start_all_over() -> None:
+    for makers in list(_all):
+        makers._start_over()  # noqa: SLF001 - this module's own
+
+
+os.register_at_fork(after_in_child=_start_all_over)
 
 
 def _for_rows(policy: BadSamplePolicy) -> BadSamplePolicy:

@@ -178,15 +178,15 @@ class Fetcher:
     def _read_files(self, objects: RemoteObjects, found: Sorted, signal: StopSignal) -> Arriving:
         for position in found.files:
             signal.check()
-            yield (
-                position,
-                read_file(
-                    found.places[position].name,
-                    size=listed_size_of(objects, position),
-                    crc32c=crc32c_of(objects, position),
-                    max_bytes=self._options.max_object_bytes,
-                ),
+            part = read_file(
+                found.places[position].name,
+                size=listed_size_of(objects, position),
+                crc32c=crc32c_of(objects, position),
+                max_bytes=self._options.max_object_bytes,
             )
+            if isinstance(part, bytes):
+                self._process.tally.add(FetchStats(received_bytes=len(part)))
+            yield position, part
 
     def _start_over(self) -> None:
         """Leave everything to the parent: its locks may be held, its connections are its own."""

@@ -13,7 +13,7 @@ class FetchStats:
     errors: int = 0  # that stood in the place of an object
     requests: int = 0  # of any kind, repeated attempts not counted; a local file is none
     retries: int = 0
-    received_bytes: int = 0
+    received_bytes: int = 0  # of local files too
 
     def __add__(self, other: FetchStats) -> FetchStats:
         return FetchStats(
