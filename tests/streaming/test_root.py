@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from dataflux_core.emulator import Emulator, Memory
-from dataflux_core.errors import BadSample, InvalidArgument
+from dataflux_core.errors import BadSample, IndexUnusable, InvalidArgument
 from dataflux_core.streaming import StreamingDataset
 from tests.conftest import point_at
 
@@ -96,11 +96,44 @@ def test_a_local_list_makes_no_local_index_of_one_in_a_bucket(tmp_path: Path) ->
     (tmp_path / "split_file_texts.txt").write_text(named)
     (tmp_path / "images").mkdir()
     (tmp_path / "images/0.bin").write_text("secret")
-    dataset = StreamingDataset(tmp_path / "split_file_texts.txt", data_type="bytes")
-    with pytest.raises(BadSample, match="may not name local files"):
-        dataset[0]
+    with pytest.raises(IndexUnusable, match="several directories"):
+        StreamingDataset(tmp_path / "split_file_texts.txt", data_type="bytes")
+    with pytest.raises(BadSample, match="may not lead out of root="):
+        StreamingDataset(tmp_path / "split_file_texts.txt", root=tmp_path / "images", data_type="bytes")[3]
 
 
 def test_what_is_no_root_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="root="):
         StreamingDataset(ROWS, root="ftp://host")
+
+
+class TestSeveralDirectories:
+    """One more index file, elsewhere, may not change what the rows of the others mean."""
+
+    @pytest.fixture
+    def parts(self, tmp_path: Path) -> Path:
+        for name in "ab":
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "index.csv").write_text(f"id,url\n{name},x.txt\n")
+            (tmp_path / name / "x.txt").write_text(f"of {name}")
+        (tmp_path / "x.txt").write_text("of none")
+        return tmp_path
+
+    @pytest.mark.parametrize("source", ["*/index.csv", "split_file_texts.txt"])
+    def test_their_relative_urls_are_refused(self, parts: Path, source: str) -> None:
+        (parts / "split_file_texts.txt").write_text("a/index.csv\nb/index.csv\n")
+        with pytest.raises(IndexUnusable, match=r"several directories, so the relative 'x\.txt' may .*give root="):
+            StreamingDataset(f"{parts}/{source}", data_type="text")
+        dataset = StreamingDataset(f"{parts}/{source}", root=parts / "a", data_type="text")
+        assert [sample["url"] for sample in dataset[:]] == ["of a"] * 2
+
+    def test_that_of_one_alone_begins_beside_it(self, parts: Path) -> None:
+        (parts / "split_file_texts.txt").write_text("a/index.csv\n")
+        dataset = StreamingDataset(parts / "split_file_texts.txt", data_type="text")
+        assert dataset[0]["url"] == "of a"
+
+    def test_absolute_ones_are_as_they_say(self, parts: Path) -> None:
+        for name in "ab":
+            (parts / name / "index.csv").write_text(f"id,url\n{name},{parts}/{name}/x.txt\n")
+        dataset = StreamingDataset(f"{parts}/*/index.csv", data_type="text")
+        assert [sample["url"] for sample in dataset[:]] == ["of a", "of b"]

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from dataflux_core._plan.text import shortened
 from dataflux_core._wire.urls import place_of, shown_url
-from dataflux_core.errors import InvalidArgument
+from dataflux_core.errors import IndexUnusable, InvalidArgument
 
 if TYPE_CHECKING:
     from dataflux_core._data.index.sample_index import Home
@@ -37,9 +37,10 @@ class Addresses:
         self._is_remote = home.is_remote
         self._root = home.root
         self._base = home.root or home.base
+        self._is_scattered = home.is_scattered and not home.root
 
     def of(self, value: object) -> str:
-        """Return the absolute URL; raises NoUrl."""
+        """Return the absolute URL; raises NoUrl, or IndexUnusable where no relative one has a meaning."""
         url = _text_of(value)
         if url[:5].lower() == "file:":
             return self._of_file_url(url)
@@ -59,6 +60,9 @@ class Addresses:
             raise NoUrl(f"{_shown(url)}: expected {error.expected}") from error
 
     def _below_base(self, path: str) -> str:
+        if self._is_scattered:  # one more file, elsewhere, would change what the others' rows mean
+            problem = f"its files lie in several directories, so the relative {_shown(path)} may begin in any of them"
+            raise IndexUnusable(self._base, problem, "give root=, where relative URLs begin, or write absolute ones")
         if self._root and self._is_remote:
             self._check_inside(path)
         if "://" in self._base:

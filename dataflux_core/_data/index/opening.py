@@ -184,6 +184,5 @@ def _home(place: Place, places: Sequence[Place], root: str) -> Home:
     parents = {each.parent for each in places}
     if len(parents) == 1:
         return Home(parents.pop(), is_remote, root)
-    if place.is_wildcard:
-        return Home(str(Place(place.scheme, place.bucket, place.fixed)).rstrip("/"), is_remote, root)
-    return Home(place.parent, is_remote, root)
+    base = str(Place(place.scheme, place.bucket, place.fixed)).rstrip("/") if place.is_wildcard else place.parent
+    return Home(base, is_remote, root, is_scattered=True)

@@ -22,6 +22,9 @@ class Home:
     base: str = ""  # its directory, where relative URLs begin, without a "/" at its end; "": none, it is in memory
     is_remote: bool = False  # it came over the network, or a part of it did
     root: str = ""  # where relative URLs begin instead; "": there
+    is_scattered: bool = (
+        False  # its files lie in several directories below: without a root, relative URLs begin nowhere
+    )
 
 
 class SampleIndex(Protocol):
