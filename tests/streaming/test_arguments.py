@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -172,6 +172,18 @@ def mix(**keywords: Any) -> MixedDataset:
             lambda: numbered(4, prefetch_bytes="0MB"), "prefetch_bytes=0: .*at least 1", id="nothing, told so"
         ),
         pytest.param(lambda: numbered(4, dst=5), "dst=5: expected the path", id="a cache in a number"),
+        pytest.param(lambda: numbered(4, dst=""), "dst='': expected the path", id="a cache nowhere"),
+        pytest.param(
+            lambda: numbered(4, cache_limit="9" * 400), "cache_limit='999.*30 digits at most", id="a limit of all bytes"
+        ),
+        pytest.param(
+            lambda: numbered(4, fill_value=3, on_bad_sample="fill"), "fill_value=3: expected a dict", id="one blank"
+        ),
+        pytest.param(
+            lambda: StreamingDataset([{"n": 1}], columns_to_load=cast("Any", 5)),
+            "columns_to_load=5: expected a list of names",
+            id="columns by their number",
+        ),
         pytest.param(
             lambda: numbered(4).batches(0), "batch_size=0", id="batches of nothing, before the first is asked for"
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from inspect import isgeneratorfunction
 from pathlib import Path
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 DataType: TypeAlias = KindOrAuto | Decoder | Mapping[str, KindOrAuto | Decoder] | None
 _SHOWN = 100  # characters of what was given
+_MOST_DIGITS = 30
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -134,6 +135,8 @@ def cache_of(dst: str | Path | None, limit: int | str | None, retention: Retenti
     limit_bytes = checked_bytes("cache_limit", limit)
     if dst is not None and not (isinstance(dst, str) or hasattr(dst, "__fspath__")):
         raise InvalidArgument("dst", shortened(repr(dst), _SHOWN), "the path of a directory, or None")
+    if dst is not None and not str(dst):
+        raise InvalidArgument("dst", "''", "the path of a directory, '.' for the one where the program runs, or None")
     if dst is None or limit_bytes == 0:
         return None
     return NodeCache(
@@ -159,6 +162,8 @@ def checked_bytes(argument: str, given: int | str | None, *, least: int = 0) -> 
         if found is None:
             raise InvalidArgument(argument, repr(given), "bytes as a number, or a text such as '10GB' or '5MiB'")
         number, unit, binary = found.groups()
+        if len(number) > _MOST_DIGITS:
+            raise InvalidArgument(argument, shortened(repr(given), _SHOWN), f"{_MOST_DIGITS} digits at most")
         given = int(float(number) * (1024 if binary else 1000) ** _POWERS[unit.lower()])
     return _whole(argument, given, least)
 
@@ -169,6 +174,8 @@ def names_of(argument: str, given: Sequence[str] | None) -> tuple[str, ...] | No
         return None
     if isinstance(given, str):
         raise InvalidArgument(argument, repr(given), f"a list of names: [{given!r}]")
+    if not isinstance(given, Iterable):
+        raise InvalidArgument(argument, shortened(repr(given), _SHOWN), "a list of names")
     return tuple(given)
 
 

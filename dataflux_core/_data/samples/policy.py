@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from dataflux_core._data.samples.limits import at_least
+from dataflux_core._plan.text import shortened
 from dataflux_core.errors import (
     BadSample,
     BucketNotFound,
@@ -25,6 +26,7 @@ OnBadSample: TypeAlias = Literal["raise", "skip", "fill"] | Callable[[BadSample,
 # to be found within seconds, and more than any listing that is merely untidy was seen to hold.
 MAX_BAD_IN_A_ROW = 100
 _UNAUTHORIZED = 401
+_SHOWN = 100  # characters of what was given
 # None of these says anything of a sample: the next one would meet the same. An AccessDenied in the place of an object
 # is of that object: what is refused to all of a bucket the fetcher raises by itself.
 _BEYOND_SAMPLES = (CredentialsMissing, BucketNotFound, ExtraMissing, CacheUnusable, StageStuck)
@@ -58,6 +60,10 @@ class BadSamplePolicy:
         ):
             if limit is not None:
                 at_least(name, limit, 0)
+        given: object = self.fill_value
+        if given is not None and not isinstance(given, Mapping):
+            shown = shortened(repr(given), _SHOWN)
+            raise InvalidArgument("fill_value", shown, "a dict with a value for each column: {'image': …}")
         if self.fill_value is not None and self.on_bad_sample != "fill":
             raise InvalidArgument("fill_value", "given", "on_bad_sample='fill' beside it")
 
