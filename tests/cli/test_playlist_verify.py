@@ -158,6 +158,18 @@ def test_cat_gives_the_bytes_of_chunks(site: Site, tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == b"".join(chunks)
 
 
+def test_a_part_comes_in_one_answer(site: Site, tmp_path: Path) -> None:
+    """Its end needs no size: what is asked for in pieces could be of two hosts, or of two versions."""
+    content = bytes(range(256)) * 32 * 1024  # 8 MiB: a power of two, as pieces would be
+    (site.root / "main/x.bin").write_bytes(content)
+    path = site.root / "raw.yaml"
+    path.write_text(Playlist([StreamSpec.of("raw", [f"{site.url}main/x.bin"], {})]).dump())
+    out = tmp_path / "out"
+    ran = dataflux("playlist", "cat", str(path), "raw", "--bytes", "5:", "-o", str(out))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert out.read_bytes() == content[5:]
+
+
 def test_cat_decodes_records(site: Site) -> None:
     ran = dataflux("playlist", "cat", site.playlist, "samples", "--records", "1:3")
     assert [json.loads(line) for line in ran.stdout.splitlines()] == [
