@@ -90,7 +90,7 @@ class OpenPart:
 
     def check(self) -> None:
         """Raise IndexUnusable where the file has been written to."""
-        now, then = _state(self.file), self._part.state
+        now, then = _state(self.file, self._part.path), self._part.state
         if now.size != then.size:
             problem = f"it had {then.size:,} bytes when it was opened, now it has {now.size:,}"
             raise IndexUnusable(self._part.source, problem, _CHANGED)
@@ -118,15 +118,18 @@ def damage_of(source: str) -> Iterator[None]:
 def parquet_part(path: Path, source: str) -> ParquetPart:
     """Read the footer of a file; raises IndexUnusable."""
     with damage_of(source), pa.OSFile(str(path)) as file:
-        state = _state(file)
+        state = _state(file, path)
         parquet = pq.ParquetFile(file)
         footer = parquet.metadata
         groups = np.array([footer.row_group(n).num_rows for n in range(footer.num_row_groups)], np.int64)
         return ParquetPart(path, source, state, plain_schema(parquet.schema_arrow, source), groups, _digest(file))
 
 
-def _state(file: pa.OSFile) -> FileState:
-    found = os.fstat(file.fileno())
+def _state(file: pa.OSFile, path: Path) -> FileState:
+    try:
+        found = os.fstat(file.fileno())
+    except AttributeError:  # of pyarrow, which in older versions has lost the number
+        found = path.stat()
     return FileState(found.st_ino, found.st_mtime_ns, found.st_size)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import av
 
@@ -27,6 +27,8 @@ _OPTIONS = {
 }
 # In WAV, FFmpeg looks through up to 2500 packets for surround sound that some discs hide there: 20 ms a file.
 _WAV_OPTIONS = {**_OPTIONS, "max_probe_packets": "1"}
+# Titles that are not UTF-8 are no reason to refuse a film; from 19 on PyAV itself does not, and takes no such keyword.
+_TITLES: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}  # noqa: PLR2004
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def opened(content: bytes, what: str) -> Iterator[InputContainer]:
     is_wav = content.startswith(b"RIFF") and content[8:12] == b"WAVE"
     options = dict(_WAV_OPTIONS if is_wav else _OPTIONS)
     try:
-        container = av.open(io.BytesIO(content), "r", options=options, metadata_errors="replace")
+        container = av.open(io.BytesIO(content), "r", options=options, **_TITLES)
     except (av.FFmpegError, ValueError) as error:
         raise ValueError(f"no {what}: {beginning(content)}") from error
     with container:
