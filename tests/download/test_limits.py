@@ -114,6 +114,25 @@ def test_a_failure_to_say_is_not_remembered(stocked: Stock) -> None:
     assert stats.groups_composed == 2
 
 
+def test_silence_is_remembered_for_a_while_and_told_once(
+    stocked: Stock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each window of a loader would wait for an answer anew."""
+    monkeypatch.setattr("dataflux_core._run.reading.reader._PATIENCE_S", 0.2)
+    bucket = stocked([10] * 64)
+    bucket.gcs.configure(faults=[Fault("iam", "503")])
+    asked = []
+    for _ in range(3):
+        eager(bucket.client(), bucket.name, bucket.pairs, COMPOSED)
+        asked.append(bucket.gcs.requests()["iam"])
+    (key,) = permit._known
+    assert asked == [asked[0]] * 3
+    permit._known[key] = permit._known[key]._replace(until_s=0.0)
+    eager(bucket.client(), bucket.name, bucket.pairs, COMPOSED)
+    assert bucket.gcs.requests()["iam"] > asked[0]
+    assert sum("read.composes_not" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_what_a_bucket_forbids_is_told_once(gcs: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     contents = {f"o{number:04}": b"x" for number in range(64)}
     gcs.create_bucket("readable", Memory(contents, permissions=frozenset({"storage.objects.get"})))

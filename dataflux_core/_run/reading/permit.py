@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _NOT_FOUND = 404
 _VALID_S = 300.0  # a bucket's settings seldom change; a loader asks for batch after batch
+_SILENT_S = 30.0  # for which a bucket that has not said anything in time is asked no more
 
 
 class _Key(NamedTuple):
@@ -36,7 +37,7 @@ class _Key(NamedTuple):
 class _Known(NamedTuple):
     facts: BucketFacts
     verdict: ComposeVerdict
-    asked_s: float
+    until_s: float  # it is asked again from then on; what it was told before stays told
 
 
 # Without a lock, which a fork could inherit held: each step on them is one of the interpreter's.
@@ -55,7 +56,10 @@ def tempo_of(access: Access) -> Tempo:
 
 
 class Permit:
-    """The answer for one call: asked of the bucket at most once, remembered by the process for minutes."""
+    """The answer for one call: asked of the bucket at most once, remembered by the process for minutes.
+
+    That there was none in time is remembered for half a minute.
+    """
 
     def __init__(
         self, service: Service, access: Access, bucket: str, stats: DownloadStats, *, max_wait_s: float
@@ -92,7 +96,7 @@ class Permit:
         self._is_asking = True
         self._asked_s = time.monotonic()
         known = _known.get(self._key())
-        if known is not None and time.monotonic() - known.asked_s < _VALID_S:
+        if known is not None and time.monotonic() < known.until_s:
             self._facts, self.verdict = known.facts, known.verdict
             self._tell(logging.DEBUG)
             return True
@@ -110,7 +114,10 @@ class Permit:
                 self.verdict = ComposeVerdict(
                     allowed=False, reasons=("the bucket has not said whether it may be done",)
                 )
-                self._tell(logging.WARNING)
+                self._facts = self._facts or BucketFacts.assumed()
+                level = self._level()
+                self._remember(_SILENT_S)
+                self._tell(level)
             else:
                 self._decide()
 
@@ -119,7 +126,7 @@ class Permit:
         if self.verdict is not None and self.verdict.allowed:
             level = self._level()
             self.verdict = ComposeVerdict(allowed=False, reasons=(reason,))
-            self._remember()
+            self._remember(_VALID_S)
             self._tell(level)
 
     def _on_permissions(self, _: None, answer: Answer) -> None:
@@ -141,16 +148,16 @@ class Permit:
         self._facts = self._facts or BucketFacts.assumed()
         self.verdict = verdict(self._facts, None if answer is None else permissions_of(answer))
         level = self._level()
-        if answer is not None and answer.ok:
-            self._remember()
+        # A failure is forgotten at once, but not told again.
+        self._remember(_VALID_S if answer is not None and answer.ok else 0.0)
         if not self.verdict.allowed:
             self._tell(level)
 
-    def _remember(self) -> None:
+    def _remember(self, for_s: float) -> None:
         if len(_known) > _MAX_KNOWN:
             _known.clear()
         if self._facts is not None and self.verdict is not None:
-            _known[self._key()] = _Known(self._facts, self.verdict, time.monotonic())
+            _known[self._key()] = _Known(self._facts, self.verdict, time.monotonic() + for_s)
 
     def _key(self) -> _Key:
         endpoint = self._access.endpoint
