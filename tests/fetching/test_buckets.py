@@ -85,6 +85,7 @@ def test_an_object_replaced_since_it_was_listed_is_an_error_in_its_place(stocked
     assert parts[0] == parts[2] == b"first"
     assert isinstance(parts[1], errors.ObjectChanged)
     assert parts[1].quantity == "generation"
+    assert str(parts[1]).startswith(f"gs://{bucket.name}/o/1: listed generation {generations[1]}, found ")
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ class Fetcher:
         following = following * len(positions) // len(objects)  # as many of each bucket as now
         with advising_datasets(), closing(process.buckets.read(bucket, wanted, signal, following)) as arriving:
             for place, part in arriving:
-                yield from doubts.sift(source, positions[place], for_datasets(part))
+                yield from doubts.sift(source, positions[place], for_datasets(part, source))
         doubts.settle()
 
     def _read_web(self, objects: RemoteObjects, found: Sorted, signal: StopSignal) -> Arriving:
