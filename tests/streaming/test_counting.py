@@ -34,6 +34,12 @@ def test_repeats_of_another_ranks_samples_count_none_of_its_bad_ones(tmp_path: P
     assert dataset.stats().bad_samples == 3
 
 
+def test_one_repeat_reads_little(tmp_path: Path) -> None:
+    dataset = filed(tmp_path / "f", 1000, bad=[0], on_bad_sample="skip", shuffle=False, rank=0, world=2)
+    assert len(numbers(dataset)) == 500
+    assert dataset.stats().objects < 510
+
+
 def test_repeats_after_an_interruption_count_none(tmp_path: Path) -> None:
     kept: dict[str, Any] = {"on_bad_sample": "skip", "max_bad_samples": 2, "shuffle": False, "rank": 0, "world": 2}
     first = filed(tmp_path / "f", 20, bad=[0, 2], **kept)

@@ -76,10 +76,14 @@ class Tools:
         """How many rows gave nothing, or not what was theirs."""
         return sum(maker.counts.bad - maker.counts.filled for maker in self.makers)
 
-    def for_repeats(self) -> Tools:
-        """Return tools that count no bad sample, nor refuse one: what was met once is counted."""
+    def for_repeats(self, missing: int) -> Tools:
+        """Return tools that count no bad sample, nor refuse one: what was met once is counted.
+
+        They read no further ahead than so many samples.
+        """
         makers = [maker.uncounted() for maker in self.makers]
-        return replace(self, makers=makers)
+        bounds = replace(self.bounds, max_samples=min(missing, self.bounds.max_samples))
+        return replace(self, makers=makers, bounds=bounds)
 
 
 class Given(NamedTuple):
@@ -103,7 +107,7 @@ def run_lane(share: Share, tools: Tools, *, evens_out: bool) -> Generator[Given,
         yield Given(given.sample, given.progress._replace(missing=tools.bad_rows - never_missed))
     missing = tools.bad_rows - never_missed
     if missing:
-        yield from _repeated(share, tools.for_repeats(), missing)
+        yield from _repeated(share, tools.for_repeats(missing), missing)
 
 
 def _repeated(share: Share, tools: Tools, missing: int) -> Generator[Given, None, None]:
