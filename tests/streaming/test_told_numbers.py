@@ -33,7 +33,7 @@ def test_how_far_is_read_ahead(page: str) -> None:
     ):
         assert number in text
     assert alone.max_samples == 16 * alone.max_requests
-    assert "16 × " in text or "sixteen times" in text
+    assert "16 \N{MULTIPLICATION SIGN} " in text or "sixteen times" in text
     assert re.search(r"\b256\b", text) is None
 
 
