@@ -75,7 +75,8 @@ def show(**options: Unpack[ShowOptions]) -> None:
     if survey.counted_bytes != survey.bytes:
         click.echo(f"{human_bytes(survey.counted_bytes - survey.bytes)} reserved for objects that are being fetched")
     for use in survey.uses:
-        click.echo(_line_of(use))
+        if use.alive or use.claims or use.pinned or use.reserved:  # workers that have ended well hold nothing
+            click.echo(_line_of(use))
 
 
 @cache.command(cls=LocalCommand)
@@ -121,7 +122,7 @@ def clear(**options: Unpack[ClearOptions]) -> None:
 
 
 def _line_of(use: Use) -> str:
-    state = "" if use.alive else " (dead; the next process to use the cache removes what it left)"
+    state = "" if use.alive else " (ended; the next process to use the cache removes what it left)"
     held = f"{counted(use.pinned, 'object')} pinned by {counted(use.claims, 'claim')}"
     return f"process {use.pid}{state}: {held}, {use.reserved} being fetched ({human_bytes(use.reserved_bytes)})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -31,6 +32,24 @@ def test_show_says_who_uses_it(kept: Path) -> None:
     assert ran.returncode == 0
     assert "3.9 KiB reserved for objects that are being fetched" in ran.stdout
     assert f"process {os.getpid()}: 3 objects pinned by 1 claim, 1 being fetched (3.9 KiB)" in ran.stdout
+
+
+def use_and_end(kept: Path, *, holds: bool) -> None:
+    """End as a loader's worker does: at once."""
+    claim = cache_at(kept).__enter__().claim(remote([1, 2]))
+    if not holds:
+        claim.__exit__(None, None, None)
+    os._exit(0)
+
+
+@pytest.mark.parametrize("holds", [False, True], ids=["it held nothing", "it held objects"])
+def test_show_tells_of_a_process_that_has_ended_what_it_left(kept: Path, *, holds: bool) -> None:
+    worker = multiprocessing.get_context("fork").Process(target=use_and_end, args=(kept,), kwargs={"holds": holds})
+    worker.start()
+    worker.join()
+    ran = dataflux("cache", "show", str(kept))
+    assert (f"process {worker.pid} (ended; the next process" in ran.stdout) is holds
+    assert ("process" in ran.stdout) is holds
 
 
 def test_verify_finds_a_whole_cache_whole(kept: Path) -> None:
