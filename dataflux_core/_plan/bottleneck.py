@@ -95,6 +95,8 @@ def verdict_of(index: Phase, fetched: Phase, whole: Phase, setting: Setting) -> 
         f"{whole.waiting_share:.0%} of the time is waited for bytes, {whole.decoding_share:.0%} decoders work, "
         f"{whole.other_share:.0%} is all else; {whole.cores:.1f} of {setting.cores} cores are used"
     )
+    if limit == "workers" and whole.waiting_share >= max(whole.decoding_share, whole.other_share):
+        reason += ", so bytes are late because what receives them gets no time on a core"
     if fetched != whole and whole.samples_per_s:
         faster = fetched.samples_per_s / whole.samples_per_s
         reason += f"; without decoders {f'{faster:.1f} times' if faster > _AS_FAST else 'about'} as many samples come"

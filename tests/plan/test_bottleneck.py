@@ -88,6 +88,15 @@ def test_the_reason_has_the_figures() -> None:
     )
 
 
+def test_waiting_for_bytes_is_explained_where_workers_are_the_limit() -> None:
+    verdict = verdict_of(
+        INDEX, phase(5000, waits=0.8, cores=0.99), phase(4000, waits=0.6, decodes=0.2, cores=1.0), TWO_CORES
+    )
+    assert verdict.limit == "workers"
+    assert "60% of the time is waited for bytes" in verdict.reason
+    assert "so bytes are late because what receives them gets no time on a core" in verdict.reason
+
+
 @pytest.mark.parametrize(
     ("fetched", "whole", "setting", "advice"),
     [
