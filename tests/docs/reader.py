@@ -23,7 +23,14 @@ class Reader:
         path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])  # noqa: PTH120 - links stay
         self.surroundings: dict[str, Any] = {
             "cwd": directory,
-            "env": {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"},
+            # One thread of torch: more of them, of three processes on two cores, wait for each other at full speed.
+            "env": {
+                **os.environ,
+                "PATH": path,
+                "PYTHONPATH": str(ROOT),
+                "PYTHONWARNINGS": "error",
+                "OMP_NUM_THREADS": "1",
+            },
             "stdout": subprocess.PIPE,
             "stderr": subprocess.STDOUT,
             "text": True,
