@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from dataflux_core.flare import Stream
 
 
-
 class Options(CommonOptions):
     """The options of the command."""
 
