@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dataflux_core._data.flare.chunks import Chunks, Piece
     from dataflux_core._plan.remote import RemoteObjects
 
-Key: TypeAlias = "tuple[int, Piece]"
+Key: TypeAlias = "tuple[Chunks, Piece]"  # whoever has it keeps the chunks: an id() would be another's afterwards
 Content: TypeAlias = bytes | HeldChunk | DatafluxError | None  # of an object; None: it has not come
 
 
@@ -36,7 +36,7 @@ class InChunk(NamedTuple):
     @property
     def key(self) -> Key:
         """The same for all records of one piece."""
-        return id(self.chunks), self.piece
+        return self.chunks, self.piece
 
 
 class NotReadable(DatafluxError):
