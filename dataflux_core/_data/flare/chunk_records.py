@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _COUNTS = "correct the header records"
 _MEND = "mend it, or correct the stream's headers"
+_UNCHANGING = frozenset({str, bytes, int, float, bool, type(None)})  # most of what tables have: asked first
 
 
 class Lines(NamedTuple):
@@ -64,7 +65,7 @@ class ChunkRecords:
                 raise self._lacking().with_traceback(None)
             piece = self._seen[number]
         if self._finish is None:
-            return piece
+            return copied(piece)  # whoever has it may work on it in place, others will ask for it again
         try:
             return self._finish(piece)
         except Exception as error:
@@ -87,6 +88,17 @@ class ChunkRecords:
             return self._failure
         many = f"more than {self._expected}" if found > self._expected else str(found)
         return RecordsUnusable(self._name, f"it has {many} records, the playlist says {self._expected}", _COUNTS)
+
+
+def copied(value: Any) -> Any:  # noqa: ANN401 - a record
+    """Copy a record as far as it can be changed."""
+    if type(value) in _UNCHANGING:
+        return value
+    if isinstance(value, dict):
+        return {name: copied(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([each if type(each) in _UNCHANGING else copied(each) for each in value])
+    return value.copy() if hasattr(value, "__array__") else value
 
 
 class RawRecords:
