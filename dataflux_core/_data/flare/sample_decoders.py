@@ -59,11 +59,12 @@ class RecordOf:
         if packed.record is None:
             return self._all(packed, decoder)
         held = packed.held
-        if held.opened is None:
-            held.opened = self._opened(packed, decoder)
-        found = held.opened.at(packed.record)
-        if held.opened.is_read:
-            held.content = b""  # what is made of it is there
+        with held.lock:  # or else another thread would open what this one has let go of
+            if held.opened is None:
+                held.opened = self._opened(packed, decoder)
+            found = held.opened.at(packed.record)
+            if held.opened.is_read:
+                held.content = b""  # what is made of it is there
         return found if self.members is None else self.members(found)
 
     def _all(self, packed: Packed, decoder: RecordDecoder) -> Iterator[Record]:

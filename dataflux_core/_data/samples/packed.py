@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, NamedTuple
 
 from dataflux_core.errors import DatafluxError  # noqa: TC001 - as of Encoded
@@ -10,12 +11,13 @@ from dataflux_core.errors import DatafluxError  # noqa: TC001 - as of Encoded
 class HeldChunk:
     """A chunk, or a part of one, that is there for as long as a row needs it."""
 
-    __slots__ = ("__weakref__", "content", "opened", "size")
+    __slots__ = ("__weakref__", "content", "lock", "opened", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size  # bytes: expected, then as they are
         self.content: bytes | DatafluxError | None = None  # None: on its way
         self.opened: Any = None  # what a decoder keeps from one record to the next
+        self.lock = threading.RLock()  # of those who open it: rows may be asked for in several threads
 
     def fill(self, content: bytes | DatafluxError) -> None:
         """Let those who wait have it; no other thread writes to it."""
