@@ -90,6 +90,17 @@ URL = "https://a.org/x/"
         pytest.param(["a/0", "b/0"], ["b/0", "a/0"], False, id="directories have changed places"),
         pytest.param(["day=1/0", "day=2/0"], ["day=2/0", "day=3/0"], False, id="a day is over"),
         pytest.param(["0?s=a/b"], ["0?s=c/d/e"], True, id="signatures have slashes"),
+        pytest.param(["g?id=A&sig=1", "g?id=B&sig=2"], ["g?id=A&sig=3", "g?id=B&sig=4"], True, id="queries name them"),
+        pytest.param(
+            ["g?id=A&sig=1", "g?id=B&sig=2"], ["g?sig=3&id=A", "g?id=B&sig=4"], True, id="the query is turned"
+        ),
+        pytest.param(["g?id=A&sig=1", "g?id=B&sig=2"], ["g?id=B&sig=3", "g?id=A&sig=4"], False, id="queries turned"),
+        pytest.param(["g?id=A&sig=1", "g?id=B&sig=2"], ["g?id=N&sig=3", "g?id=A&sig=4"], False, id="one was put in"),
+        pytest.param(["g?token=1", "g?token=2"], ["g?token=2", "g?token=3"], False, id="nothing names them"),
+        pytest.param(["0", "0", "1"], ["0", "0", "1"], True, id="one comes twice"),
+        pytest.param(
+            ["0?X-Amz-Date=1", "0?X-Amz-Date=1"], ["0?X-Amz-Date=2", "0?X-Amz-Date=2"], True, id="signed, twice"
+        ),
     ],
 )
 def test_names_are_what_follows_the_directory_that_all_share(first: list[str], now: list[str], is_same: bool) -> None:

@@ -21,6 +21,32 @@ log = logging.getLogger(__name__)
 
 Loader: TypeAlias = Callable[[str], Mapping[str, StreamSpec]]
 
+# What stores that sign URLs add to queries: Google, Amazon and CloudFront, Azure, others' tokens.
+_SIGNATURE_PREFIXES = ("x-goog-", "x-amz-")
+_SIGNATURE = frozenset(
+    [
+        "googleaccessid",
+        "awsaccesskeyid",
+        "expires",
+        "signature",
+        "key-pair-id",
+        "policy",
+        "sig",
+        "se",
+        "st",
+        "sp",
+        "sv",
+        "sr",
+        "spr",
+        "ske",
+        "skt",
+        "skv",
+        "sks",
+        "skoid",
+        "sktid",
+        "token",
+    ]
+)
 _LEAST_INTERVAL_S = 5.0  # between two fetches that brought nothing new: a thousand missing chunks are one reason
 
 
@@ -95,7 +121,14 @@ def has_same_names(first: StreamSpec, now: StreamSpec) -> bool:
 
     A chunk that was put in, taken out or moved would give another one the number of each that follows.
     """
-    return len(first.content) == len(now.content) and _names(first.content) == _names(now.content)
+    names = _names(first.content)
+    if len(first.content) != len(now.content) or names != _names(now.content):
+        return False
+    if len(set(names)) == len(names):
+        return True
+    # Queries tell them apart. Where these differ in what looks like a signature alone, nothing says which is which.
+    asked = _asked(first.content)
+    return asked == _asked(now.content) and all(len(set(asked)) == len(set(spec.content)) for spec in (first, now))
 
 
 def _names(urls: Sequence[str]) -> list[str]:
@@ -103,6 +136,19 @@ def _names(urls: Sequence[str]) -> list[str]:
     paths = [url.partition("?")[0] for url in urls]
     base = base_of(paths)
     return [path[len(base) :] if base else path.rpartition("/")[2] for path in paths]
+
+
+def _asked(urls: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the path of each URL's name with what its query says besides signatures."""
+    return [
+        (name, *sorted(part for part in url.partition("?")[2].split("&") if not _is_of_signature(part)))
+        for name, url in zip(_names(urls), urls, strict=True)
+    ]
+
+
+def _is_of_signature(parameter: str) -> bool:
+    name = parameter.partition("=")[0].lower()
+    return name in _SIGNATURE or name.startswith(_SIGNATURE_PREFIXES)
 
 
 def _written(streams: Mapping[str, StreamSpec]) -> dict[str, tuple[object, list[str]]]:
