@@ -33,7 +33,7 @@ def chunks_together(records: Sequence[int], sizes: Sequence[int] | None) -> int:
 def block_ends(records: Sequence[int], together: int, count: int) -> list[int]:
     """Return where each block of so many chunks ends, of the first `count` records."""
     ends = list(accumulate(records))
-    inner = [end for end in ends[together - 1 :: together] if 0 < end < count]
+    inner = sorted({end for end in ends[together - 1 :: together] if 0 < end < count})  # chunks may be empty
     return [*inner, count] if count else inner
 
 

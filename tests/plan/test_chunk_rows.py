@@ -36,6 +36,7 @@ def test_blocks_end_where_chunks_do() -> None:
     assert block_ends([3, 0, 4, 5, 6], 2, 18) == [3, 12, 18]
     assert block_ends([3, 0, 4, 5, 6], 2, 11) == [3, 11]
     assert block_ends([0, 0, 2, 2], 1, 4) == [2, 4]
+    assert block_ends([1, 0, 1], 1, 2) == [1, 2]
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=40).filter(any), st.integers(1, 5), st.integers(0, 2**62))
