@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataflux_core.flare import Playlist
+from dataflux_core.flare import Playlist, StreamSpec
 from dataflux_core.streaming import MixedDataset, StreamingDataset
 from tests.fetching.hostile import Hostile
 from tests.flare.datasets import lines
 from tests.flare.read_streams import put, spec_of
+from tests.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,3 +38,24 @@ def test_a_mix_never_gives_rows_of_a_dataset_that_is_gone(server: Hostile) -> No
         assert [mix[row]["n"] for row in range(4, 8)] == list(range(start, start + 4))
         del mix
         gc.collect()
+
+
+@pytest.mark.parametrize("small", [0, 1, 4], ids=lambda small: f"after {small} small ones")
+@pytest.mark.parametrize("records", [1, 2], ids=["a record each", "two records each"])
+def test_large_chunks_of_unknown_size_wait_for_room(server: Hostile, small: int, records: int) -> None:
+    size, bound = 200_000, 1_000_000
+    line = lines([1])
+    chunks = [line * records] * small + [b'{"n": "' + b"x" * size + b'"}\n' + line * (records - 1)] * 30
+    spec = StreamSpec.of("x", put(server, chunks), {"encoding": "jsonl", "records": [records] * len(chunks)})
+    dataset = StreamingDataset(Playlist([spec]), prefetch_bytes=bound)
+    iterator, taken = iter(dataset), 0
+
+    def has_too_much() -> bool:
+        large = max(0, taken // records - small)
+        return dataset.stats().bytes_read > bound + size * (large + 4)
+
+    for taken in range(1, len(chunks) * records + 1):
+        assert next(iterator)["n"]
+        assert not has_too_much()
+        if taken in (1, small * records + 1, (small + 5) * records):
+            assert not wait_until(has_too_much, 0.3)

@@ -57,14 +57,15 @@ class ChunkReads:
                 future.cancel()
 
     def send(self, window: Window, positions: Sequence[int]) -> list[Sent]:
-        """Send for the chunks among some objects."""
-        sent = []
+        """Send for the chunks among some objects; all but the first one have to keep within the window's bytes."""
+        sent: list[Sent] = []
         for position in positions:
             place = window.in_chunk(position)
             if place is None:
                 continue
+            ahead_bytes = window.ahead_bytes if sent else 0
             try:
-                each = Sent(position, place.chunks, place.chunks.start(place.piece))
+                each = Sent(position, place.chunks, place.chunks.start(place.piece, ahead_bytes=ahead_bytes))
             except DatafluxError as error:
                 each = Sent(position, place.chunks, None, error)
             self._sent[id(each)] = each

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ _PATIENCE_S = 900.0  # without a byte for anybody: more than all retries of one 
 class Slot:
     """A window with what has come of it."""
 
-    __slots__ = ("contents", "following", "held_bytes", "missing", "wanted", "window")
+    __slots__ = ("contents", "expected_bytes", "following", "held_bytes", "missing", "turn", "wanted", "window")
 
     def __init__(self, window: Window, held_bytes: int, following: int) -> None:
         starts = window.starts
@@ -47,6 +48,8 @@ class Slot:
         self.missing = [starts[row + 1] - starts[row] for row in range(len(window))]
         self.wanted = [at for at in range(len(self.contents)) if at not in window.unreadable]  # to be read for it
         self.held_bytes = held_bytes  # without what lies on the shelf
+        self.expected_bytes = held_bytes
+        self.turn = Ringing()  # for the thread that reads it, where more comes than was expected
 
     def share(self, shelf: Shelf, expected: Callable[[int], int]) -> None:
         """Take from the shelf what rows before have asked for; leave there what is to be read for these."""
@@ -70,6 +73,12 @@ class Slot:
                 self.held_bytes -= size
         self.wanted = wanted
         self.held_bytes = max(0, self.held_bytes)
+
+    def limit(self, cuts: WindowCuts) -> None:
+        """Let chunks of unknown size that turn out too large wait for their turn."""
+        sizes = self.window.objects.sizes
+        unknown = sum(sizes is None or sizes[at] < 0 for at in self.wanted)
+        self.window = replace(self.window, ahead_bytes=cuts.ahead_bytes(unknown))
 
     def is_whole(self, row: int) -> bool:
         """Tell whether all of a row has come."""
@@ -129,6 +138,7 @@ class ReadAhead:
         self._end = Ringing()  # of a thread, for whoever closes
         self._is_awaited = False  # by the consumer, who is to be told then alone: that costs more than a row
         self._slots: list[Slot] = []  # begun, not wholly handed out, in order
+        self._asked: tuple[Slot, int] | None = None  # the row that the consumer awaits
         self._failure: BaseException | None = None
         self._is_over = self._is_closed = False
         self._moved_s = time.monotonic()
@@ -166,7 +176,7 @@ class ReadAhead:
         """Let the threads end soon."""
         if self._process_id == os.getpid():
             self._is_closed = True
-            self._room.ring()
+            self._ring_threads()
             self._reader.close()
 
     def wait_for_threads(self, ends_s: float) -> None:
@@ -189,11 +199,14 @@ class ReadAhead:
             return None
 
     def _wait_for(self, slot: Slot, row: int) -> None:
+        self._asked = slot, row
+        slot.turn.ring()
         with self._awaiting():
             while not slot.is_whole(row):
                 if self._failure is not None:
                     raise self._failure
                 self._pause("reading objects")
+        self._asked = None
 
     @contextmanager
     def _awaiting(self) -> Iterator[None]:
@@ -230,7 +243,7 @@ class ReadAhead:
         except BaseException as error:  # noqa: BLE001 - raised where samples are awaited
             self._failure = self._failure or error
             self._arrival.ring()
-            self._room.ring()
+            self._ring_threads()
         finally:
             _own_threads.discard(threading.get_ident())
             self._ended.add(number)
@@ -253,11 +266,17 @@ class ReadAhead:
                     slot = Slot(self._cuts.take(piece.rows), piece.held_bytes, self._cuts.following)
                     if slot.window.chunks:
                         slot.share(self._shelf, self._cuts.expected)
+                        slot.limit(self._cuts)
                     self._slots.append(slot)
                     self._arrival.ring()
                     return slot
                 self._room.wait()
             return None
+
+    def _ring_threads(self) -> None:
+        self._room.ring()
+        for slot in tuple(self._slots):
+            slot.turn.ring()
 
     def _is_stopped(self) -> bool:
         return self._is_closed or self._is_over or self._failure is not None
@@ -283,30 +302,48 @@ class ReadAhead:
         for place in window.unreadable:
             slot.missing[owners[place]] -= 1
         shared = {at: content for at in wanted if isinstance(content := slot.contents[at], HeldChunk)}
-        has_come, came_bytes = False, 0
+        has_come, came_bytes, own_bytes = False, 0, 0
         following = slot.following * len(wanted) // len(window)  # as many of a row as in these
         with closing(self._reader.read(window, wanted, following=following)) as arrived:
-            for place, content in arrived:
+            for number, (place, content) in enumerate(arrived, 1):
                 if isinstance(content, bytes):
                     self._cuts.learn(len(content))
+                    came_bytes += len(content)
+                    own_bytes += 0 if _is_on_shelf(window, place) else len(content)
+                    slot.held_bytes = max(slot.held_bytes, own_bytes)
                     if not has_come:
                         has_come = True
                         self._room.ring()  # a window may have waited for it to tell how large objects are
-                    came_bytes += 0 if _is_on_shelf(window, place) else len(content)
                 row = owners[place]
                 if place in shared:
-                    shared[place].fill(content)
+                    shared.pop(place).fill(content)
                 else:
                     slot.contents[place] = content
                     slot.missing[row] -= 1
                 self._moved_s = time.monotonic()
                 if self._is_awaited and not slot.missing[row]:
                     self._arrival.ring()
+                if number < len(wanted) and came_bytes > slot.expected_bytes:
+                    self._wait_for_turn(slot)
                 if self._is_closed:
                     return
-        slot.held_bytes = came_bytes
+        slot.held_bytes = own_bytes
         self._arrival.ring()
         self._room.ring()
+
+    def _is_asked(self, slot: Slot) -> bool:
+        """Tell whether the consumer awaits what is still to come of a window."""
+        asked = self._asked
+        return asked is not None and asked[0] is slot and not slot.is_whole(asked[1])
+
+    def _wait_for_turn(self, slot: Slot) -> None:
+        """Where more comes than was expected, take in what there is room for, then what the consumer awaits."""
+        if not slot.window.ahead_bytes or self._reader.has_cache:
+            return  # other processes may wait for what this one has claimed of the cache
+        while not self._is_asked(slot) and not self._is_closed and self._failure is None:
+            if sum(each.held_bytes for each in tuple(self._slots)) + self._shelf.held_bytes <= self._bounds.max_bytes:
+                return
+            slot.turn.wait()
 
 
 def _is_on_shelf(window: Window, at: int) -> bool:

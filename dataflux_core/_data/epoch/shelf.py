@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
+from weakref import WeakMethod, WeakValueDictionary
 
 from dataflux_core._data.samples.packed import HeldChunk
 
@@ -25,13 +25,30 @@ class Shelf:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
+        self._lock = threading.RLock()  # of what is newest
         self._held: WeakValueDictionary[Key, HeldChunk] = WeakValueDictionary()
         self._newest: OrderedDict[Key, HeldChunk] = OrderedDict()
 
     @property
     def held_bytes(self) -> int:
-        """What all of them take, those included that are on their way."""
-        return sum(chunk.size for chunk in self._held.values())
+        """What all of them take, those included that are on their way.
+
+        Those that are not yet opened will unfold to as much more as those of their stream that are.
+        """
+        refs = self._held.valuerefs()  # at once: other threads may look while one takes
+        chunks = [(ref.key[0], chunk) for ref in refs if (chunk := ref()) is not None]
+        opened: Counter[object] = Counter()
+        stored: Counter[object] = Counter()
+        for source, chunk in chunks:
+            if chunk.opened is not None:
+                opened[source] += chunk.size
+                stored[source] += chunk.stored
+        return sum(
+            chunk.size * max(opened[source], stored[source]) // stored[source]
+            if chunk.opened is None and stored[source]
+            else chunk.size
+            for source, chunk in chunks
+        )
 
     def has(self, key: Key) -> bool:
         return key in self._held
@@ -46,20 +63,35 @@ class Shelf:
         is_new = chunk is None
         if chunk is None:
             chunk = self._held[key] = HeldChunk(size)
-        if key in self._newest:
-            self._newest.move_to_end(key)
-        else:
-            self.put(key, chunk)
+        with self._lock:
+            if key in self._newest:
+                self._newest.move_to_end(key)
+            else:
+                self.put(key, chunk)
         return chunk, is_new
 
     def put(self, key: Key, chunk: HeldChunk) -> None:
         """Let a chunk be the newest."""
-        self._held[key] = self._newest[key] = chunk
-        self._newest.move_to_end(key)
-        self.shrink(self._max_bytes)
+        chunk.shelf = WeakMethod(self.settle)
+        with self._lock:
+            self._held[key] = self._newest[key] = chunk
+            self._newest.move_to_end(key)
+            self._shrink(self._max_bytes)
+
+    def settle(self) -> None:
+        """Let go of what there is no room for since a chunk has been opened, maybe in another thread."""
+        if self._lock.acquire(blocking=False):  # who has it shrinks; in a fork's child it may be held for good
+            try:
+                self._shrink(self._max_bytes)
+            finally:
+                self._lock.release()
 
     def shrink(self, max_bytes: int) -> None:
         """Keep no more of the newest than so many bytes, nor fewer than two of each stream."""
+        with self._lock:
+            self._shrink(max_bytes)
+
+    def _shrink(self, max_bytes: int) -> None:
         if len(self._newest) <= _NEWEST:
             return
         while len(self._newest) > _MOST_NEWEST:

@@ -56,6 +56,7 @@ class Window:
     values: Sequence[Mapping[str, Any]]  # what the index itself says
     streams: Sequence[int] = field(default=())  # of each row, where there are several
     chunks: Sequence[InChunk | None] = field(default=())  # of each object, where there are any
+    ahead_bytes: int = 0  # that a chunk of unknown size may have, to be received before its turn; 0: any
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -73,6 +74,7 @@ class Window:
             self.values[start:stop],
             self.streams[start:stop],
             self.chunks[first:end],
+            self.ahead_bytes,
         )
 
     def owners(self) -> list[int]:

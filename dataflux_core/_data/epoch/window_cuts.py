@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dataflux_core._data.epoch.window import Key, Window
 
 _GUESSED_BYTES = 256 * 1024  # of an object whose size is not known, before any has come
+_ROOM = 2  # times the mean, or else every other chunk would be sent for twice
 _LEAST_WEIGHT = 1 / 256  # of the newest size
 
 
@@ -72,10 +73,10 @@ class WindowCuts:
             end = window.starts[row + 1]
             own = self._sizes_of(window, begin, end, counted)
             row_bytes = self._bytes_of(own)
-            if rows and held_bytes + row_bytes > self._most_bytes:
-                break
+            if rows and (held_bytes + row_bytes > self._most_bytes or (window.chunks and self._is_guess(own))):
+                break  # chunks are large: the first one will tell how large
             rows, held_bytes, begin = rows + 1, held_bytes + row_bytes, end
-            is_guess = is_guess or (not self._met and any(size < 0 for size in own))
+            is_guess = is_guess or self._is_guess(own)
         return Piece(rows, int(held_bytes), is_guess)
 
     @property
@@ -94,6 +95,10 @@ class WindowCuts:
         """Return the size of an object, the mean where it is not known."""
         return size if size >= 0 else int(self._mean_bytes)
 
+    def ahead_bytes(self, unknown: int) -> int:
+        """Return how large a chunk may turn out that is sent for before its turn, one of several of unknown size."""
+        return max(int(self._most_bytes) // unknown, int(_ROOM * self._mean_bytes), 1) if unknown else 0
+
     def _sizes_of(self, window: Window, begin: int, end: int, counted: set[Key]) -> Sequence[int]:
         """Return the sizes of objects [begin, end), without chunks that take no more room."""
         sizes = window.objects.sizes
@@ -108,6 +113,9 @@ class WindowCuts:
                 counted.add(place.key)
                 new.append(size)
         return new
+
+    def _is_guess(self, sizes: Sequence[int]) -> bool:
+        return not self._met and any(size < 0 for size in sizes)
 
     def _bytes_of(self, sizes: Sequence[int]) -> float:
         return sum([size if size >= 0 else self._mean_bytes for size in sizes])

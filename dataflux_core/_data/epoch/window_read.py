@@ -31,6 +31,10 @@ class WindowReader:
         self._chunks = ChunkReads()
 
     @property
+    def has_cache(self) -> bool:
+        return self._cache is not None
+
+    @property
     def fetched(self) -> FetchStats:
         """What did not come from the cache."""
         return self._fetcher.stats + self._chunks.stats
