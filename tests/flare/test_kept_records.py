@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import gzip
 import io
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from dataflux_core._data.flare.chunk_records import ChunkRecords, RawRecords
 from dataflux_core._data.flare.sample_decoders import RecordOf
 from dataflux_core.flare import Playlist
 from dataflux_core.streaming import StreamingDataset
@@ -89,3 +93,25 @@ def test_two_threads_that_open_a_chunk_at_once_both_get_their_records(
         may_go_on.set()
         assert (first.result(10), second.result(10), dataset[0]) == ({"n": 0}, {"n": 1}, {"n": 0})
         assert not done
+
+
+UNFOLDED_BYTES = 2**20
+
+
+@pytest.mark.parametrize("encoding", ["raw", "jsonl"])
+@pytest.mark.parametrize("is_by_row", [False, True], ids=["an epoch", "rows by number"])
+def test_what_chunks_unfold_to_is_bounded(server: Hostile, encoding: str, *, is_by_row: bool) -> None:
+    """Some KiB each unfold to a MiB; of an epoch few MiB may be held, of rows asked for by number 64."""
+    said: dict[str, Any] = {"encoding": encoding}
+    content = json.dumps("0" * (UNFOLDED_BYTES // 4 - 3)).encode() + b"\n"
+    if encoding == "raw":
+        said |= {"dtype": "uint8", "shape": [UNFOLDED_BYTES // 4]}
+        content = bytes(UNFOLDED_BYTES // 4)
+    chunks = [gzip.compress(content * 4)] * 90
+    spec = spec_of(put(server, chunks, encoding), chunks, records=[4] * 90, compression="gzip", **said)
+    dataset = StreamingDataset(Playlist([spec]), prefetch_bytes=8 * UNFOLDED_BYTES)
+    most = 0
+    for at, _ in enumerate((dataset[row] for row in range(0, 360, 4)) if is_by_row else dataset):
+        if at % 10 == 0:
+            most = max(most, sum(isinstance(each, (RawRecords, ChunkRecords)) for each in gc.get_objects()))
+    assert most <= (66 if is_by_row else 12)

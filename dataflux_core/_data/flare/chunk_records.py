@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _COUNTS = "correct the header records"
 _MEND = "mend it, or correct the stream's headers"
+_LOOKED_AT = 16  # entries of a list
 _UNCHANGING = frozenset({str, bytes, int, float, bool, type(None)})  # most of what tables have: asked first
 
 
@@ -49,11 +51,18 @@ class ChunkRecords:
         self._pieces = pieces
         self._expected = expected
         self._name = name
-        self._finish = finish
+        self._finish = finish or copied  # whoever has one may work on it in place, others will ask for it again
         self._seen: list[Any] = []
+        self._seen_bytes = 0
         self._failure: DatafluxError | None = None
         self._lock = threading.Lock()  # rows that are asked for by number may be made in several threads
         self.is_read = False  # to its end
+
+    @property
+    def held_bytes(self) -> int:
+        """About what all of them take in memory; those that have been seen tell how large the others are."""
+        seen = len(self._seen)
+        return self._seen_bytes if self.is_read else self._seen_bytes * max(seen, self._expected) // max(1, seen)
 
     def at(self, number: int) -> Record:
         """Return a record; raises RecordsUnusable, also where the chunk has more or fewer than it should."""
@@ -64,8 +73,6 @@ class ChunkRecords:
             if number >= len(self._seen) or (is_last and self._expected < len(self._seen)):
                 raise self._lacking().with_traceback(None)
             piece = self._seen[number]
-        if self._finish is None:
-            return copied(piece)  # whoever has it may work on it in place, others will ask for it again
         try:
             return self._finish(piece)
         except Exception as error:
@@ -73,7 +80,9 @@ class ChunkRecords:
 
     def _look(self) -> None:
         try:
-            self._seen.append(next(self._pieces))
+            piece = next(self._pieces)
+            self._seen_bytes += _taken_bytes(piece)
+            self._seen.append(piece)
         except StopIteration:
             self.is_read = True
         except DatafluxError as error:
@@ -101,10 +110,23 @@ def copied(value: Any) -> Any:  # noqa: ANN401 - a record
     return value.copy() if hasattr(value, "__array__") else value
 
 
+def _taken_bytes(value: Any) -> int:  # noqa: ANN401 - as above
+    """Return about what a record takes in memory; of a long list some entries tell."""
+    own_bytes = sys.getsizeof(value)
+    if type(value) in _UNCHANGING:
+        return own_bytes
+    if isinstance(value, dict):
+        return own_bytes + sum(map(_taken_bytes, value.values()))
+    if isinstance(value, (list, tuple)):
+        some = value[:: max(1, len(value) // _LOOKED_AT)]
+        return own_bytes + sum(map(_taken_bytes, some)) * len(value) // max(1, len(some))
+    return own_bytes + int(getattr(value, "nbytes", 0))
+
+
 class RawRecords:
     """Records of one size."""
 
-    is_read = False  # what is made of one is a copy of its bytes
+    is_read = True
 
     def __init__(self, content: bytes, said: Conventions, expected: int, name: str) -> None:
         record_bytes = said.record_bytes or 0
@@ -112,6 +134,7 @@ class RawRecords:
             problem = f"{len(content)} bytes, where {expected} records of {record_bytes} bytes are expected"
             raise RecordsUnusable(name, problem, "correct the headers records, dtype, shape")
         self._content, self._said, self._size = content, said, record_bytes
+        self.held_bytes = len(content)
 
     def at(self, number: int) -> Record:
         """Return a record as an array."""

@@ -24,29 +24,8 @@ Loader: TypeAlias = Callable[[str], Mapping[str, StreamSpec]]
 # What stores that sign URLs add to queries: Google, Amazon and CloudFront, Azure, others' tokens.
 _SIGNATURE_PREFIXES = ("x-goog-", "x-amz-")
 _SIGNATURE = frozenset(
-    [
-        "googleaccessid",
-        "awsaccesskeyid",
-        "expires",
-        "signature",
-        "key-pair-id",
-        "policy",
-        "sig",
-        "se",
-        "st",
-        "sp",
-        "sv",
-        "sr",
-        "spr",
-        "ske",
-        "skt",
-        "skv",
-        "sks",
-        "skoid",
-        "sktid",
-        "token",
-    ]
-)
+    {"googleaccessid", "awsaccesskeyid", "expires", "signature", "key-pair-id", "policy"}
+) | frozenset({"sig", "se", "st", "sp", "sv", "sr", "spr", "ske", "skt", "skv", "sks", "skoid", "sktid", "token"})
 _LEAST_INTERVAL_S = 5.0  # between two fetches that brought nothing new: a thousand missing chunks are one reason
 
 

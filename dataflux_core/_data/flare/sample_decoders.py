@@ -65,6 +65,8 @@ class RecordOf:
             found = held.opened.at(packed.record)
             if held.opened.is_read:
                 held.content = b""  # what is made of it is there
+            taken_bytes = held.opened.held_bytes + len(packed.content)
+        held.resize(taken_bytes)
         return found if self.members is None else self.members(found)
 
     def _all(self, packed: Packed, decoder: RecordDecoder) -> Iterator[Record]:
