@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dataflux_core._data.epoch.shelf import Shelf
 from dataflux_core._data.epoch.window import InChunk
 from dataflux_core._data.flare.chunks import Piece
+from dataflux_core.errors import ObjectNotFound
 
 
 class Source:
@@ -50,6 +51,35 @@ def test_more_stay_within_the_limit_until_there_is_no_room() -> None:
     shelf.shrink(0)
     assert shelf.held_bytes == 30
     held.clear()
+    assert shelf.held_bytes == 20
+
+
+def test_what_could_not_be_had_is_read_again_for_those_who_ask_later() -> None:
+    shelf = Shelf(40)
+    failed, _ = shelf.take(place(1), 10)
+    failed.fill(ObjectNotFound("b", "1"))
+    assert not shelf.has(place(1).key)
+    assert shelf.get(place(1).key) is None
+    again, is_new = shelf.take(place(1), 10)
+    assert (is_new, again is failed) == (True, False)
+    again.fill(b"x" * 10)
+    assert shelf.take(place(1), 10) == (again, False)
+    del failed, again
+    assert shelf.held_bytes == 10, "it is one of the newest"
+
+
+def test_what_is_opened_counts_as_it_is_then_and_tells_of_others() -> None:
+    shelf = Shelf(100)
+    held = [shelf.take(place(chunk), 10)[0] for chunk in range(4)]
+    for chunk in held:
+        chunk.fill(bytes(10))
+    held[0].opened = object()
+    held[0].resize(90)
+    assert shelf.held_bytes == 4 * 90, "the others will unfold to as much"
+    held[1].opened = object()
+    held[1].resize(90)
+    held.clear()
+    assert [shelf.has(place(chunk).key) for chunk in range(4)] == [False] * 2 + [True] * 2
     assert shelf.held_bytes == 20
 
 

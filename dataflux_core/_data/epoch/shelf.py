@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakMethod, WeakValueDictionary
 
 from dataflux_core._data.samples.packed import HeldChunk
+from dataflux_core.errors import DatafluxError
 
 if TYPE_CHECKING:
     from dataflux_core._data.epoch.window import InChunk, Key
@@ -51,20 +52,22 @@ class Shelf:
         )
 
     def has(self, key: Key) -> bool:
-        return key in self._held
+        return self.get(key) is not None
 
     def get(self, key: Key) -> HeldChunk | None:
-        return self._held.get(key)
+        """Return a chunk that is there or on its way; one that could not be had is for the rows that asked alone."""
+        chunk = self._held.get(key)
+        return None if chunk is None or isinstance(chunk.content, DatafluxError) else chunk
 
     def take(self, place: InChunk, size: int) -> tuple[HeldChunk, bool]:
         """Return a chunk for a row; tell whether it is new, so that the row's reader is to read it."""
         key = place.key
-        chunk = self._held.get(key)
+        chunk = self.get(key)
         is_new = chunk is None
         if chunk is None:
             chunk = self._held[key] = HeldChunk(size)
         with self._lock:
-            if key in self._newest:
+            if self._newest.get(key) is chunk:
                 self._newest.move_to_end(key)
             else:
                 self.put(key, chunk)
