@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._run.fetching.stats import FetchStats
@@ -88,9 +89,16 @@ class ChunkReads:
             if each.pending is not None:
                 each.chunks.cancel([each.pending])
 
+    def _replace(self, sent: Sent, pending: Any) -> None:  # noqa: ANN401 - as of Sent
+        """Let `close` see a further request; one that is made after it is cancelled here."""
+        sent.pending = pending
+        if self._is_closed:
+            sent.chunks.cancel([pending])
+
     def _finished(self, sent: Sent) -> bytes | DatafluxError:
         try:
-            content: bytes | DatafluxError = sent.error or sent.chunks.finish(sent.pending)
+            replaced = partial(self._replace, sent)
+            content: bytes | DatafluxError = sent.error or sent.chunks.finish(sent.pending, replaced)
         except DatafluxError as error:
             content = error
         came_bytes = len(content) if isinstance(content, bytes) else -1

@@ -19,7 +19,7 @@ from dataflux_core._wire.web import Span
 from dataflux_core.errors import ChunkUnavailable, InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Future
 
     from dataflux_core._data.flare.renewal import Streams
@@ -104,12 +104,15 @@ class Chunks:
     def _finish_anywhere(self, pending: _Pending, process_id: int) -> bytes:
         return self.finish(pending if process_id == os.getpid() else self.start(pending.piece))
 
-    def finish(self, pending: _Pending) -> bytes:
-        """Wait for a piece; where its URL has expired the playlist is fetched again, once."""
+    def finish(self, pending: _Pending, replaced: Callable[[_Pending], None] | None = None) -> bytes:
+        """Wait for a piece; where its URL has expired the playlist is fetched again, once.
+
+        `replaced` gets each further request that is made for it, so that who ends the wait knows what to cancel.
+        """
         if pending.future is None:
             return pending.content
         try:
-            return self._taken(pending.piece, pending.future)
+            return self._taken(pending.piece, pending.future, replaced)
         except ChunkUnavailable as error:
             failed = error
         if not _is_gone(failed.errors):
@@ -118,13 +121,13 @@ class Chunks:
         if why:
             raise self._named(pending.piece, failed.errors, why) from failed
         try:
-            again = self.start(pending.piece)
+            again = self._started_again(pending.piece, replaced)
         except ChunkUnavailable as error:
             raise self._named(pending.piece, failed.errors, error.advice) from failed
         if again.future is None:
             return again.content
         try:
-            return self._taken(pending.piece, again.future)
+            return self._taken(pending.piece, again.future, replaced)
         except ChunkUnavailable as error:
             advice = "the playlist was fetched again and names no better URL: ask who publishes it"
             raise self._named(pending.piece, error.errors, advice) from error
@@ -133,11 +136,17 @@ class Chunks:
         """Give up what is under way."""
         reader_of(self.options).cancel([some.future for some in pending if some.future is not None])
 
-    def _taken(self, piece: Piece, future: Future[Content]) -> bytes:
+    def _started_again(self, piece: Piece, replaced: Callable[[_Pending], None] | None) -> _Pending:
+        again = self.start(piece)
+        if replaced is not None:
+            replaced(again)
+        return again
+
+    def _taken(self, piece: Piece, future: Future[Content], replaced: Callable[[_Pending], None] | None) -> bytes:
         """Wait; make sure that a part up to the end goes there, where that end was not known before."""
         found = future.result()
         if piece.stop is None and not piece.start and found.total > 0 and not found.content:
-            return self.finish(self.start(piece))  # there was no room for it ahead
+            return self.finish(self._started_again(piece, replaced), replaced)  # there was no room for it ahead
         if piece.stop is None and found.total > piece.start + len(found.content):
             self._refuse(piece, found.total)
         return found.content
