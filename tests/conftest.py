@@ -6,11 +6,17 @@ from multiprocessing import forkserver
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dataflux_core.emulator import Emulator
+
+# The same examples in each run, so that what is red is red anywhere; HYPOTHESIS_PROFILE=others looks further.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("others")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # No test may ask the network who it is, nor count a client's background request for bucket metadata.
 os.environ["NO_GCE_CHECK"] = "true"

@@ -147,7 +147,7 @@ def test_nothing_is_left_behind(gcs: Emulator, tmp_path: Path) -> None:
     before = possessions()
     for _ in range(5):
         one_round()
-    assert possessions() == before
+    assert all(now <= then for now, then in zip(possessions(), before, strict=True))  # an earlier test's may have ended
     assert connections._granted == 0
 
 

@@ -113,5 +113,5 @@ def test_what_chunks_unfold_to_is_bounded(server: Hostile, encoding: str, *, is_
     most = 0
     for at, _ in enumerate((dataset[row] for row in range(0, 360, 4)) if is_by_row else dataset):
         if at % 10 == 0:
-            most = max(most, sum(isinstance(each, (RawRecords, ChunkRecords)) for each in gc.get_objects()))
+            most = max(most, sum(type(each) in {RawRecords, ChunkRecords} for each in gc.get_objects()))
     assert most <= (66 if is_by_row else 12)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dataflux_core._plan.characters import alphabet_of, are_safe, common_prefix, is_safe, next_safe
@@ -84,6 +84,7 @@ def test_the_text_of_a_number_is_safe_to_send(names: list[str], thousandth: int,
 
 @given(NAMES, st.integers(0, 1000))
 def test_the_number_of_a_text_is_the_one_it_was_made_from_or_one_below(names: list[str], thousandth: int) -> None:
+    assume(are_safe("".join(names)))  # for a character that must not be sent the next one that may stands in
     frame = frame_of(model_of(names), min(names), None, fine=max(names))
     number = frame.bottom + (frame.top - frame.bottom) * thousandth // 1000
     assert frame.number(frame.name(number, slack=0)) <= number
