@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from dataflux_core._data.index.scratch import written
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.remote import RemoteObjects
-from dataflux_core._run.fetching.fetcher import UNRANGED_BYTES, Fetcher
-from dataflux_core._run.fetching.options import FetchOptions
+from dataflux_core._run.fetching.fetcher import Fetcher
+from dataflux_core._run.fetching.options import UNRANGED_BYTES, FetchOptions
 from dataflux_core._run.retries import RetryRule
 from dataflux_core._wire.urls import shown_url
 from dataflux_core.errors import ServiceRefused, VersionChanged

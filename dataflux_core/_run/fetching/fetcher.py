@@ -16,6 +16,7 @@ from dataflux_core._run.fetching.bucket_source import BucketSource
 from dataflux_core._run.fetching.doubts import Doubts
 from dataflux_core._run.fetching.local_files import read_file
 from dataflux_core._run.fetching.merging import merged
+from dataflux_core._run.fetching.options import UNRANGED_BYTES
 from dataflux_core._run.fetching.quota import Quota
 from dataflux_core._run.fetching.sorting import columns_of, crc32c_of, sort_objects
 from dataflux_core._run.fetching.sorting import size_of as listed_size_of
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from dataflux_core._wire.web import Content
 
 log = logging.getLogger(__name__)
-
-UNRANGED_BYTES = 64 * 1024**2  # received from a server that sends all where a range was asked for, or up to its end
 
 Arriving: TypeAlias = "Generator[tuple[int, Part], None, None]"
 

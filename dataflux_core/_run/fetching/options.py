@@ -12,6 +12,7 @@ from dataflux_core._wire.web import DEFAULT_MAX_BYTES
 if TYPE_CHECKING:
     from dataflux_core._plan.strategy import Optimize, Strategy
 
+UNRANGED_BYTES = 64 * 1024**2  # received from a server that sends all where a range was asked for, or up to its end
 _LEAST_HELD_BYTES = 1024**2
 
 

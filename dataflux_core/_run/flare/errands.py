@@ -9,6 +9,7 @@ import msgspec
 
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.retry import RETRIED_STATUSES
+from dataflux_core._run.fetching.options import UNRANGED_BYTES
 from dataflux_core._wire.urls import origin_of, shown_url, web_url
 from dataflux_core._wire.web import Content, Failure, Span, Wanted, get_request, part_said, verdict, version_of
 from dataflux_core.errors import ChunkWrong, ConnectionBroken, ObjectChanged
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from dataflux_core._wire.web import Verdict
     from dataflux_core.errors import DatafluxError
 
-UNRANGED_BYTES = 64 * 1024**2  # received from a server that sends all where a range was asked for
 _WORTH_KEEPING_BYTES = 256 * 1024
 _OK, _PARTIAL = 200, 206
 _LEAST_SERVER_ERROR = 500
