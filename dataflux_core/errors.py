@@ -407,7 +407,8 @@ class ChunkUnavailable(DatafluxError):
         return frozenset(error.status for error in self.errors if isinstance(error, ServiceRefused))
 
     def __str__(self) -> str:
-        return f"{self.chunk} cannot be had: {'; '.join(map(_answer_of, self.errors))}; {self.advice}"
+        answers = f": {'; '.join(map(_answer_of, self.errors))}" if self.errors else ""  # none where no host was asked
+        return f"{self.chunk} cannot be had{answers}; {self.advice}"
 
 
 def _answer_of(error: DatafluxError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +48,22 @@ def test_a_number_that_means_another_chunk_now_is_an_error(
         show(server, spec_of([f"{server.url}/v2/{name}" for name in names]))
         with pytest.raises(ChunkUnavailable, match=said):
             stream[0] if span is None else stream.read(0, *span)
+
+
+def test_a_stream_that_is_there_no_more_is_an_error() -> None:
+    with Hostile() as server:
+        show(server, spec_of([f"{server.url}/v1/0"]))
+        stream = Playlist.load(f"{server.url}/p.yaml").stream("x", QUICK)
+        show(server, StreamSpec.of("y", [f"{server.url}/v2/0"]))
+        said = "the playlist was fetched again and has no such stream: load it anew"
+        with pytest.raises(ChunkUnavailable, match=f"HTTP 404: Not Found; {said}"):
+            stream[0]
+        with pytest.raises(ChunkUnavailable) as raised:
+            stream[0]
+    # This time no host was asked, so that there is no answer to tell of.
+    assert raised.value.errors == ()
+    assert str(raised.value) == f"chunk 0 of stream 'x' cannot be had; {said}"
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 
 
 def test_sums_show_that_a_chunk_is_the_same_under_another_name() -> None:
