@@ -66,6 +66,12 @@ if TYPE_CHECKING:
         pytest.param("a.parquet", "PAR1" + "x" * 100 + "PAR1", "Parquet", id="a Parquet of rubbish"),
         pytest.param("a.txt", "a", "an index that ends in '.txt' is unknown", id="an unknown extension"),
         pytest.param("a", "a", "an index that ends in '' is unknown", id="no extension"),
+        pytest.param(
+            "a", "a", ".ndjson, .parquet, .pq (all but Parquet also compressed: .gz, .bz2", id="what is taken instead"
+        ),
+        pytest.param("a", "a", "a dataset takes a playlist too, .yaml or .yml", id="for a dataset"),
+        pytest.param("a.yaml", "a", "a playlist is no index; give it to a StreamingDataset", id="a playlist"),
+        pytest.param("split_file_texts.txt", "b.YML\n", "a playlist is no index", id="a list of playlists"),
         pytest.param("a.parquet.gz", "a", "an index that ends in '.parquet' is unknown", id="a compressed Parquet"),
         pytest.param("split_file_texts.txt", "\n \n", "there is no path in it", id="a list of no paths"),
         pytest.param("split_file_texts.txt", "none.csv\n", "there is no such file", id="a list with a missing file"),

@@ -29,7 +29,12 @@ _KINDS: dict[str, Kind] = {
 _PATHS = "split_file_texts.txt"  # one index a line
 _ROOT = "a directory, or a URL such as gs://bucket/directory, s3://… or https://…"
 _SHOWN = 100  # characters
-_ENDINGS = "give one that ends in .csv, .tsv, .json, .jsonl, .ndjson or .parquet, or a directory with a '/' at its end"
+_PLAYLISTS = (".yaml", ".yml")
+_ENDINGS = (
+    f"give one that ends in {', '.join(_KINDS)} (all but Parquet also compressed: {', '.join(COMPRESSED)}), "
+    f"a {_PATHS}, or a directory with a '/' at its end; a dataset takes a playlist too, {' or '.join(_PLAYLISTS)}"
+)
+_PLAYLIST_ADVICE = "give it to a StreamingDataset, or to one of the commands `dataflux playlist`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class Place:
         stem, ending = os.path.splitext(self._name.lower())  # noqa: PTH122 - no path
         if ending in COMPRESSED:
             ending = os.path.splitext(stem)[1]  # noqa: PTH122
+        if ending in _PLAYLISTS:
+            raise IndexUnusable(self.shown, "a playlist is no index", _PLAYLIST_ADVICE)
         if ending not in _KINDS or (_KINDS[ending] == "parquet" and not self._name.lower().endswith(ending)):
             raise IndexUnusable(self.shown, f"an index that ends in {ending!r} is unknown", _ENDINGS)
         return _KINDS[ending]
