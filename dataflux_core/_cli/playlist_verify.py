@@ -45,7 +45,8 @@ def verify(**options: Unpack[Options]) -> None:
     """Fetch every chunk of a playlist from every host that should have it; compare sizes, checksums, records.
 
     Every copy is looked at, whatever was found before; each flaw is a line with the chunk and the URL, so that one sees
-    which mirror is wrong. Copies that no checksum describes are compared with each other.
+    which mirror is wrong. Copies that no checksum describes are compared with each other. Records of an encoding that
+    this version does not know are not counted; all else of their chunks is compared.
 
     \b
     dataflux playlist verify playlist.yaml
@@ -84,5 +85,7 @@ def _report(done: Checked) -> None:
     for host, tally in done.hosts.items():
         wrong = f"{tally.flaws:,} wrong" if tally.flaws else "all right"
         say(f"{host}: {counted(tally.copies, 'chunk')}, {human_bytes(tally.bytes)}, {wrong}")
+    for stream, reason in done.uncounted.items():
+        say(f"stream {stream!r}: records not checked: {reason}")
     if done.unchecked:
         say(f"the playlist has neither size nor checksum of {counted(done.unchecked, 'chunk')}: any bytes would do")

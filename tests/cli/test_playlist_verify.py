@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dataflux_core._data.flare.checking import Checked, check
 from dataflux_core._data.flare.packing import PackOptions, pack
-from dataflux_core.flare import Conventions, Playlist, StreamSpec
+from dataflux_core.errors import ExtraMissing
+from dataflux_core.flare import Conventions, Playlist, StreamOptions, StreamSpec
 from tests.cli.terminal import dataflux, dataflux_process, seen_at_terminal
 from tests.flare.serving import served, write_files
 
@@ -105,6 +108,62 @@ def test_records_are_counted(site: Site) -> None:
     assert ran.returncode == 1
     where = f"samples.content[2] {site.url}main/samples-00002.tar: chunk 2 of stream 'samples'"
     assert ran.stdout == f"{where}: it has 1 record, the playlist says 2; correct the header records\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        pytest.param({"encoding": "tfrecord"}, 'its encoding "tfrecord"', id="an encoding"),
+        pytest.param({"encoding": "tar", "compression": "br"}, 'its compression "br"', id="a compression"),
+        pytest.param({"dtype": "float8", "shape": [4]}, 'its dtype "float8"', id="numbers"),
+    ],
+)
+def test_records_of_a_kind_that_is_not_known_are_no_flaw(headers: dict[str, Any], reason: str, site: Site) -> None:
+    stream = Playlist.load(site.playlist)["samples"]
+    known = {name: value for name, value in stream.headers.items() if name != "encoding"}
+    path = site.root / "other.yaml"
+    others = StreamSpec.of("it's", list(stream.content), {**known, **headers, "records": [7, 8, 9, 10]})
+    path.write_text(Playlist([stream.spec, others]).dump())
+    ran = dataflux("playlist", "verify", str(path))
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert ran.stderr.splitlines()[-1] == (
+        f'stream "it\'s": records not checked: {reason} is not known to this version'
+    )
+    assert dataflux("playlist", "verify", "-q", str(path)).stderr == ""
+    (site.root / "main/samples-00003.tar").write_bytes(b"short")
+    ran = dataflux("playlist", "verify", "--stream", "it's", str(path))
+    assert ran.returncode == 1
+    (line,) = ran.stdout.splitlines()
+    assert line.startswith(f'"it\'s".content[3] {site.url}main/samples-00003.tar: size 5 bytes, the playlist says ')
+    assert "records not checked" in ran.stderr
+
+
+def test_chunks_that_are_one_record_are_counted_without_what_decodes_them(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("PIL", "av"):
+        monkeypatch.setitem(sys.modules, module, None)
+    urls = [f"{site.url}main/samples-0000{number}.tar" for number in range(2)]
+    specs = [StreamSpec.of(kind, urls, {"encoding": kind, "records": [1, 2]}) for kind in ("image", "video", "audio")]
+    done = Checked()
+    flaws = list(check(specs, StreamOptions(patience_s=0), done))
+    assert [(flaw.copy.stream.name, flaw.copy.chunk) for flaw in flaws] == [
+        ("image", 1),
+        ("video", 1),
+        ("audio", 1),
+    ]
+    assert done.uncounted == {}
+
+
+@pytest.mark.parametrize("headers", [{"encoding": "npy"}, {"encoding": "text", "compression": "zstd"}])
+def test_what_is_not_installed_is_no_flaw_of_a_copy(
+    headers: dict[str, Any], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "dataflux_core._data.flare.table_records", raising=False)
+    spec = StreamSpec.of("a", [f"{site.url}main/samples-00000.tar"], {**headers, "records": [1]})
+    with pytest.raises(ExtraMissing, match="streaming"):
+        list(check([spec], StreamOptions(patience_s=0), Checked()))
 
 
 def test_copies_without_a_checksum_are_compared_with_each_other(site: Site) -> None:

@@ -238,6 +238,8 @@ def test_what_is_not_known_is_said(server: Hostile) -> None:
         stream.records(1)
     with pytest.raises(RecordsUnusable, match='encoding "webm3" is not known'):
         served(server, [b""], encoding="webm3").records()
+    with pytest.raises(RecordsUnusable, match='dtype "float8" is not known'):
+        served(server, [b""], encoding="raw", dtype="float8", shape=[4], records=[100]).records()
     with pytest.raises(InvalidArgument, match="up to 2"):
         served(server, [b"1\n2\n"], encoding="text", records=[2]).records(3)
 

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from dataflux_core._data.flare.decoding import RecordDecoder
+from dataflux_core._data.flare.decoding import WHOLE, RecordDecoder
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.text import counted
 from dataflux_core._run.flare.errands import ChunkAsk
 from dataflux_core._run.flare.options import StreamOptions
 from dataflux_core._run.flare.reader import ChunkReader
 from dataflux_core._wire.flare.conventions import base_of, mirrored
+from dataflux_core._wire.flare.marks import path_text
 from dataflux_core._wire.urls import origin_of, shown_url, web_url
-from dataflux_core.errors import ChunkUnavailable, ChunkWrong, DatafluxError, InvalidArgument, RecordsUnusable
+from dataflux_core.errors import (
+    ChunkUnavailable,
+    ChunkWrong,
+    DatafluxError,
+    ExtraMissing,
+    InvalidArgument,
+    RecordsUnusable,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
     from dataflux_core._wire.flare.streams import StreamSpec
@@ -39,7 +48,7 @@ class Copy(NamedTuple):
     @property
     def path(self) -> str:
         """The chunk as messages about playlists name it."""
-        return f"{self.stream.name}.content[{self.chunk}]"
+        return path_text((self.stream.name, "content", self.chunk))
 
     @property
     def host(self) -> str:
@@ -47,6 +56,9 @@ class Copy(NamedTuple):
         with suppress(InvalidArgument):
             return origin_of(web_url(self.url))
         return shown_url(self.url)
+
+
+_Count: TypeAlias = Callable[[Copy, bytes], int]
 
 
 class Flaw(NamedTuple):
@@ -71,6 +83,7 @@ class Checked:
 
     hosts: dict[str, HostTally] = field(default_factory=dict)
     unchecked: int = 0  # copies that came, of which the playlist says neither size nor checksum
+    uncounted: dict[str, str] = field(default_factory=dict)  # streams whose records could not be counted, and why
 
     @property
     def copies(self) -> int:
@@ -104,10 +117,11 @@ def check(
     """Yield what is wrong, in the order of the playlist; all else is read whatever is found. `done` grows meanwhile.
 
     Sizes and checksums are compared, then the number of records; a mirror whose bytes no checksum describes is compared
-    with the place before it. `observe` is told the copies that are done.
+    with the place before it. Records of a kind that this version does not know are not counted, which is nobody's
+    flaw: `done` tells of which streams. `observe` is told the copies that are done. Raises ExtraMissing.
     """
+    checking = _Checking(streams, done)
     reader = ChunkReader(options)
-    checking = _Checking(done)
     try:
         for copy, future in _read_ahead(streams, options, reader):
             error = checking.judge(copy, future)
@@ -152,8 +166,9 @@ def _ask(copy: Copy, options: StreamOptions) -> ChunkAsk:
 class _Checking:
     """Judges copies one after the other."""
 
-    def __init__(self, done: Checked) -> None:
+    def __init__(self, streams: Sequence[StreamSpec], done: Checked) -> None:
         self._done = done
+        self._counts = _counts_of(streams, done)
         self._first: tuple[str, int, str, str] = ("", -1, "", "")  # stream, chunk, digest, URL of a copy that came
 
     def judge(self, copy: Copy, future: Future[Content]) -> DatafluxError | None:
@@ -162,6 +177,8 @@ class _Checking:
         try:
             content = future.result().content
             self._compare(copy, content)
+        except ExtraMissing:  # which is wrong here, not with the copy
+            raise
         except ChunkUnavailable as error:
             tally.flaws += 1
             return error.errors[0] if len(error.errors) == 1 else error
@@ -179,15 +196,44 @@ class _Checking:
             digest = "" if said.sha256 or said.crc32c else hashlib.sha256(content).hexdigest()
             self._first = (copy.stream.name, copy.chunk, digest, shown_url(copy.url))
             self._done.unchecked += not (said.sizes or said.sha256 or said.crc32c)
-            if said.records is not None:
-                _check_records(copy, content, said.records[copy.chunk])
+            self._count(copy, content)
         elif first and (digest := hashlib.sha256(content).hexdigest()) != first:
             raise ChunkWrong(shown_url(copy.url), "sha256", f"none, but {url} has {first}", digest)
 
+    def _count(self, copy: Copy, content: bytes) -> None:
+        count, expected = self._counts.get(copy.stream.name), copy.stream.conventions.records
+        if count is None or expected is None:
+            return
+        found = count(copy, content)
+        if found != expected[copy.chunk]:
+            problem = f"it has {counted(found, 'record')}, the playlist says {expected[copy.chunk]:,}"
+            name = f"chunk {copy.chunk} of stream {copy.stream.name!r}"
+            raise RecordsUnusable(name, problem, "correct the header records")
 
-def _check_records(copy: Copy, content: bytes, expected: int) -> None:
-    decoder = RecordDecoder(copy.stream, StreamOptions().max_decoded_bytes)
-    found = 1 if decoder.is_whole else sum(1 for _ in decoder.records(content, copy.chunk, copy.url))
-    if found != expected:
-        problem = f"it has {counted(found, 'record')}, the playlist says {expected:,}"
-        raise RecordsUnusable(decoder.name_of(copy.chunk), problem, "correct the header records")
+
+def _counts_of(streams: Sequence[StreamSpec], done: Checked) -> dict[str, _Count]:
+    """Return what counts the records of those streams that say how many there are."""
+    found: dict[str, _Count] = {}
+    for stream in streams:
+        if stream.conventions.records is None:
+            continue
+        try:
+            found[stream.name] = _count_of(stream)
+        except RecordsUnusable as error:
+            done.uncounted[stream.name] = error.problem
+    return found
+
+
+def _count_of(stream: StreamSpec) -> _Count:
+    """Return what counts the records of a chunk; raises RecordsUnusable where they are of no kind that is known."""
+    if stream.conventions.encoding in WHOLE:  # nothing of them is decoded, so the extra for that may be missing
+        return _one
+    decoder = RecordDecoder(stream, StreamOptions().max_decoded_bytes)
+    if decoder.is_whole:
+        return _one
+    return lambda copy, content: sum(1 for _ in decoder.records(content, copy.chunk, copy.url))
+
+
+def _one(copy: Copy, content: bytes) -> int:
+    del copy, content
+    return 1

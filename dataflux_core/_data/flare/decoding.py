@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from dataflux_core._data.samples.encoded import Decoder
+    from dataflux_core._wire.flare.conventions import Conventions
     from dataflux_core._wire.flare.streams import StreamSpec
 
 Record: TypeAlias = Any  # what the encoding makes of it
@@ -34,7 +35,7 @@ _TABLES = frozenset({"parquet", "arrow", "npy", "npz"})
 class RecordDecoder:
     """What the headers of one stream say of its chunks' bytes.
 
-    Raises RecordsUnusable for an encoding or a compression that this version does not know, ExtraMissing.
+    Raises RecordsUnusable for an encoding, a compression or numbers that this version does not know, ExtraMissing.
     """
 
     def __init__(self, spec: StreamSpec, max_bytes: int) -> None:
@@ -42,8 +43,8 @@ class RecordDecoder:
         self._name = spec.name
         self._said = said
         self._max_bytes = max_bytes
-        for header, meant in (("encoding", said.encoding), ("compression", said.compression)):
-            if header in spec.headers and meant is None:
+        for header, is_known in _known(said):
+            if header in spec.headers and not is_known:
                 problem = f"its {header} {quoted(str(spec.headers[header]))} is not known to this version"
                 raise RecordsUnusable(f"stream {spec.name!r}", problem, "take the chunks themselves, or update")
         self.encoding = said.encoding or "raw"
@@ -110,6 +111,14 @@ class RecordDecoder:
             yield from _tables().raw_records(content, self._said.dtype, self._said.shape or ())
         else:
             yield content
+
+
+def _known(said: Conventions) -> Iterator[tuple[str, bool]]:
+    """Yield the headers without whose meaning there are no records."""
+    yield "encoding", said.encoding is not None
+    yield "compression", said.compression is not None
+    if said.encoding in {None, "raw"} and said.shape is not None:  # without a shape a chunk is one record
+        yield "dtype", bool(said.dtype)
 
 
 def _tables() -> ModuleType:
