@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.epoch.keywords import names_of, policy_of
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     from dataflux_core._data.epoch.playlist_binding import PlaylistBinding
     from dataflux_core._data.flare.playlist import Playlist
     from dataflux_core._data.flare.stream import Stream
+    from dataflux_core._run.client_source import ClientSource
+    from dataflux_core._run.flare.options import StreamOptions
 
 _ENDINGS = (".yaml", ".yml")
 _OF_INDEXES = "filter", "root", "index_col_name", "columns_to_keep"
 _SHOWN = 100  # characters of what was given
 _SHOWN_STREAMS = 12
+# What stream options must leave to the dataset, and the keyword that says it.
+_OF_DATASET = {"max_requests": "num_downloading_workers", "max_ahead_bytes": "prefetch_bytes"}
 
 
 def is_playlist(source: object) -> bool:
@@ -43,7 +48,7 @@ def playlist_rows(source: Any, keywords: StreamingKeywords, *, has_cache: bool) 
     from dataflux_core._data.flare.sample_decoders import decoders_of  # noqa: PLC0415
 
     _check_keywords(keywords)
-    playlist = _opened(source)
+    playlist = _opened(source, keywords.get("storage_client"))
     name = shown_url(playlist.source) if playlist.source else "the playlist"
     streams = _chosen(playlist, name, keywords)
     binding = PlaylistBinding(name, streams, max_samples=_most(keywords.get("max_samples")), reads_parts=not has_cache)
@@ -56,13 +61,32 @@ def playlist_rows(source: Any, keywords: StreamingKeywords, *, has_cache: bool) 
     return binding, Recipe(decoders, pipeline, policy_of(keywords), spread)
 
 
-def _opened(source: Any) -> Playlist:  # noqa: ANN401 - as above
+def load_playlist(source: str | os.PathLike[str], client: ClientSource = None) -> Playlist:
+    """Read what `Playlist.load` takes; a client that is given reads what lies in a bucket."""
+    from dataflux_core._data.flare.playlist import Playlist  # noqa: PLC0415 - an extra
+
+    if client is not None and isinstance(source, str) and "\n" not in source and source.startswith("gs://"):
+        from dataflux_core._data.epoch.client_playlist import playlist_of_bucket  # noqa: PLC0415
+
+        return playlist_of_bucket(source, client)
+    return Playlist.load(source)
+
+
+def check_no_playlist(keywords: Mapping[str, Any]) -> None:
+    """Raise InvalidArgument for what is said of playlists alone."""
+    given = keywords.get("stream_options")
+    if given is not None:
+        expected = "None: it says how chunks of a playlist are read, and src is none (.yaml, .yml, a flare.Playlist)"
+        raise InvalidArgument("stream_options", shortened(repr(given), _SHOWN), expected)
+
+
+def _opened(source: Any, client: ClientSource) -> Playlist:  # noqa: ANN401 - as above
     from dataflux_core._data.flare.playlist import Playlist  # noqa: PLC0415 - an extra
 
     if isinstance(source, Playlist):
         return source
     try:
-        return Playlist.load(source)
+        return load_playlist(source, client)
     except OSError as error:
         problem = f"it cannot be read ({error.strerror or error})"
         raise IndexUnusable(os.fsdecode(source), problem, "correct the path of the playlist") from error
@@ -70,8 +94,6 @@ def _opened(source: Any) -> Playlist:  # noqa: ANN401 - as above
 
 def _chosen(playlist: Playlist, name: str, keywords: StreamingKeywords) -> Sequence[Stream]:
     """Return the streams that samples are made of: those that are named, else all where these belong together."""
-    from dataflux_core._run.flare.options import StreamOptions  # noqa: PLC0415 - an extra
-
     asked = names_of("columns_to_load", keywords.get("columns_to_load"))
     names = tuple(playlist) if asked is None else asked
     there = ", ".join(repr(shortened(stream, _SHOWN)) for stream in list(playlist)[:_SHOWN_STREAMS])
@@ -85,12 +107,30 @@ def _chosen(playlist: Playlist, name: str, keywords: StreamingKeywords) -> Seque
         if stream not in playlist:
             problem = f"there is no stream {shortened(repr(stream), _SHOWN)}"
             raise IndexUnusable(name, problem, f"there are {there}")
-    requests = keywords.get("num_downloading_workers")
-    options = StreamOptions() if requests is None else StreamOptions(max_requests=requests)
+    options = _stream_options(keywords)
     streams = [playlist.stream(stream, options) for stream in names]
     if asked is None and len(streams) > 1:
         _check_belong(streams)
     return streams
+
+
+def _stream_options(keywords: Mapping[str, Any]) -> StreamOptions:
+    """Say how chunks are read; raises InvalidArgument for what other keywords say of every dataset."""
+    from dataflux_core._run.flare.options import StreamOptions  # noqa: PLC0415 - an extra
+
+    usual, given = StreamOptions(), keywords.get("stream_options")
+    options = usual if given is None else given
+    if not isinstance(options, StreamOptions):
+        raise InvalidArgument("stream_options", shortened(repr(given), _SHOWN), "a flare.StreamOptions, or None")
+    for name, keyword in _OF_DATASET.items():
+        if getattr(options, name) != getattr(usual, name):
+            said = f"StreamOptions({name}={getattr(options, name)})"
+            raise InvalidArgument("stream_options", said, f"{keyword}= of the dataset, which says it, and not {name}")
+    if options.max_decoded_bytes != usual.max_decoded_bytes:
+        said = f"StreamOptions(max_decoded_bytes={options.max_decoded_bytes})"
+        raise InvalidArgument("stream_options", said, f"{usual.max_decoded_bytes}, which datasets keep to")
+    requests = keywords.get("num_downloading_workers")
+    return options if requests is None else replace(options, max_requests=requests)
 
 
 def _check_belong(streams: Sequence[Stream]) -> None:

@@ -53,13 +53,7 @@ class Resources:
         self._shelf_for_rows = RowShelf(_ROW_SHELF_BYTES)
 
     def __getstate__(self) -> tuple[Any, ...]:
-        if self.client is not None and not callable(self.client):
-            raise InvalidArgument(
-                "storage_client",
-                repr(self.client),
-                "a function that makes one, or None: a client cannot be sent to another process",
-            )
-        return self.client, self.cache, self.strategy
+        return sendable_client(self.client), self.cache, self.strategy
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.__init__(*state)  # type: ignore[misc] # pickle made the empty object that this fills
@@ -138,6 +132,14 @@ class Resources:
             told.hits, told.misses, told.evictions = kept.hits, kept.misses, kept.evictions
             told.cache_bytes = kept.bytes_read
         return told
+
+
+def sendable_client(client: ClientSource) -> ClientSource:
+    """Return what another process can make a client of; raises InvalidArgument for a client."""
+    if client is None or callable(client):
+        return client
+    expected = "a function that makes one, or None: a client cannot be sent to another process"
+    raise InvalidArgument("storage_client", repr(client), expected)
 
 
 _all: weakref.WeakSet[Resources] = weakref.WeakSet()
