@@ -223,6 +223,8 @@ class StreamingDataset(_Streaming):
             "64MB" or "1GiB".
         strategy: of small objects on gs://, "auto" has composites made of up to 32 of them where that is sooner, which
             are temporaries in their bucket; "direct" writes nothing there; "compose" always has.
+        stream_options: a flare.StreamOptions of how the chunks of a playlist are read, also by loader workers: hedging,
+            seconds, max_chunk_bytes. Requests and bytes ahead the keywords above say.
 
     The cache:
         dst: a local directory, shared by all processes of the machine; by default nothing is kept.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dataflux_core._data.samples.recipe import Recipe
     from dataflux_core._plan.strategy import Strategy
     from dataflux_core._run.client_source import ClientSource
+    from dataflux_core._run.flare.options import StreamOptions
 
 DataType: TypeAlias = KindOrAuto | Decoder | Mapping[str, KindOrAuto | Decoder] | None
 _SHOWN = 100  # characters of what was given
@@ -72,6 +73,7 @@ class StreamingKeywords(IterationKeywords, total=False):
     max_bad_in_a_row: int | None
     fill_value: Mapping[str, Any] | None
     strategy: Strategy
+    stream_options: StreamOptions | None
     storage_client: ClientSource
 
 

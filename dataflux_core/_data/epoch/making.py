@@ -13,7 +13,7 @@ from dataflux_core._data.epoch.corpus import Corpus, Stream
 from dataflux_core._data.epoch.feed import Feed
 from dataflux_core._data.epoch.keywords import cache_of, iteration_options, names_of, policy_of, shuffled
 from dataflux_core._data.epoch.options import checked_choice, known_ranks, ranks_of
-from dataflux_core._data.epoch.playlists import is_playlist, playlist_rows
+from dataflux_core._data.epoch.playlists import check_no_playlist, is_playlist, playlist_rows
 from dataflux_core._data.epoch.resources import Resources
 from dataflux_core._data.index.checks import check_ids
 from dataflux_core._data.index.opening import open_index
@@ -48,6 +48,7 @@ def stream_of(source: Any, keywords: StreamingKeywords, scratch: str = "") -> St
         if not len(rows.index):
             raise IndexUnusable(rows.source, "it has no samples", "look at its streams and their header records")
         return Stream(rows, recipe)
+    check_no_playlist(keywords)
     options = IndexOptions(
         filter=keywords.get("filter"),
         max_samples=keywords.get("max_samples"),
