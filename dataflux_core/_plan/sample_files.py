@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from dataflux_core._plan.paths import flaw_of
+from dataflux_core._plan.sample_names import is_extension
 
 INDEX = "index.parquet"
 JOURNAL = ".dataflux-unpacked"
-_EXTENSION = re.compile(r"[A-Za-z0-9_]{1,16}")
 
 
 def file_of(sample_id: str, column: str, extension: str, *, has_several: bool) -> str:
@@ -21,7 +20,7 @@ def file_of(sample_id: str, column: str, extension: str, *, has_several: bool) -
     parts = [sample_id]
     if has_several and column != extension:
         parts.append(column)
-    if _EXTENSION.fullmatch(extension):
+    if is_extension(extension):
         parts.append(extension)
     return ".".join(parts)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflux_core._data.flare.creating import KEY, Said, joined, meaning_of, split_name, streams_of_files
+from dataflux_core._data.flare.creating import Said, joined, meaning_of, stem_and_ending, streams_of_files
 from dataflux_core._data.flare.indexed import streams_of_index
 from dataflux_core._data.flare.listed_files import ListedFiles
 from dataflux_core._data.flare.playlist_file import text_of
@@ -54,10 +54,11 @@ def streams(*names: str, said: Said | None = None, stream: str = "") -> dict[str
         ("a.", ("a.", "")),
         ("part-1.of two", ("part-1.of two", "")),
         ("v1.2.gz", ("v1", "2.gz")),
+        ("a.ID", ("a", "id")),
     ],
 )
 def test_a_name_ends_in_an_extension(name: str, parts: tuple[str, str]) -> None:
-    assert split_name(name) == parts
+    assert stem_and_ending(name) == parts
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_files_of_one_extension_are_a_stream() -> None:
 
 def test_files_beside_pictures_are_parts_of_samples() -> None:
     found = streams("a.jpg", "a.txt", "b.jpg", "b.txt", "c.csv")
-    assert [found[name].conventions.key for name in ("jpg", "txt", "csv")] == [KEY, KEY, ""]
+    assert [found[name].conventions.key for name in ("jpg", "txt", "csv")] == ["id", "id", ""]
     assert [found[name].conventions.encoding for name in ("jpg", "txt", "csv")] == ["image", "raw", "csv"]
     assert [found[name].conventions.records for name in ("jpg", "txt", "csv")] == [[1, 1], [1, 1], None]
     assert {stream.conventions.key for stream in streams("a.jpg", "a.txt", "b.jpg").values()} == {""}

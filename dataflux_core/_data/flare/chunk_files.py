@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataflux_core._data.flare.sample_reading import content_of, opened
-from dataflux_core._data.index.grouping import ID
+from dataflux_core._plan.sample_names import ID
 from dataflux_core._plan.text import human_bytes
 from dataflux_core._wire.objects import crc32c_text
 from dataflux_core.errors import IndexUnusable

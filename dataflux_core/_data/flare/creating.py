@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from dataflux_core._data.index.grouping import NO_EXTENSION
 from dataflux_core._data.samples.kinds import kind_of_extension
+from dataflux_core._plan.sample_names import ID, NO_EXTENSION, is_extension
 from dataflux_core._wire.flare.conventions import ENCODINGS, Conventions, base_of
 from dataflux_core._wire.flare.streams import StreamSpec
 from dataflux_core.errors import InvalidArgument, UnsafeName
@@ -20,11 +19,9 @@ if TYPE_CHECKING:
     from dataflux_core._data.flare.listed_files import ListedFiles
     from dataflux_core._wire.flare.conventions import Compression, Encoding
 
-KEY = "id"
 _SUFFIXES: dict[str, Compression] = {"gz": "gzip", "zst": "zstd"}
 _OTHER_NAMES = {"ndjson": "jsonl", "pq": "parquet", "feather": "arrow", "ipc": "arrow", "txt": "text"}
 _MEDIA = frozenset({"image", "audio", "video"})  # a file of these is one record
-_EXTENSION = re.compile(r"[A-Za-z0-9_]{1,16}")
 _SAFE = "/~!$&'()*+,;=:@"  # of a path, what need not be escaped
 
 
@@ -59,7 +56,7 @@ def streams_of_files(
     rows: dict[str, list[int]] = defaultdict(list)
     stems: dict[str, list[str]] = defaultdict(list)
     for row, name in enumerate(files.names):
-        stem, ending = split_name(name)
+        stem, ending = stem_and_ending(name)
         if name in files.unpacked:
             ending = _unpacked(ending)
         rows[ending].append(row)
@@ -72,7 +69,7 @@ def streams_of_files(
     while unnamed in rows:  # an extension is called that
         unnamed += "_"
     return [
-        _stream(ending or unnamed, _chunks(files, rows[ending], url_of, ending), said, KEY * (ending in tied))
+        _stream(ending or unnamed, _chunks(files, rows[ending], url_of, ending), said, ID * (ending in tied))
         for ending in sorted(rows)
     ]
 
@@ -89,13 +86,17 @@ def joined(base_url: str, name: str) -> str:
     return base_url + quote(name, safe=_SAFE)
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """Return the path up to the extension, with the extension in small letters; "jsonl.gz" is one."""
+def stem_and_ending(name: str) -> tuple[str, str]:
+    """Return the path of a chunk up to its extensions, then these in small letters, "" where there is none.
+
+    Not the rule by which `split_name` takes files for one sample: "jsonl.gz" is one ending, for chunks are compressed
+    as a whole, and "id" is one too, for no column is called after it.
+    """
     directory, slash, last = name.rpartition("/")
     parts = last.split(".")
-    if len(parts) > 2 and parts[-1].lower() in _SUFFIXES and _EXTENSION.fullmatch(parts[-2]) and parts[-3]:  # noqa: PLR2004 - a stem before two
+    if len(parts) > 2 and parts[-1].lower() in _SUFFIXES and is_extension(parts[-2]) and parts[-3]:  # noqa: PLR2004 - a stem before two
         cut = 2
-    elif len(parts) > 1 and parts[-2] and _EXTENSION.fullmatch(parts[-1]):
+    elif len(parts) > 1 and parts[-2] and is_extension(parts[-1]):
         cut = 1
     else:
         return name, ""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow.compute as pc
 
 from dataflux_core._data.index.directory_files import files_below
-from dataflux_core._data.index.grouping import ID, NO_EXTENSION, samples_of
+from dataflux_core._data.index.grouping import samples_of
+from dataflux_core._plan.sample_names import ID, NO_EXTENSION
 from dataflux_core.errors import IndexUnusable
 
 if TYPE_CHECKING:

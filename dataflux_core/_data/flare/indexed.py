@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dataflux_core._data.flare.creating import KEY, Chunks, joined, split_name, stream_of_samples
-from dataflux_core._data.index.grouping import ID
+from dataflux_core._data.flare.creating import Chunks, joined, stem_and_ending, stream_of_samples
 from dataflux_core._data.index.rows import missing
 from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._plan.sample_names import ID
 from dataflux_core._wire.urls import shown_url
 from dataflux_core.errors import IndexUnusable
 
@@ -45,7 +45,7 @@ def streams_of_index(
             raise IndexUnusable(source, f"it has no column {column!r}, {missing(index.columns)}", "correct --columns")
     found = {column: _chunks(index, column, _Places(url_of, said.base_url, source, column)) for column in columns}
     tied = len(found) > 1 and all(len(chunks.urls) == len(index) for chunks in found.values())
-    return [stream_of_samples(column, chunks, said, KEY if tied else "") for column, chunks in found.items()]
+    return [stream_of_samples(column, chunks, said, ID if tied else "") for column, chunks in found.items()]
 
 
 class _Places:
@@ -81,7 +81,7 @@ def _chunks(index: SampleIndex, column: str, places: _Places) -> Chunks:
             urls.append(places.url(row, value))
             sizes.append(size)
             crc32cs.append(crc32c)
-            endings.add(split_name(value.partition("?")[0] if value.startswith(_WEB) else value)[1])
+            endings.add(stem_and_ending(value.partition("?")[0] if value.startswith(_WEB) else value)[1])
     return Chunks(urls, sizes, crc32cs, endings.pop() if len(endings) == 1 else "")
 
 

@@ -16,7 +16,7 @@ from dataflux_core._data.flare.gathering import Folder, gathered
 from dataflux_core._data.flare.pack_journal import PackJournal
 from dataflux_core._data.flare.playlist_file import checked_base, text_of, write_playlist
 from dataflux_core._data.flare.sample_reading import made_of
-from dataflux_core._data.index.grouping import ID
+from dataflux_core._plan.sample_names import ID
 from dataflux_core._wire.flare.conventions import Conventions
 from dataflux_core._wire.flare.streams import StreamSpec
 from dataflux_core.errors import FileNotWritten, IndexUnusable, InvalidArgument

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.flare.chunk_records import ChunkRecords, RawRecords, lines_of
 from dataflux_core._data.flare.decoding import WHOLE, RecordDecoder
-from dataflux_core._data.flare.tar_records import ID, NO_EXTENSION
 from dataflux_core._data.flare.unfolding import unfolded
 from dataflux_core._data.samples.choice import chosen_decoders
 from dataflux_core._data.samples.encoded import Decoder, Encoded
+from dataflux_core._plan.sample_names import ID, NO_EXTENSION
 from dataflux_core._plan.text import shortened
 from dataflux_core._run.flare.options import StreamOptions
 from dataflux_core.errors import InvalidArgument

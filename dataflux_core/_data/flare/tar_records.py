@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import tarfile
 from typing import TYPE_CHECKING, BinaryIO
 
+from dataflux_core._plan.sample_names import ID, split_name
 from dataflux_core._plan.text import human_bytes, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ID = "id"
-NO_EXTENSION = "file"
-# As the files of a directory are grouped into samples: what is packed comes back under the same names.
-_EXTENSION = re.compile(r"[A-Za-z0-9_]{1,16}")
 
 
 def tar_records(file: BinaryIO, max_bytes: int) -> Iterator[dict[str, str | bytes]]:
@@ -44,14 +39,6 @@ def tar_records(file: BinaryIO, max_bytes: int) -> Iterator[dict[str, str | byte
             record[extension] = _content(archive, member)
     if record:
         yield record
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """Return what names the sample, then the extension in small letters, "file" where there is none."""
-    sample, dot, extension = name.rpartition(".")
-    if dot and sample and _EXTENSION.fullmatch(extension) and extension.lower() != ID:
-        return sample, extension.lower()
-    return name, NO_EXTENSION
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

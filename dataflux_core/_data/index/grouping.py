@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataflux_core._plan.sample_names import EXTENSION, ID, NO_EXTENSION
 from dataflux_core._wire.listing import COMPOSED_PREFIX
 from dataflux_core.errors import IndexUnusable
 
@@ -17,12 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ID = "id"
 OWN_INDEX = "index.parquet"  # of a directory: it says which samples there are, and is none
-NO_EXTENSION = "file"  # the column of files without one
 _MAX_EXTENSIONS = 256
-# What stands behind the last dot; a longer text is none, nor one with other characters, nor ".id", which names samples.
-_EXTENSION = r"\A[A-Za-z0-9_]{1,16}\z"
+_EXTENSION = rf"\A{EXTENSION}\z"
 _HIDDEN = ("starts_with", "."), ("match_substring", "/.")
 _TEMPORARY = ("starts_with", COMPOSED_PREFIX), ("ends_with", "~"), ("ends_with", ".tmp")
 _DIRECTORY = ("ends_with", "/")
@@ -88,6 +86,7 @@ class _Split(NamedTuple):
 
 
 def _split(names: pa.Array) -> _Split:
+    """Split millions of names as `split_name` does one."""
     parts = pc.split_pattern(names, ".", max_splits=1, reverse=True)
     ends = parts.offsets.to_numpy()
     lasts = parts.values.take(pa.array(ends[1:] - 1)).dictionary_encode()

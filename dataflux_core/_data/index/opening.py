@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from dataflux_core._data.index.csv_rows import csv_rows
 from dataflux_core._data.index.given_tables import rows_in_memory, rows_of_table
-from dataflux_core._data.index.grouping import ID, OWN_INDEX, samples_of
+from dataflux_core._data.index.grouping import OWN_INDEX, samples_of
 from dataflux_core._data.index.json_rows import json_rows
 from dataflux_core._data.index.mapped import MappedIndex, mapped
 from dataflux_core._data.index.parquet_files import filtered, parquet_part, parquet_rows
@@ -23,6 +23,7 @@ from dataflux_core._data.index.scratch import Scratch
 from dataflux_core._data.index.sources import Sources
 from dataflux_core._data.listing import Listing
 from dataflux_core._data.tables import table_of
+from dataflux_core._plan.sample_names import ID
 from dataflux_core.errors import IndexUnusable, InvalidArgument
 
 if TYPE_CHECKING:
