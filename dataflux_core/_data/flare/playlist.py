@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataflux_core._data.flare.playlist_file import text_of
 from dataflux_core._data.flare.renewal import Streams
 from dataflux_core._data.flare.stream import Stream
 from dataflux_core._data.flare.zipping import zipped
@@ -83,11 +84,8 @@ class Playlist(Mapping[str, Stream]):
 
     def dump(self) -> str:
         """Return it as YAML, the same text for the same streams; raises PlaylistInvalid where that would be wrong."""
-        if self._problems is None:
-            problems = problems_of(self._streams.values())
-            if any(problem.severity == "error" for problem in problems):
-                raise PlaylistInvalid(_named(self.source), problems)
-        return written(self._streams.values())
+        streams = self._streams.values()
+        return text_of(streams, _named(self.source)) if self._problems is None else written(streams)
 
     def stream(self, name: str, options: StreamOptions | None = None) -> Stream:
         """Return a stream that is read as the options say."""

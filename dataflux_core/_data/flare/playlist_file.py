@@ -12,24 +12,27 @@ from dataflux_core._wire.urls import shown_url
 from dataflux_core.errors import InvalidArgument, PlaylistInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from dataflux_core._wire.flare.streams import StreamSpec
 
 
 def write_playlist(streams: Sequence[StreamSpec], path: Path) -> None:
-    """Write streams to a file, whole or not at all; raises PlaylistInvalid, FileNotWritten."""
+    """Write streams to a file, whole or not at all; raises PlaylistInvalid, FileNotWritten.
+
+    A command whose output may be stdout writes what `text_of` gives to that instead.
+    """
     text = text_of(streams)
     with listing_file(path, "the playlist") as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
 
 
-def text_of(streams: Sequence[StreamSpec]) -> str:
-    """Return the YAML of streams; raises PlaylistInvalid."""
+def text_of(streams: Collection[StreamSpec], name: str = "the new playlist") -> str:
+    """Return the YAML of streams; raises PlaylistInvalid, whose message begins with `name`."""
     problems = problems_of(streams)
     if any(problem.severity == "error" for problem in problems):
-        raise PlaylistInvalid("the new playlist", problems)
+        raise PlaylistInvalid(name, problems)
     return written(streams)
 
 
