@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from functools import partial
 from io import BufferedReader
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, NoReturn, cast
 from dataflux_core._data.flare.arriving import ArrivingChunk
 from dataflux_core._data.flare.renewal import has_same_chunk, has_same_names
 from dataflux_core._plan.columns import UNKNOWN_SIZE
+from dataflux_core._plan.reach import Reach
 from dataflux_core._run.flare.arrival import Arrival
 from dataflux_core._run.flare.errands import ChunkAsk
 from dataflux_core._run.flare.reader import reader_of
@@ -33,9 +35,7 @@ _EXPIRED = "ExpiredToken"  # with a 400: how Cloud Storage says that a signed UR
 _USUAL_BYTES = 8 * 1024**2  # of a chunk whose size is not known, before any has come
 _LEAST_USUAL_BYTES = 512 * 1024  # so many are received where less was expected
 _ROOM = 2  # times as much as the largest that has come may be received ahead
-_FIRST_CHUNKS = 1  # at once: more of them would share the line with the one that is waited for
 _BLOCK_BYTES = 64 * 1024
-_GROWTH = 8  # once one has come: then throughput counts
 
 
 class Piece(NamedTuple):
@@ -233,7 +233,7 @@ class _Ahead:
         self._arriving: list[_Pending] = []  # taken while it was on its way
         self._chunks = chunks
         self._max_bytes = max_bytes
-        self._most = _FIRST_CHUNKS
+        self._reach = Reach(most=chunks.options.max_requests)
         self._usual_bytes = _USUAL_BYTES  # that a chunk of unknown size may have, to be received ahead
         self._has_taken = False
         self._expected: deque[int] = deque()  # bytes, of each that is pending
@@ -261,7 +261,7 @@ class _Ahead:
     def take(self) -> bytes | BinaryIO:
         """Wait for the next piece, or for its beginning."""
         self._start_over()
-        head = self.pending[0]
+        head, began_s = self.pending[0], time.monotonic()
         content: bytes | BinaryIO
         if head.arrival is not None and head.arrival.has_begun():
             content, size = self._chunks.arriving(head, head.arrival), head.arrival.total
@@ -271,7 +271,7 @@ class _Ahead:
             size = len(content)
         self.pending.popleft()
         self._expected.popleft()
-        self._most = min(self._most * _GROWTH, self._chunks.options.max_requests)
+        self._reach.took(size, time.monotonic() - began_s)
         least = self._usual_bytes if self._has_taken else _LEAST_USUAL_BYTES
         self._usual_bytes, self._has_taken = max(least, _ROOM * size), True
         return content
@@ -288,7 +288,7 @@ class _Ahead:
 
     def _window(self, piece: Piece) -> int:
         """Small parts are sent for at once: they do not keep each other waiting."""
-        return self._most if piece.stop is None else self._chunks.options.max_requests
+        return self._reach.pieces if piece.stop is None else self._chunks.options.max_requests
 
     def _size(self, piece: Piece) -> int:
         if piece.stop is not None:

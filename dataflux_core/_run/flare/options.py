@@ -33,7 +33,7 @@ class StreamOptions:
     """
 
     max_requests: int = 64  # under way at once, of all streams that share them
-    max_ahead_bytes: int = 96 * 1024**2  # that one iteration asks for before they are taken; one chunk at least
+    max_ahead_bytes: int = 192 * 1024**2  # that one iteration asks for before they are taken; one chunk at least
     max_chunk_bytes: int = 1024**3  # of a chunk, or of the rest of one, whoever says how large it is
     max_decoded_bytes: int = 2 * 1024**3  # that one chunk may unfold to
     hedge: bool = False  # ask another mirror too where one takes three times as long as usual
