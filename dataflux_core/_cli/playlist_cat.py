@@ -12,7 +12,7 @@ from dataflux_core._cli.arguments import OutputType, check_distinct
 from dataflux_core._cli.cache import LocalCommand
 from dataflux_core._cli.command import CommonOptions, TextType, shows_progress
 from dataflux_core._cli.output import opened
-from dataflux_core._cli.playlist_bar import bytes_bar
+from dataflux_core._cli.playlist_bar import progress_bar
 from dataflux_core._cli.playlist_options import SpanType, patience
 from dataflux_core._cli.playlist_streams import chosen_streams
 from dataflux_core._cli.text import counted
@@ -85,7 +85,7 @@ def _chosen(stream: Stream, span: slice) -> Stream:
 
 def _write_chunks(stream: Stream, out: BinaryIO, *, shows_bar: bool) -> None:
     sizes, done = stream.conventions.sizes, 0
-    with bytes_bar("reading", wanted=shows_bar) as observe:
+    with progress_bar("reading", "bytes", wanted=shows_bar) as observe:
         for chunk in stream:
             out.write(chunk)
             done += len(chunk)

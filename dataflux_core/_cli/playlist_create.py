@@ -14,7 +14,7 @@ from dataflux_core._cli.arguments import AgeType, OutputType, Place, PlaceType, 
 from dataflux_core._cli.command import ServiceCommand, TextType, say, shows_progress
 from dataflux_core._cli.index import ColumnsType
 from dataflux_core._cli.output import opened
-from dataflux_core._cli.playlist_bar import bytes_bar, copies_bar
+from dataflux_core._cli.playlist_bar import progress_bar
 from dataflux_core._cli.playlist_options import BaseUrlType, describing, importing
 from dataflux_core._cli.selection import SelectionOptions, selecting_objects, selection_of
 from dataflux_core._cli.text import counted, human_bytes, shown
@@ -189,7 +189,7 @@ def _of_folder(directory: Path, options: Options) -> Sequence[StreamSpec]:
     if not len(files.names):
         raise IndexUnusable(str(directory), "no file is there", "correct the path; hidden files do not count")
     if options["checksums"]:
-        with bytes_bar("reading", wanted=shows_progress(quiet=options["quiet"])) as observe:
+        with progress_bar("reading", "bytes", wanted=shows_progress(quiet=options["quiet"])) as observe:
             files = files.summed(directory, observe)
     return streams_of_files(files, lambda name: joined(base, name), _said(base, options), options["stream"] or "")
 
@@ -250,7 +250,7 @@ def _signed(bucket: str, names: Sequence[str], options: Options) -> dict[str, st
     if lifetime is None:
         raise TypeError("asked for where nothing is to be signed")
     sign = signer(open_client(options).client, bucket, lifetime)
-    with copies_bar("signing", len(names), wanted=shows_progress(quiet=options["quiet"])) as observe:
+    with progress_bar("signing", "chunks", len(names), wanted=shows_progress(quiet=options["quiet"])) as observe:
         return dict(zip(names, sign.many(names, observe), strict=True))
 
 

@@ -10,7 +10,7 @@ import click
 from dataflux_core._cli.arguments import DirectoryType
 from dataflux_core._cli.cache import LocalCommand
 from dataflux_core._cli.command import TextType, say, shows_progress
-from dataflux_core._cli.playlist_bar import bytes_bar
+from dataflux_core._cli.playlist_bar import progress_bar
 from dataflux_core._cli.playlist_options import BaseUrlType, describing, importing
 from dataflux_core._cli.selection import SizeType
 from dataflux_core._cli.text import counted, human_bytes
@@ -107,7 +107,7 @@ def pack(**options: Unpack[Options]) -> None:
             observe(done_bytes, total_bytes)
 
     try:
-        with bytes_bar("packing", wanted=shows_progress(quiet=options["quiet"])) as observe:
+        with progress_bar("packing", "bytes", wanted=shows_progress(quiet=options["quiet"])) as observe:
             done = pack(options["source"], options["directory"], how, seen)
     except (KeyboardInterrupt, DatafluxError):
         if has_begun and not options["quiet"]:

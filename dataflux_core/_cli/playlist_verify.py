@@ -9,7 +9,7 @@ import click
 
 from dataflux_core._cli.cache import LocalCommand
 from dataflux_core._cli.command import CommonOptions, Failure, TextType, say, shows_progress
-from dataflux_core._cli.playlist_bar import copies_bar
+from dataflux_core._cli.playlist_bar import progress_bar
 from dataflux_core._cli.playlist_options import patience
 from dataflux_core._cli.playlist_streams import chosen_streams
 from dataflux_core._cli.text import counted, human_bytes, shown
@@ -61,7 +61,7 @@ def verify(**options: Unpack[Options]) -> None:
     reading = StreamOptions(max_requests=options["parallelism"], patience_s=options["patience_s"])
     done = Checked()
     total = sum(1 for _ in copies_of(streams))
-    with copies_bar("verifying", total, wanted=shows_progress(quiet=options["quiet"])) as observe:
+    with progress_bar("verifying", "chunks", total, wanted=shows_progress(quiet=options["quiet"])) as observe:
         for flaw in check(streams, reading, done, observe):
             click.echo(_json(flaw) if options["as_json"] else _line(flaw))
     if not options["quiet"]:

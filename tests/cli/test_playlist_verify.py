@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -279,9 +280,13 @@ def test_a_terminal_gets_no_chunks_but_records(site: Site) -> None:
     assert (code, seen.strip()) == (0, '{"id": "a", "jpg": "a jpg", "txt": "a txt"}')
 
 
-def test_a_terminal_sees_a_bar_of_what_is_verified(site: Site) -> None:
-    code, seen = seen_at_terminal("playlist", "verify", site.playlist, streams="stderr")
-    assert (code, "verifying" in seen) == (0, True)
+@pytest.mark.parametrize(
+    "size", [pytest.param((24, 120), id="of some size"), pytest.param((0, 0), id="that does not tell its size")]
+)
+def test_a_terminal_sees_a_bar_of_what_is_verified(site: Site, size: tuple[int, int]) -> None:
+    code, seen = seen_at_terminal("playlist", "verify", site.playlist, streams="stderr", size=size)
+    assert code == 0
+    assert re.search(r"verifying: .*\d/8 \[", seen)
 
 
 @pytest.mark.parametrize("command", ["info", "verify"])
