@@ -2,12 +2,15 @@
 
 nginx serves chunks of 8 MB out of memory. Clients take turns, each in a fresh process: curl with several numbers of
 transfers at once, of which the best counts, and ours, with the sizes of the playlist compared, then with a crc32c too.
-Beside that: random reads of 4 kB, the time to the first record, the peak of memory for few and for many chunks.
+curl drops what comes: what keeping it costs is seen where curl writes it to files in memory, and of obstore, which like
+ours gives each chunk to Python. Beside that: random reads of 4 kB, the time to the first record, the peak of memory for
+few and for many chunks.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import json
 import os
@@ -32,6 +35,7 @@ from dataflux_core.flare import Playlist, StreamOptions, StreamSpec
 
 CONTENTS = 8  # different ones: 64 MB, more than the caches of a core hold; links to them are the other chunks
 RANDOM_BYTES = 4096
+OBSTORE_PARALLEL = KEPT_PARALLEL = 8
 SMOKE = {"chunks": 6, "chunk_bytes": 300_000, "reads": 50, "repetitions": 1, "far_chunks": 4, "curl_parallel": "4"}
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders of our own in it; a disk would be what is measured
 
@@ -85,7 +89,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--round-trip-ms", type=float, default=40.0)
     parser.add_argument("--reads", type=int, default=10_000, help="at random, of 4 kB")
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--curl-parallel", default="4,8,16")
+    parser.add_argument("--curl-parallel", default="4,8,16,50", help="transfers; 50 are curl's own choice")
     parser.add_argument("--client", default="", help=argparse.SUPPRESS)
     parser.add_argument("--smoke", action="store_true", help="shows that it works, measures nothing")
     options = parser.parse_args()
@@ -122,8 +126,12 @@ def compare(options: argparse.Namespace, port: int, chunks: int, sums: list[str]
     for _ in range(options.repetitions):
         took.setdefault("ours", []).append(run("sequential", {**task, "crc32c": []}))
         took.setdefault("ours, crc32c compared", []).append(run("sequential", task))
+        took.setdefault(f"obstore, {OBSTORE_PARALLEL} at once", []).append(run("obstore", task))
         for count in parallel:
             took.setdefault(f"curl, {count} at once", []).append(run_curl(task["urls"], count))
+        took.setdefault(f"kept by curl, {KEPT_PARALLEL} at once", []).append(
+            run_curl(task["urls"], KEPT_PARALLEL, keeps=True)
+        )
     size = chunks * options.chunk_bytes
     rates = {label: size / statistics.median(one["seconds"] for one in runs) / 1e6 for label, runs in took.items()}
     best = max(rate for label, rate in rates.items() if label.startswith("curl"))
@@ -148,14 +156,16 @@ def run(client: str, task: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def run_curl(urls: list[str], parallel: int) -> dict[str, Any]:
-    """Run curl on the URLs; what comes is dropped."""
+def run_curl(urls: list[str], parallel: int, *, keeps: bool = False) -> dict[str, Any]:
+    """Run curl on the URLs; what comes is dropped, or written to files in memory."""
     program = shutil.which("curl") or "curl"
-    config = "".join(f'url = "{url}"\noutput = /dev/null\n' for url in urls)
-    command = [program, "-s", "-f", "-Z", "--parallel-max", str(parallel), "--no-progress-meter", "-K", "-"]
-    began_s, began_cpu_s = time.perf_counter(), cpu_s(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, input=config, text=True, check=True, stdout=subprocess.DEVNULL, timeout=600)
-    return {"seconds": time.perf_counter() - began_s, "cpu_s": cpu_s(resource.RUSAGE_CHILDREN) - began_cpu_s}
+    with tempfile.TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as folder:
+        outputs = [f"{folder}/{number}" if keeps else "/dev/null" for number in range(len(urls))]
+        config = "".join(f'url = "{url}"\noutput = {output}\n' for url, output in zip(urls, outputs, strict=True))
+        command = [program, "-s", "-f", "-Z", "--parallel-max", str(parallel), "--no-progress-meter", "-K", "-"]
+        began_s, began_cpu_s = time.perf_counter(), cpu_s(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, input=config, text=True, check=True, stdout=subprocess.DEVNULL, timeout=600)
+        return {"seconds": time.perf_counter() - began_s, "cpu_s": cpu_s(resource.RUSAGE_CHILDREN) - began_cpu_s}
 
 
 def first_of(options: argparse.Namespace, port: int, sums: list[str], folder: Path) -> dict[str, float]:
@@ -191,6 +201,28 @@ def read_in_order(task: dict[str, Any]) -> dict[str, Any]:
         size += len(chunk)
     seconds, used_s = time.perf_counter() - began_s, cpu_s(resource.RUSAGE_SELF) - began_cpu_s
     return {"seconds": seconds, "cpu_s": used_s, "bytes": size, "peak_mb": peak_mb()}
+
+
+def read_by_obstore(task: dict[str, Any]) -> dict[str, Any]:
+    """Read all chunks with obstore, in any order; nothing is done with them."""
+    import obstore  # noqa: PLC0415 - of the benchmarks' peers
+
+    base, _, _ = task["urls"][0].rpartition("/")
+    store = obstore.store.HTTPStore.from_url(base, client_options={"allow_http": True})
+    left, sizes = iter(task["urls"]), []
+
+    async def read_some() -> None:
+        for url in left:
+            answer = await store.get_async(url.rpartition("/")[2])
+            sizes.append(len(await answer.bytes_async()))
+
+    async def read_all() -> None:
+        await asyncio.gather(*(read_some() for _ in range(OBSTORE_PARALLEL)))
+
+    began_s, began_cpu_s = time.perf_counter(), cpu_s(resource.RUSAGE_SELF)
+    asyncio.run(read_all())
+    seconds, used_s = time.perf_counter() - began_s, cpu_s(resource.RUSAGE_SELF) - began_cpu_s
+    return {"seconds": seconds, "cpu_s": used_s, "bytes": sum(sizes), "peak_mb": peak_mb()}
 
 
 def read_at_random(task: dict[str, Any]) -> dict[str, Any]:
@@ -236,7 +268,13 @@ def peak_mb() -> int:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-CLIENTS = {"sequential": read_in_order, "random": read_at_random, "first": read_first, "fetched": read_fetched}
+CLIENTS = {
+    "sequential": read_in_order,
+    "obstore": read_by_obstore,
+    "random": read_at_random,
+    "first": read_first,
+    "fetched": read_fetched,
+}
 
 if __name__ == "__main__":
     sys.exit(main())
