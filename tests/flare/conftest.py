@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.flare.playlists import without_libyaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +19,13 @@ class Site:
     def __init__(self, url: str) -> None:
         self.url = url
         self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
+
+
+@pytest.fixture(params=["libyaml", "PyYAML alone"])
+def either_parser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test with the parser in C, where it is there, then without."""
+    with nullcontext() if request.param == "libyaml" else without_libyaml():
+        yield
 
 
 @pytest.fixture

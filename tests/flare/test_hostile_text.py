@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 OK = "s: {headers: {}, content: [https://a.org/1]}\n"
 
 
-@pytest.fixture(params=[False, True], ids=["libyaml", "PyYAML alone"])
-def is_slow(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
 BYTES = [
     pytest.param(OK.encode("utf-16"), "1:1: error: it is UTF-16, a playlist is UTF-8", id="UTF-16"),
     pytest.param(
@@ -128,13 +123,15 @@ YAML = [
 
 
 @pytest.mark.parametrize(("text", "expected"), YAML)
-def test_yaml_that_no_playlist_has(text: str, expected: str, *, is_slow: bool) -> None:
-    assert expected in said(text, is_slow=is_slow)
+@pytest.mark.usefixtures("either_parser")
+def test_yaml_that_no_playlist_has(text: str, expected: str) -> None:
+    assert expected in said(text)
 
 
-def test_aliases_that_explode_are_refused_one_by_one(is_slow: bool) -> None:
+@pytest.mark.usefixtures("either_parser")
+def test_aliases_that_explode_are_refused_one_by_one() -> None:
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))]
-    problems = read("\n".join(lines), is_slow=is_slow).problems
+    problems = read("\n".join(lines)).problems
     assert {problem.message.split(";")[0] for problem in problems} >= {"an anchor", "an alias"}
 
 
@@ -160,8 +157,9 @@ SYNTAX = [
 
 
 @pytest.mark.parametrize("text", SYNTAX)
-def test_what_is_no_yaml_has_a_place(text: str, *, is_slow: bool) -> None:
-    (problem,) = read(text, is_slow=is_slow).problems
+@pytest.mark.usefixtures("either_parser")
+def test_what_is_no_yaml_has_a_place(text: str) -> None:
+    (problem,) = read(text).problems
     assert problem.severity == "error"
     assert problem.message.startswith(("no YAML: ", "half a surrogate pair"))
     assert problem.line >= 1

@@ -13,11 +13,6 @@ def chunk(url: str) -> str:
     return f"s: {{headers: {{}}, content: [{url}]}}"
 
 
-@pytest.fixture(params=[False, True], ids=["libyaml", "PyYAML alone"])
-def is_slow(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
 VALID = [
     pytest.param(OK, id="the shape alone"),
     pytest.param("%YAML 1.2\n---\n" + OK + "...\n", id="a directive, a document's start and end"),
@@ -41,8 +36,9 @@ VALID = [
 
 
 @pytest.mark.parametrize("text", VALID)
-def test_a_valid_playlist_has_no_problems(text: str, *, is_slow: bool) -> None:
-    found = read(text, is_slow=is_slow)
+@pytest.mark.usefixtures("either_parser")
+def test_a_valid_playlist_has_no_problems(text: str) -> None:
+    found = read(text)
     assert found.problems == ()
     assert len(found.streams) == 1
 
@@ -101,10 +97,11 @@ SHAPE = [
 
 
 @pytest.mark.parametrize(("text", "expected"), SHAPE)
-def test_the_shape_is_a_must(text: str, expected: str, *, is_slow: bool) -> None:
-    found = said(text, is_slow=is_slow)
+@pytest.mark.usefixtures("either_parser")
+def test_the_shape_is_a_must(text: str, expected: str) -> None:
+    found = said(text)
     assert expected in [line for line in found if ": error: " in line]
-    assert not read(text, is_slow=is_slow).is_valid
+    assert not read(text).is_valid
 
 
 NAMES = [
@@ -154,8 +151,9 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("text", "expected"), NAMES)
-def test_names_are_texts_to_every_reader_and_there_once(text: str, expected: str, *, is_slow: bool) -> None:
-    assert expected in said(text, is_slow=is_slow)
+@pytest.mark.usefixtures("either_parser")
+def test_names_are_texts_to_every_reader_and_there_once(text: str, expected: str) -> None:
+    assert expected in said(text)
 
 
 URLS = [
@@ -253,9 +251,10 @@ SHOULDS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), SHOULDS)
-def test_a_recommendation_is_a_warning(text: str, expected: str, *, is_slow: bool) -> None:
-    assert said(text, is_slow=is_slow) == [expected]
-    assert read(text, is_slow=is_slow).is_valid
+@pytest.mark.usefixtures("either_parser")
+def test_a_recommendation_is_a_warning(text: str, expected: str) -> None:
+    assert said(text) == [expected]
+    assert read(text).is_valid
 
 
 def test_all_errors_are_found_at_once() -> None:

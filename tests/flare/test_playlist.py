@@ -164,6 +164,17 @@ def test_it_says_which_extra_it_needs() -> None:
     assert ran.stdout == "an extra is needed for playlists: pip install 'dataflux_core[flare]'\n"
 
 
+def test_it_is_read_where_yaml_was_built_without_its_library_in_c() -> None:
+    script = (
+        "import yaml; yaml.__dict__.pop('CSafeLoader', None)\n"
+        "from dataflux_core.flare import Playlist\n"
+        "from dataflux_core._wire.flare import building\n"
+        "print(building.PARSER is yaml.SafeLoader, Playlist.parse('a: {headers: {}, content: [https://a.org/1]}'))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout == "True <Playlist: 'a' 1>\n"
+
+
 def test_it_is_imported_when_it_is_asked_for() -> None:
     assert "flare" in dir(dataflux_core)
     assert dataflux_core.flare.Playlist is Playlist

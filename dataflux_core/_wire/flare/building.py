@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     from dataflux_core._wire.flare.marks import Step
     from dataflux_core._wire.flare.problems import Problems
 
-# For their events alone. The fast one takes a fifteenth of the time; a PyYAML built without libyaml lacks it.
-_SLOW = yaml.SafeLoader
-_FAST = getattr(yaml, "CSafeLoader", _SLOW)
+# For its events alone. That of libyaml takes a fifteenth of the time; a PyYAML that was built without lacks it.
+PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
@@ -47,14 +46,13 @@ _WRITE_OUT = "write the value out"
 _QUOTE = 'put it between quotes ("…")'
 
 
-def build(content: bytes, problems: Problems, *, is_slow: bool = False) -> tuple[Value, Marks]:
+def build(content: bytes, problems: Problems) -> tuple[Value, Marks]:
     """Return the one document's value, with marks; raises Stop where it cannot be read to its end.
 
     Only the core schema of YAML 1.2 is read: no anchors, aliases, tags, merge keys.
     """
     try:
-        parser = (_SLOW if is_slow else _FAST)(io.BytesIO(content))
-        return _Builder(parser.get_event, problems).document()
+        return _Builder(PARSER(io.BytesIO(content)).get_event, problems).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         context = f" {error.context}" if error.context else ""
@@ -64,10 +62,7 @@ def build(content: bytes, problems: Problems, *, is_slow: bool = False) -> tuple
     except yaml.YAMLError as error:
         problems.error((), f"no YAML: {shown(str(error).splitlines()[0])}", "correct it", 0)
         raise Stop from error
-    except (
-        ValueError,
-        OverflowError,
-    ) as error:  # an escape or a version of digits that are too many, in the slow parser
+    except (ValueError, OverflowError) as error:  # without libyaml: too many digits in an escape or a version
         problems.error((), f"no YAML: {shown(str(error))}", "correct it", 0)
         raise Stop from error
 

@@ -34,11 +34,11 @@ class Found(NamedTuple):
         return all(problem.severity != "error" for problem in self.problems)
 
 
-def read_playlist(content: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES, is_slow: bool = False) -> Found:
-    """Read the bytes of a playlist, all that is wrong with them included; `is_slow` without the library of C."""
+def read_playlist(content: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Found:
+    """Read the bytes of a playlist, all that is wrong with them included."""
     problems = Problems()
     try:
-        value, problems.marks = build(check_bytes(content, max_bytes, problems), problems, is_slow=is_slow)
+        value, problems.marks = build(check_bytes(content, max_bytes, problems), problems)
         return Found(streams_of(value, problems), problems.all())
     except Stop:
         return Found([], problems.all())
