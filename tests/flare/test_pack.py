@@ -389,26 +389,6 @@ def test_a_name_that_ends_in_file_keeps_its_ending(tmp_path: Path) -> None:
         assert archive.getnames() == ["b.file", "b/x.txt", "c"]
 
 
-def test_arrays_of_another_kind_are_refused(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.zeros(2, "f4"))
-    np.save(tmp_path / "b.npy", np.zeros(3, "f4"))
-    with pytest.raises(
-        IndexUnusable, match=r"b.npy: float32 of shape \[3\], the first array .* float32 of shape \[2\]"
-    ):
-        pack(tmp_path, tmp_path.parent / f"{tmp_path.name}-dst", replace(OPTIONS, format="npy"))
-    objects = tmp_path / "objects"
-    objects.mkdir()
-    np.save(objects / "a.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(IndexUnusable, match="no array that can be read"):
-        pack(objects, tmp_path.parent / f"{tmp_path.name}-dst", replace(OPTIONS, format="npy"))
-
-
-def test_arrays_of_nothing_are_refused(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.zeros((2, 0), "f4"))
-    with pytest.raises(IndexUnusable, match=r"an array without numbers, float32 of shape \[2, 0\]"):
-        pack(tmp_path, tmp_path.parent / f"{tmp_path.name}-dst", replace(OPTIONS, format="npy"))
-
-
 def test_a_folder_is_not_packed_into_itself(tmp_path: Path) -> None:
     source = write_files(tmp_path / "src", FILES)
     (tmp_path / "link").symlink_to(source)

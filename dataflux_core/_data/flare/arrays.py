@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from numpy.lib import format as npy_format
 
 from dataflux_core._data.flare.sample_reading import content_of
+from dataflux_core._data.samples.arrays import array_of
 from dataflux_core._wire.flare.conventions import ITEM_BYTES
 from dataflux_core.errors import IndexUnusable
 
@@ -44,12 +44,8 @@ class ArrayKind:
 
     def write_header(self, out: BinaryIO, records: int) -> None:
         """Write what stands before the numbers of so many arrays."""
-        described = {
-            "descr": npy_format.dtype_to_descr(self.dtype),
-            "fortran_order": False,
-            "shape": (records, *self.shape),
-        }
-        npy_format.write_array_header_1_0(out, described)
+        descr, shape = npy_format.dtype_to_descr(self.dtype), (records, *self.shape)
+        npy_format.write_array_header_1_0(out, {"descr": descr, "fortran_order": False, "shape": shape})
 
     def numbers_of(self, file: SampleFile) -> bytes:
         """Return the numbers of one array; raises IndexUnusable where it is another kind."""
@@ -63,11 +59,11 @@ class ArrayKind:
 
 
 def _array_in(file: SampleFile) -> NDArray[Any]:
+    content = content_of(file)
     try:
-        array = npy_format.read_array(io.BytesIO(content_of(file)), allow_pickle=False)
-    except (ValueError, EOFError, TypeError, SyntaxError) as error:
+        return array_of(content)  # as readers of the chunk will: what they would refuse is not packed
+    except Exception as error:  # hostile bytes make libraries raise anything
         raise IndexUnusable(file.path, f"no array that can be read ({error})", _ADVICE) from error
-    return array
 
 
 def _said(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:

@@ -22,13 +22,13 @@ _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 def read_arrays(content: bytes, max_bytes: int) -> NDArray[np.generic] | dict[str, NDArray[np.generic]]:
     """Return one array, or those of an archive by name; arrays can be written to."""
     if not content.startswith(_ARCHIVE):
-        return _array_of(content)
+        return array_of(content)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
         unfolded_bytes = sum(member.file_size for member in members)
         if unfolded_bytes > max_bytes:
             raise ValueError(f"the archive unfolds to {human_bytes(unfolded_bytes)}; max_bytes={max_bytes}")
-        return {member.filename.removesuffix(".npy"): _array_of(_content(archive, member)) for member in members}
+        return {member.filename.removesuffix(".npy"): array_of(_content(archive, member)) for member in members}
 
 
 def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
@@ -42,8 +42,11 @@ def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     return content
 
 
-def _array_of(content: bytes) -> NDArray[np.generic]:
-    """Check what the header claims against what is there, before memory is taken for it."""
+def array_of(content: bytes) -> NDArray[np.generic]:
+    """Return the array of a .npy file, which can be written to; raises ValueError, or what numpy does.
+
+    What the header claims is checked against what is there before memory is taken for it.
+    """
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     if version not in _READERS:
