@@ -228,6 +228,12 @@ SHOULDS = [
         id="a name to be seen",
     ),
     pytest.param(
+        "s: {headers: {mirrors: ['http://m/']}, content: ['https://a/1']}\n",
+        "1:25: warning: s.headers.mirrors[0]: a mirror without TLS of chunks with it, and no checksums: "
+        "nobody could tell what it sends",
+        id="mirrors that cannot lie",
+    ),
+    pytest.param(
         "s: {headers: {a: yes}, content: [http://a/]}\n",
         '1:18: warning: s.headers.a: "yes" is text in YAML 1.2 but true or false in YAML 1.1',
         id="no word that is true to some",
