@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataflux_core._data.epoch.window_cuts import WindowCuts
 from dataflux_core._data.samples.maker import SampleMaker
 from dataflux_core._data.samples.packed import HeldChunk
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from dataflux_core._data.epoch.corpus import Corpus
     from dataflux_core._data.epoch.feed import Feed
+    from dataflux_core._data.epoch.options import AheadBounds
+    from dataflux_core._data.epoch.shelf import RowShelf
     from dataflux_core._data.epoch.window import Content, Window
     from dataflux_core._data.samples.encoded import Sample
     from dataflux_core._data.samples.policy import BadSamplePolicy
     from dataflux_core.errors import BadSample
+
+_PARTS = 2  # of the bound in bytes: chunks of unknown size may turn out twice as large as those before
 
 
 def samples_of_rows(feed: Feed, rows: Sequence[Any]) -> list[Sample]:
@@ -40,33 +45,47 @@ def samples_of_rows(feed: Feed, rows: Sequence[Any]) -> list[Sample]:
     checked = [_checked(row, count) for row in rows]
     if not checked:
         return []
-    window = feed.corpus.window(np.array(checked, np.int64))
-    contents = _contents_of(feed, window)
+    numbers = np.array(checked, np.int64)
+    places = np.argsort(numbers, kind="stable")  # rows that lie in one chunk come together
+    with closing(_made(feed, feed.corpus.window(numbers[places]))) as samples:
+        found = dict(zip(places.tolist(), samples, strict=True))
+    return [found[place] for place in range(len(checked))]
+
+
+def _made(feed: Feed, window: Window) -> Generator[Sample, None, None]:
+    """Yield the sample of each row; chunks are read for as many of them at a time as may be read ahead."""
     makers = feed.row_makers.of(feed.corpus)
-    samples = []
-    for place in range(len(window)):
-        outputs = list(makers[window.stream(place)].outputs(window.raw_sample(contents, place)))
-        if len(outputs) != 1:
-            given = f"{len(outputs)} samples for row {window.rows[place]}"
-            raise InvalidArgument("transforms", given, "one for each row where rows are asked for; iterate instead")
-        samples += outputs
-    return samples
-
-
-def _contents_of(feed: Feed, window: Window) -> list[Content]:
-    """Read the objects of some rows; chunks that rows asked for before have left are not read again."""
-    contents: list[Content] = [None] * len(window.objects)
+    bounds = feed.options.bounds(workers=1)
     shelf = feed.resources.shelf_for_rows
-    wanted: dict[object, list[int]] = {}  # positions by what is to be read for them
-    for at in range(len(contents)):
-        place = window.in_chunk(at)
-        if place is not None:
-            contents[at] = shelf.find(place.key)
-        if contents[at] is None and at not in window.unreadable:
-            wanted.setdefault(at if place is None else place.key, []).append(at)
-    sharing = {positions[0]: positions for positions in wanted.values()}
-    reader = feed.resources.reader_for_rows(feed.options.bounds(workers=1))
-    with closing(reader.read(window, list(sharing))) as arrived:
+    cuts = WindowCuts(iter([window]), len(window), bounds, _PARTS, lambda key: shelf.find(key) is not None)
+    while cuts.look_up():
+        # Other objects come within the bounds of who fetches them.
+        rows = cuts.take(cuts.next().rows if window.chunks else len(window))
+        contents = _contents_of(feed, rows, cuts, bounds)
+        whole = _count_whole(rows, contents) or 1
+        cuts.give_back(len(rows) - whole)
+        for place in range(whole):
+            # Not while others are on their way: a transform may ask for rows, which it would wait for in the cache.
+            outputs = list(makers[rows.stream(place)].outputs(rows.raw_sample(contents, place)))
+            if len(outputs) != 1:
+                given = f"{len(outputs)} samples for row {rows.rows[place]}"
+                raise InvalidArgument("transforms", given, "one for each row where rows are asked for; iterate instead")
+            yield outputs[0]
+
+
+def _contents_of(feed: Feed, window: Window, cuts: WindowCuts, bounds: AheadBounds) -> list[Content]:
+    """Read the objects of some rows; chunks that rows asked for before have left are not read again.
+
+    Where chunks turn out larger than all were to be together, the last ones are left for another time.
+    """
+    shelf = feed.resources.shelf_for_rows
+    contents, sharing = _found(window, shelf)
+    if not sharing:
+        return contents
+    reader = feed.resources.reader_for_rows(bounds)
+    limited = cuts.limited(window, list(sharing))
+    came_bytes = 0
+    with closing(reader.read(limited, list(sharing))) as arrived:
         for at, content in arrived:
             place = window.in_chunk(at)
             if place is None:
@@ -76,9 +95,37 @@ def _contents_of(feed: Feed, window: Window) -> list[Content]:
             held.fill(content)
             for each in sharing[at]:
                 contents[each] = held
-            if isinstance(content, bytes) and place.is_shared:
-                shelf.put(place.key, held)
+            if isinstance(content, bytes):
+                cuts.learn(len(content))
+                came_bytes += len(content)
+                if place.is_shared:
+                    shelf.put(place.key, held)
+            if came_bytes > bounds.max_bytes and _is_whole(window, contents, 0):
+                break
     return contents
+
+
+def _found(window: Window, shelf: RowShelf) -> tuple[list[Content], dict[int, list[int]]]:
+    """Return what is there of each object; what is to be read, each with all objects that it is read for."""
+    contents: list[Content] = [None] * len(window.objects)
+    wanted: dict[object, list[int]] = {}  # positions by what is to be read for them
+    for at in range(len(contents)):
+        place = window.in_chunk(at)
+        if place is not None:
+            contents[at] = shelf.find(place.key)
+        if contents[at] is None and at not in window.unreadable:
+            wanted.setdefault(at if place is None else place.key, []).append(at)
+    return contents, {positions[0]: positions for positions in wanted.values()}
+
+
+def _count_whole(window: Window, contents: Sequence[Content]) -> int:
+    """Return how many rows from the first on have all that they need."""
+    return next((row for row in range(len(window)) if not _is_whole(window, contents, row)), len(window))
+
+
+def _is_whole(window: Window, contents: Sequence[Content], row: int) -> bool:
+    own = range(window.starts[row], window.starts[row + 1])
+    return all(contents[at] is not None or at in window.unreadable for at in own)
 
 
 class RowMakers:

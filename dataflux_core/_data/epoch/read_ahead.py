@@ -8,7 +8,6 @@ import threading
 import time
 import weakref
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -73,12 +72,6 @@ class Slot:
                 self.held_bytes -= size
         self.wanted = wanted
         self.held_bytes = max(0, self.held_bytes)
-
-    def limit(self, cuts: WindowCuts) -> None:
-        """Let chunks of unknown size that turn out too large wait for their turn."""
-        sizes = self.window.objects.sizes
-        unknown = sum(sizes is None or sizes[at] < 0 for at in self.wanted)
-        self.window = replace(self.window, ahead_bytes=cuts.ahead_bytes(unknown))
 
     def is_whole(self, row: int) -> bool:
         """Tell whether all of a row has come."""
@@ -266,7 +259,7 @@ class ReadAhead:
                     slot = Slot(self._cuts.take(piece.rows), piece.held_bytes, self._cuts.following)
                     if slot.window.chunks:
                         slot.share(self._shelf, self._cuts.expected)
-                        slot.limit(self._cuts)
+                        slot.window = self._cuts.limited(slot.window, slot.wanted)
                     self._slots.append(slot)
                     self._arrival.ring()
                     return slot

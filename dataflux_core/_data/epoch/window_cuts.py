@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -91,13 +92,21 @@ class WindowCuts:
         self._left = max(0, self._left - rows)
         return window if rows == len(window) else window.part(start, self._taken)
 
+    def give_back(self, rows: int) -> None:
+        """Let the last so many of the rows that were taken be taken again."""
+        self._taken -= rows
+        self._left += rows
+
+    def limited(self, window: Window, wanted: Sequence[int]) -> Window:
+        """Let those among the wanted objects that turn out too large, where nobody said their sizes, wait."""
+        sizes = window.objects.sizes
+        unknown = sum(sizes is None or sizes[at] < 0 for at in wanted)
+        ahead_bytes = max(int(self._most_bytes) // unknown, int(_ROOM * self._mean_bytes), 1) if unknown else 0
+        return replace(window, ahead_bytes=ahead_bytes)
+
     def expected(self, size: int) -> int:
         """Return the size of an object, the mean where it is not known."""
         return size if size >= 0 else int(self._mean_bytes)
-
-    def ahead_bytes(self, unknown: int) -> int:
-        """Return how large a chunk may turn out that is sent for before its turn, one of several of unknown size."""
-        return max(int(self._most_bytes) // unknown, int(_ROOM * self._mean_bytes), 1) if unknown else 0
 
     def _sizes_of(self, window: Window, begin: int, end: int, counted: set[Key]) -> Sequence[int]:
         """Return the sizes of objects [begin, end), without chunks that take no more room."""
