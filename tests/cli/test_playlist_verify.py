@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dataflux_core._data.flare.checking import Checked, check
 from dataflux_core._data.flare.packing import PackOptions, pack
-from dataflux_core.errors import ExtraMissing
-from dataflux_core.flare import Conventions, Playlist, StreamOptions, StreamSpec
-from tests.cli.terminal import dataflux, dataflux_process, seen_at_terminal
+from dataflux_core.flare import Conventions, Playlist, StreamSpec
+from tests.cli.terminal import TIMEOUT_S, dataflux, dataflux_process, seen_at_terminal
 from tests.flare.serving import served, write_files
 
 if TYPE_CHECKING:
@@ -139,32 +138,34 @@ def test_records_of_a_kind_that_is_not_known_are_no_flaw(headers: dict[str, Any]
     assert "records not checked" in ran.stderr
 
 
-def test_chunks_that_are_one_record_are_counted_without_what_decodes_them(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in ("PIL", "av"):
-        monkeypatch.setitem(sys.modules, module, None)
+def verified_without_extras(path: Path, *specs: StreamSpec) -> subprocess.CompletedProcess[str]:
+    """Run the command where nothing is installed that could decode."""
+    path.write_text(Playlist(specs).dump())
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys(['numpy', 'pyarrow', 'PIL', 'av'])); "
+        "from dataflux_core._cli.root import run; sys.exit(run(['playlist', 'verify', *sys.argv[1:]]))"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+
+
+def test_chunks_that_are_one_record_are_counted_without_what_decodes_them(site: Site) -> None:
     urls = [f"{site.url}main/samples-0000{number}.tar" for number in range(2)]
-    specs = [StreamSpec.of(kind, urls, {"encoding": kind, "records": [1, 2]}) for kind in ("image", "video", "audio")]
-    done = Checked()
-    flaws = list(check(specs, StreamOptions(patience_s=0), done))
-    assert [(flaw.copy.stream.name, flaw.copy.chunk) for flaw in flaws] == [
-        ("image", 1),
-        ("video", 1),
-        ("audio", 1),
-    ]
-    assert done.uncounted == {}
+    kinds = ("image", "video", "audio")
+    specs = [StreamSpec.of(kind, urls, {"encoding": kind, "records": [1, 2]}) for kind in kinds]
+    ran = verified_without_extras(site.root / "whole.yaml", *specs)
+    assert ran.returncode == 1
+    assert [line.partition(" ")[0] for line in ran.stdout.splitlines()] == [f"{kind}.content[1]" for kind in kinds]
+    assert ran.stdout.count("it has 1 record, the playlist says 2") == 3
 
 
 @pytest.mark.parametrize("headers", [{"encoding": "npy"}, {"encoding": "text", "compression": "zstd"}])
-def test_what_is_not_installed_is_no_flaw_of_a_copy(
-    headers: dict[str, Any], site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.delitem(sys.modules, "dataflux_core._data.flare.table_records", raising=False)
+def test_what_is_not_installed_is_no_flaw_of_a_copy(headers: dict[str, Any], site: Site) -> None:
     spec = StreamSpec.of("a", [f"{site.url}main/samples-00000.tar"], {**headers, "records": [1]})
-    with pytest.raises(ExtraMissing, match="streaming"):
-        list(check([spec], StreamOptions(patience_s=0), Checked()))
+    ran = verified_without_extras(site.root / "coded.yaml", spec)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "pip install 'dataflux_core[streaming]'" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
 
 
 def test_copies_without_a_checksum_are_compared_with_each_other(site: Site) -> None:
