@@ -8,20 +8,20 @@ import threading
 import time
 import weakref
 from contextlib import closing, contextmanager
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from dataflux_core._data.epoch.ringing import Ringing
 from dataflux_core._data.epoch.shelf import Shelf
+from dataflux_core._data.epoch.slot import Slot
 from dataflux_core._data.epoch.window_cuts import WindowCuts
-from dataflux_core._data.samples.packed import HeldChunk
 from dataflux_core.errors import StageStuck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from dataflux_core._data.epoch.options import AheadBounds
     from dataflux_core._data.epoch.stats import StreamStats
-    from dataflux_core._data.epoch.window import Content, Window
+    from dataflux_core._data.epoch.window import Window
     from dataflux_core._data.epoch.window_cuts import Piece
     from dataflux_core._data.epoch.window_read import WindowReader
 
@@ -31,81 +31,6 @@ _PARTS = THREADS + 1  # of the bounds: one more is there whole, for the consumer
 _JOIN_S = 2.5  # for all threads together
 _LOOK_S = 5.0  # between two looks whether anything moves at all
 _PATIENCE_S = 900.0  # without a byte for anybody: more than all retries of one object take
-
-
-class Slot:
-    """A window with what has come of it."""
-
-    __slots__ = ("contents", "expected_bytes", "following", "held_bytes", "missing", "turn", "wanted", "window")
-
-    def __init__(self, window: Window, held_bytes: int, following: int) -> None:
-        starts = window.starts
-        self.following = following  # rows that are read soon after these
-        self.window = window
-        self.contents: list[Content] = [None] * len(window.objects)
-        # Of each row: objects that have not yet come. Those in chunks are none of these: they come for several rows.
-        self.missing = [starts[row + 1] - starts[row] for row in range(len(window))]
-        self.wanted = [at for at in range(len(self.contents)) if at not in window.unreadable]  # to be read for it
-        self.held_bytes = held_bytes  # without what lies on the shelf
-        self.expected_bytes = held_bytes
-        self.turn = Ringing()  # for the thread that reads it, where more comes than was expected
-
-    def share(self, shelf: Shelf, expected: Callable[[int], int]) -> None:
-        """Take from the shelf what rows before have asked for; leave there what is to be read for these."""
-        window, sizes = self.window, self.window.objects.sizes
-        owners = window.owners()
-        wanted = []
-        for at in self.wanted:
-            place = window.in_chunk(at)
-            if place is None:
-                wanted.append(at)
-                continue
-            self.missing[owners[at]] -= 1
-            size = expected(-1 if sizes is None else sizes[at])
-            if not place.is_shared:
-                self.contents[at] = HeldChunk(size)
-                wanted.append(at)
-                continue
-            self.contents[at], is_new = shelf.take(place, size)
-            if is_new:
-                wanted.append(at)
-                self.held_bytes -= size
-        self.wanted = wanted
-        self.held_bytes = max(0, self.held_bytes)
-
-    def is_whole(self, row: int) -> bool:
-        """Tell whether all of a row has come."""
-        if self.missing[row]:
-            return False
-        if not self.window.chunks:
-            return True
-        start, stop = self.window.starts[row], self.window.starts[row + 1]
-        return all(not isinstance(each, HeldChunk) or each.content is not None for each in self.contents[start:stop])
-
-    def drop(self, row: int) -> None:
-        """Let go of a row's bytes."""
-        start, stop = self.window.starts[row], self.window.starts[row + 1]
-        self.contents[start:stop] = [None] * (stop - start)
-
-
-class Ringing:
-    """Wakes one thread that waits; whoever rings holds no lock, so also the garbage collector may, anywhere."""
-
-    def __init__(self) -> None:
-        self._rung: SimpleQueue[None] = SimpleQueue()
-
-    def ring(self) -> None:
-        """Let the one who waits, or the next one who will, look again at what has changed."""
-        if self._rung.empty():
-            self._rung.put(None)
-
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Return whether it rang, since it was last waited for, within the time."""
-        try:
-            self._rung.get(timeout=timeout_s)
-        except Empty:
-            return False
-        return True
 
 
 class ReadAhead:
@@ -291,38 +216,43 @@ class ReadAhead:
     def _read(self, slot: Slot) -> None:
         window = slot.window
         owners = window.owners()
-        wanted = slot.wanted
         for place in window.unreadable:
             slot.missing[owners[place]] -= 1
-        shared = {at: content for at in wanted if isinstance(content := slot.contents[at], HeldChunk)}
-        has_come, came_bytes, own_bytes = False, 0, 0
+        left, most = slot.wanted, len(slot.wanted)
+        while left:
+            came = self._read_some(slot, left[:most], owners)
+            if self._is_closed or not came:
+                return
+            left, most = [at for at in left if at not in came], 1
+            if left:
+                self._wait_for_turn(slot)
+        slot.held_bytes = slot.own_bytes
+        self._arrival.ring()
+        self._room.ring()
+
+    def _read_some(self, slot: Slot, wanted: Sequence[int], owners: Sequence[int]) -> set[int]:
+        """Take in objects of a window; return those that came, not all where others have to wait for their turn."""
+        window, came = slot.window, set[int]()
         following = slot.following * len(wanted) // len(window)  # as many of a row as in these
         with closing(self._reader.read(window, wanted, following=following)) as arrived:
-            for number, (place, content) in enumerate(arrived, 1):
+            for place, content in arrived:
+                came.add(place)
                 if isinstance(content, bytes):
                     self._cuts.learn(len(content))
-                    came_bytes += len(content)
-                    own_bytes += 0 if _is_on_shelf(window, place) else len(content)
-                    slot.held_bytes = max(slot.held_bytes, own_bytes)
-                    if not has_come:
-                        has_come = True
+                    if slot.count(place, len(content)):
                         self._room.ring()  # a window may have waited for it to tell how large objects are
                 row = owners[place]
-                if place in shared:
-                    shared.pop(place).fill(content)
-                else:
-                    slot.contents[place] = content
-                    slot.missing[row] -= 1
+                slot.fill(place, row, content)
                 self._moved_s = time.monotonic()
                 if self._is_awaited and not slot.missing[row]:
                     self._arrival.ring()
-                if number < len(wanted) and came_bytes > slot.expected_bytes:
+                if len(came) < len(wanted) and slot.came_bytes > slot.expected_bytes:
+                    if self._reader.has_cache and not self._is_turn(slot):
+                        break  # other processes may wait for what this one has claimed of the cache
                     self._wait_for_turn(slot)
                 if self._is_closed:
-                    return
-        slot.held_bytes = own_bytes
-        self._arrival.ring()
-        self._room.ring()
+                    break
+        return came
 
     def _is_asked(self, slot: Slot) -> bool:
         """Tell whether the consumer awaits what is still to come of a window."""
@@ -331,17 +261,14 @@ class ReadAhead:
 
     def _wait_for_turn(self, slot: Slot) -> None:
         """Where more comes than was expected, take in what there is room for, then what the consumer awaits."""
-        if not slot.window.ahead_bytes or self._reader.has_cache:
-            return  # other processes may wait for what this one has claimed of the cache
-        while not self._is_asked(slot) and not self._is_closed and self._failure is None:
-            if sum(each.held_bytes for each in tuple(self._slots)) + self._shelf.held_bytes <= self._bounds.max_bytes:
-                return
+        while not self._is_turn(slot):
             slot.turn.wait()
 
-
-def _is_on_shelf(window: Window, at: int) -> bool:
-    place = window.in_chunk(at)
-    return place is not None and place.is_shared
+    def _is_turn(self, slot: Slot) -> bool:
+        if not slot.window.ahead_bytes or self._is_asked(slot) or self._is_closed or self._failure is not None:
+            return True
+        held_bytes = sum(each.held_bytes for each in tuple(self._slots)) + self._shelf.held_bytes
+        return held_bytes <= self._bounds.max_bytes
 
 
 def _threads(max_requests: int) -> int:
