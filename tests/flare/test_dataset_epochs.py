@@ -60,7 +60,10 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("pair", [*PAIRS, (Cell(1, 2, "spawn"), Cell(2, 0))], ids=str)
+STARTED = [(Cell(1, 2, "spawn"), Cell(2, 0)), (Cell(2, 0), Cell(1, 2, "forkserver"))]
+
+
+@pytest.mark.parametrize("pair", [*PAIRS, *STARTED], ids=str)
 def test_each_record_comes_once_when_another_cell_goes_on(url: str, pair: tuple[Cell, Cell]) -> None:
     first, second = pair
     seen, states = piece(url, first, None, random.Random(str(pair)).randrange(1, 5))
@@ -68,7 +71,7 @@ def test_each_record_comes_once_when_another_cell_goes_on(url: str, pair: tuple[
     assert sorted(seen) == list(range(COUNT)), states
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=str)
+@pytest.mark.parametrize("pair", [*PAIRS, (Cell(1, 2, "forkserver"), Cell(1, 2))], ids=str)
 def test_where_rows_are_chunks_one_may_be_left_midway(many_url: str, pair: tuple[Cell, Cell]) -> None:
     first, second = pair
     unknown: dict[str, Any] = {"counts": MANY, "has_records": False}
