@@ -275,8 +275,16 @@ def test_every_problem_says_what_to_do() -> None:
     assert all(problem.advice and problem.message for problem in problems)
 
 
+def test_a_chunk_twice_is_warned_of_beside_one_that_is_wrong() -> None:
+    assert said("s: {headers: {}, content: [x, http://a/1, http://a/2, http://a/1]}\n") == [
+        '1:28: error: s.content[0]: "x" is no URL but a part of one',
+        "1:55: warning: s.content[3]: http://a/1 is content[1] as well",
+    ]
+
+
 def test_a_million_mistakes_of_a_kind_are_a_hundred_and_a_count() -> None:
     text = "s:\n  headers: {}\n  content:\n" + "  - x\n" * 1_500 + "  - https://a/\n" * 150
     lines = said(text)
-    assert len(lines) == 101
-    assert lines[-1] == "103:5: error: 1,400 more errors not shown"
+    assert len(lines) == 202
+    assert lines[100] == "103:5: error: 1,400 more errors not shown"
+    assert lines[-1].endswith(": warning: 49 more warnings not shown")

@@ -10,7 +10,7 @@ from dataflux_core._wire.urls import shown_url, web_url
 from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dataflux_core._wire.flare.building import Value
     from dataflux_core._wire.flare.marks import ValuePath
@@ -27,20 +27,20 @@ _WEB_ALONE = "chunks lie on web servers: give an http:// or https:// URL"
 def check_chunks(content: Sequence[Value], path: ValuePath, problems: Problems) -> list[str]:
     """Return the URLs of a stream that are right; note which are wrong or there twice."""
     right: list[str] = []
-    sent: list[str] = []
+    sent: dict[int, str] = {}
     for index, value in enumerate(content):
         sendable = _sendable(value) if isinstance(value, str) else ""
         if isinstance(value, str) and sendable:
             right.append(value)
-            sent.append(sendable)
+            sent[index] = sendable
             if "#" in value and not problems.more("warning"):
                 message = f"{shown_url(value)} has a fragment, which is never sent"
                 problems.warn((*path, index), message, "leave out what follows the #; write a # of the path as %23")
         elif not problems.more("error"):
             wrong = flaw_of(value) if isinstance(value, str) else (f"{_named(value)}, expected a URL", _WEB_ALONE)
             problems.error((*path, index), *wrong)
-    if len(set(sent)) != len(sent) and len(right) == len(content):
-        _name_repeated(right, sent, path, problems)
+    if len(set(sent.values())) != len(sent):
+        _name_repeated(sent, content, path, problems)
     return right
 
 
@@ -48,6 +48,11 @@ def is_base(url: str) -> bool:
     """Tell whether a URL can stand before the paths of chunks: a directory of a web server."""
     sendable = _sendable(url)
     return sendable.endswith("/") and "?" not in url and "#" not in url
+
+
+def has_credentials(url: str) -> bool:
+    """Tell whether a URL has a user name or password before its host."""
+    return "@" in re.split(r"[/?#\\]", url.partition("://")[2], maxsplit=1)[0]
 
 
 def flaw_of(url: str) -> tuple[str, str]:
@@ -59,7 +64,7 @@ def flaw_of(url: str) -> tuple[str, str]:
         if scheme[1].lower() in ("http", "https"):
             return f"{quoted(shown_url(url))} lacks // behind {scheme[1]}:", "write it as https://host/path"
         return f"a {scheme[1][:_SHOWN_SCHEME]}: URL", _WEB_ALONE
-    if "@" in re.split(r"[/?#\\]", url.partition("://")[2], maxsplit=1)[0]:
+    if has_credentials(url):
         message = f"{shown_url(url)} has a user name or password in it"
         return message, "remove it: everybody who reads the playlist would have it"
     return f"{quoted(shown_url(url))} is no URL that can be asked for", "write it as https://host/path"
@@ -74,12 +79,12 @@ def _sendable(url: str) -> str:
     return sendable if _HOST.match(sendable) else ""
 
 
-def _name_repeated(urls: Sequence[str], sent: Sequence[str], path: ValuePath, problems: Problems) -> None:
+def _name_repeated(sent: Mapping[int, str], content: Sequence[Value], path: ValuePath, problems: Problems) -> None:
     first: dict[str, int] = {}
-    for index, url in enumerate(sent):
+    for index, url in sent.items():
         before = first.setdefault(url, index)
         if before != index and not problems.more("warning"):
-            message = f"{shown_url(urls[index])} is content[{before}] as well"
+            message = f"{shown_url(str(content[index]))} is content[{before}] as well"
             problems.warn((*path, index), message, "name each chunk once; a copy elsewhere belongs under mirrors")
 
 
