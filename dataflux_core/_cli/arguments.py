@@ -143,8 +143,10 @@ class OutputType(click.Path):
         if path == "-" and not self._or_stdout:
             self.fail("'-': expected a file, this cannot go to stdout", param, ctx)
         parent = Path(path).parent
-        if path != "-" and not (parent.is_dir() and os.access(parent, os.W_OK)):
+        if path != "-" and not parent.is_dir():
             self.fail(f"'{shown(path)}': {shown(str(parent))} is no directory to write to", param, ctx)
+        if path != "-" and not os.access(parent, os.W_OK):
+            self.fail(f"'{shown(path)}': the directory {shown(str(parent))} may not be written to", param, ctx)
         return path
 
 

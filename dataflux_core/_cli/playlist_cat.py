@@ -62,6 +62,8 @@ def cat(**options: Unpack[Options]) -> None:
     if "://" not in options["source"]:
         check_distinct({"FILE": options["source"], "--output": options["output"]})
     (stream,) = chosen_streams(options["source"], [options["stream"]], options["patience_s"])
+    if records is not None:
+        _check_records(stream, records)
     chosen = stream if chunks is None else _chosen(stream, chunks)
     if span is not None and len(chosen) != 1:
         raise click.UsageError(f"--bytes is of one chunk, here are {len(chosen):,}: choose one with --chunks N")
@@ -81,6 +83,15 @@ def _chosen(stream: Stream, span: slice) -> Stream:
     if span.start >= len(stream) or (span.stop is not None and span.stop > len(stream)):
         raise click.UsageError(f"--chunks: the stream has {counted(len(stream), 'chunk')}, counted from 0")
     return chosen
+
+
+def _check_records(stream: Stream, span: slice) -> None:
+    total = stream.record_count()
+    if total is None and (span.start or span.stop is not None):
+        unknown = "the playlist does not say how many records each chunk has (header records)"
+        raise click.UsageError(f"--records: {unknown}; 0: writes all of them")
+    if total is not None and span.start and span.start >= total:
+        raise click.UsageError(f"--records: the stream has {counted(total, 'record')}, counted from 0")
 
 
 def _write_chunks(stream: Stream, out: BinaryIO, *, shows_bar: bool) -> None:

@@ -228,11 +228,10 @@ def _of_index(options: Options) -> Sequence[StreamSpec]:
 def _opened_index(options: Options) -> SampleIndex:
     from dataflux_core._cli.lazy_client import client_source  # noqa: PLC0415 - slow imports, of an extra
     from dataflux_core._data.index.opening import open_index  # noqa: PLC0415
-    from dataflux_core.errors import IndexUnusable  # noqa: PLC0415
 
     source = options["source"]
     if "://" not in source and not Path(source).exists() and not glob.has_magic(source):
-        raise IndexUnusable(source, "there is no such file or folder", "correct the path")
+        raise click.UsageError(f"SRC '{shown(source)}': there is no such file or folder; correct the path")
     index = open_index(source, client=client_source(options))
     if index.columns[:2] == ("name", "size"):
         raise click.UsageError(f"{shown(source)} is a listing: say of which bucket with --root gs://NAME")

@@ -111,7 +111,10 @@ def _total(streams: Sequence[Stream]) -> str:
     total = sum(sum(each) for each in sizes if each is not None)
     known = human_bytes(total) if all(each is not None for each in sizes) else f"{human_bytes(total)} or more"
     hosts = {host for stream in streams for host in _hosts(stream)}
-    return f"{counted(len(streams), 'stream')}, {counted(chunks, 'chunk')}, {known}, {counted(len(hosts), 'host')}"
+    mirrors = {mirror for stream in streams for mirror in stream.conventions.mirrors}
+    copies = f" and {counted(len(mirrors), 'mirror')}" if mirrors else ""
+    places = f"{counted(len(hosts), 'host')}{copies}"
+    return f"{counted(len(streams), 'stream')}, {counted(chunks, 'chunk')}, {known}, {places}"
 
 
 def _counted_or_not(counts: Sequence[int] | None, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,8 @@ from dataflux_core.errors import ExtraMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from dataflux_core._run.flare.options import StreamOptions
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -26,9 +29,12 @@ class BaseUrlType(click.ParamType):  # type: ignore[type-arg] # generic only in 
         from dataflux_core._wire.urls import shown_url, web_url  # noqa: PLC0415 - slow import
 
         try:
-            from dataflux_core._wire.flare.chunk_urls import is_base  # noqa: PLC0415 - of an extra
+            from dataflux_core._wire.flare.chunk_urls import has_credentials, is_base  # noqa: PLC0415 - of an extra
         except ExtraMissing as error:
             raise failure_of(error) from error
+        if has_credentials(value):
+            problem = "a user name or password may not be in it: everybody who reads the playlist would have it"
+            self.fail(f"'{shown(shown_url(value))}': {problem}", param, ctx)
         url = value if value.endswith("/") else f"{value}/"
         if not is_base(url):
             self.fail(f"'{shown(shown_url(value))}': expected a directory such as https://host/path/", param, ctx)
@@ -74,8 +80,24 @@ patience = click.option(
     type=click.FloatRange(0),
     default=_PATIENCE_S,
     metavar="SECONDS",
-    help="For how long a host that gives nothing is asked again; 10 by default.",
+    help="For how long a host that fails is asked again, 10 by default; one that sends nothing is waited for as long, "
+    "from 1 to 30 s. A host that was never reached is given up within about a second.",
 )
+
+
+def patient(patience_s: float, max_requests: int | None = None) -> StreamOptions:
+    """Read with so much patience, for a host that is silent too, within the usual limits."""
+    from dataflux_core._run.flare.options import StreamOptions  # noqa: PLC0415 - slow imports, of an extra
+
+    usual = StreamOptions()
+    whole_s = max(1, math.ceil(min(usual.stall_timeout_s, patience_s)))
+    return StreamOptions(
+        max_requests=max_requests or usual.max_requests,
+        patience_s=patience_s,
+        connect_timeout_s=min(usual.connect_timeout_s, whole_s),
+        stall_timeout_s=whole_s,
+    )
+
 
 _DESCRIBING = (
     click.option(
@@ -84,7 +106,7 @@ _DESCRIBING = (
         multiple=True,
         type=BaseUrlType(),
         metavar="URL",
-        help="Where a copy lies: the same paths below another URL.",
+        help="Where a copy lies: the same paths below another URL; repeatable.",
     ),
     click.option("--description", type=TextType(), metavar="TEXT", help="What the data are."),
     click.option("--license", type=TextType(), metavar="NAME", help="An SPDX identifier or a URL."),

@@ -59,12 +59,12 @@ def serve(**options: Unpack[Options]) -> None:
     directory, host = options["directory"], options["host"]
 
     def ready(url: str) -> None:
+        if not is_loopback(host):
+            say(f"Anyone who reaches {host} can read the files below {directory}.")
         click.echo(f"{shown(str(directory))} at {url}")
         for name in playlists_in(directory):
             click.echo(f"{url}{quote(name)}")
 
-    if not is_loopback(host):
-        say(f"Anyone who reaches {host} can read the files below {directory}.")
     try:
         serve_files(directory, host, options["port"], ready)
     except OSError as error:

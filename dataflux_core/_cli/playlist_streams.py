@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dataflux_core._cli.playlist_options import patient
 from dataflux_core._cli.text import shown
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def named(source: str) -> str | Path:
 
 def chosen_streams(source: str, names: Sequence[str] = (), patience_s: float | None = None) -> list[Stream]:
     """Load a playlist; return its streams, or those of these names; raises UsageError where there is none."""
-    from dataflux_core.flare import Playlist, StreamOptions  # noqa: PLC0415 - slow imports, of an extra
+    from dataflux_core.flare import Playlist  # noqa: PLC0415 - slow imports, of an extra
 
     playlist = Playlist.load(named(source))
     for name in names:
@@ -32,5 +33,5 @@ def chosen_streams(source: str, names: Sequence[str] = (), patience_s: float | N
             there = ", ".join(map(shown, list(playlist)[:_SHOWN])) or "none"
             more = f" and {len(playlist) - _SHOWN:,} more" if len(playlist) > _SHOWN else ""
             raise click.UsageError(f"there is no stream '{shown(name)}'; there are {there}{more}")
-    reading = StreamOptions() if patience_s is None else StreamOptions(patience_s=patience_s)
+    reading = None if patience_s is None else patient(patience_s)
     return [playlist.stream(name, reading) for name in dict.fromkeys(names or playlist)]

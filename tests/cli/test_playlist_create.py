@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,8 +134,10 @@ def test_a_folder_becomes_a_playlist(tmp_path: Path) -> None:
         (["folder", "--base-url", "https://h/", "--columns", "a"], 2, "--columns goes with an index alone"),
         (["folder", "--signed-for", "1h"], 2, "goes with objects of a bucket, which a folder has none of"),
         (["gs://nope", "--stream", "a\tb"], 1, "has a control character in it"),
-        (["none.csv"], 1, "none.csv: there is no such file or folder; correct the path"),
-        (["none", "--base-url", "https://h/"], 1, "none: there is no such file or folder; correct the path"),
+        (["none.csv"], 2, "SRC 'none.csv': there is no such file or folder; correct the path"),
+        (["none", "--base-url", "https://h/"], 2, "SRC 'none': there is no such file or folder; correct the path"),
+        (["http://x.example.org/"], 1, "a directory of a web server cannot be listed; give an index of the URLs"),
+        (["folder", "--base-url", "http://u:secret@h/"], 2, "'http://h/': a user name or password may not be in it"),
         (["some.txt"], 1, "an index that ends in '.txt' is unknown"),
     ],
 )
@@ -151,7 +154,17 @@ def test_what_cannot_be_is_said_in_one_line(
     ran = dataflux("playlist", "create", *arguments)
     assert (ran.returncode, ran.stdout) == (code, "")
     assert said in " ".join(ran.stderr.split())
+    assert "secret" not in ran.stderr
     assert code == 2 or len(ran.stderr.splitlines()) == 1
+
+
+def test_a_directory_that_may_not_be_written_to_is_said_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root, as whom tests may run, may write anywhere
+    ran = dataflux("playlist", "create", "gs://some", "-o", str(tmp_path / "p.yaml"))
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert f"the directory {tmp_path} may not be written to" in " ".join(ran.stderr.split())
 
 
 def test_nothing_is_left_of_an_output_that_failed(tmp_path: Path) -> None:

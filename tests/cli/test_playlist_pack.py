@@ -58,7 +58,7 @@ def test_packed_served_verified_and_read(tmp_path: Path) -> None:
         (["src", "src/dst", *BASE], 2, "expected a place outside the folder"),
         (["src", "gs://b/dst", *BASE], 2, "expected a directory of this machine"),
         (["src", "full", *BASE], 1, "it holds files already"),
-        (["src", "dst", "--base-url", "https://u:p@h/"], 2, "'https://h/': expected a directory such as"),
+        (["src", "dst", "--base-url", "https://u:p@h/"], 2, "'https://h/': a user name or password may not be in it"),
         (["src", "dst", "--format", "zip", *BASE], 2, "'zip' is not one of 'tar', 'jsonl', 'npy', 'parquet'"),
         (["src", "dst", "--format", "npy", *BASE], 1, "npy holds the arrays of .npy alone"),
         (["src", "dst", "--format", "parquet", "--compression", "gzip", *BASE], 2, "Parquet compresses its own pages"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dataflux_core._cli.playlist_options import patient
 from dataflux_core._data.flare.packing import PackOptions, pack
 from dataflux_core.flare import Conventions, Playlist, StreamSpec
 from tests.cli.terminal import TIMEOUT_S, dataflux, dataflux_process, seen_at_terminal
@@ -87,15 +88,19 @@ def test_each_flaw_is_named_with_its_mirror_and_all_else_is_read(site: Site) -> 
     ]
 
 
-def test_a_host_that_is_down_is_a_flaw_of_each_of_its_chunks(site: Site) -> None:
+def test_a_host_that_is_down_is_one_line_and_a_flaw_of_each_of_its_chunks(site: Site) -> None:
     path = site.root / "main/playlist.yaml"
     path.write_text(path.read_text().replace(site.mirror, "http://127.0.0.1:9/"))
+    (site.root / "main/samples-00003.tar").write_bytes(b"short")
     ran = dataflux("playlist", "verify", "--patience", "0", str(path))
     assert ran.returncode == 1
-    assert [line.partition(": ")[0].partition(" ")[0] for line in ran.stdout.splitlines()] == [
-        f"samples.content[{chunk}]" for chunk in range(4)
-    ]
+    wrong, down = ran.stdout.splitlines()
+    assert wrong.startswith("samples.content[3] ")
+    assert down.startswith("http://127.0.0.1:9: cannot connect (")
+    assert down.endswith("): 4 chunks of it not to be had")
     assert "http://127.0.0.1:9: 4 chunks, 0 B, 4 wrong" in ran.stderr
+    flaws = dataflux("playlist", "verify", "--patience", "0", "--json", str(path)).stdout.splitlines()
+    assert [json.loads(flaw)["chunk"] for flaw in flaws] == [0, 1, 2, 3, 3]
 
 
 def test_records_are_counted(site: Site) -> None:
@@ -194,7 +199,7 @@ def test_info_reads_nothing_but_the_playlist(site: Site) -> None:
         "  checksums: sha256, crc32c",
         f"  hosts: {host} (4)",
         f"  mirrors: {site.mirror}copy/",
-        "1 stream, 4 chunks, 40.0 KiB, 1 host",
+        "1 stream, 4 chunks, 40.0 KiB, 1 host and 1 mirror",
     ]
     assert mirror_host in ran.stdout
 
@@ -253,13 +258,37 @@ def test_cat_decodes_records(site: Site) -> None:
         (["samples", "--chunks", "٣"], 2, "expected whole numbers"),
         (["samples", "--bytes", "0:1"], 2, "--bytes is of one chunk, here are 4"),
         (["samples", "--bytes", "0:1", "--records", "0:1"], 2, "--records goes without --chunks and --bytes"),
-        (["samples", "--records", "9:"], 2, "records from 0 on, up to 4"),
+        (["samples", "--records", "9:"], 2, "--records: the stream has 4 records, counted from 0"),
+        (["samples", "--records", "4"], 2, "--records: the stream has 4 records, counted from 0"),
     ],
 )
 def test_cat_says_what_is_not_there(arguments: list[str], code: int, said: str, site: Site) -> None:
     ran = dataflux("playlist", "cat", site.playlist, *arguments)
     assert (ran.returncode, ran.stdout) == (code, "")
     assert said in " ".join(ran.stderr.split())
+
+
+def test_cat_says_why_it_cannot_choose_records(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("a:\n  headers: {encoding: tar}\n  content: ['http://127.0.0.1:9/x']\n")
+    ran = dataflux("playlist", "cat", str(path), "a", "--records", "0:2")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "--records: the playlist does not say how many records each chunk has" in " ".join(ran.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("patience_s", "stall_timeout_s"),
+    [
+        pytest.param(0, 1, id="at least a second"),
+        pytest.param(2.5, 3, id="as long as a host is asked again"),
+        pytest.param(1000, 30, id="not longer than is usual"),
+        pytest.param(float("inf"), 30, id="also where nobody gives up"),
+    ],
+)
+def test_patience_is_for_silent_hosts_too(patience_s: float, stall_timeout_s: int) -> None:
+    options = patient(patience_s, max_requests=3)
+    assert (options.stall_timeout_s, options.connect_timeout_s) == (stall_timeout_s, min(10, stall_timeout_s))
+    assert (options.patience_s, options.max_requests) == (patience_s, 3)
 
 
 def test_cat_writes_no_damaged_chunk(site: Site, tmp_path: Path) -> None:

@@ -99,6 +99,9 @@ class Place:
             ending = os.path.splitext(stem)[1]  # noqa: PTH122
         if ending in _PLAYLISTS:
             raise IndexUnusable(self.shown, "a playlist is no index", _PLAYLIST_ADVICE)
+        if self.is_web and not self._name:
+            problem, advice = "a directory of a web server cannot be listed", "give an index of the URLs of its files"
+            raise IndexUnusable(self.shown, problem, f"{advice}: .csv, .jsonl, .parquet")
         if ending not in _KINDS or (_KINDS[ending] == "parquet" and not self._name.lower().endswith(ending)):
             raise IndexUnusable(self.shown, f"an index that ends in {ending!r} is unknown", _ENDINGS)
         return _KINDS[ending]
