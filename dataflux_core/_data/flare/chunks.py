@@ -55,6 +55,16 @@ class Chunks:
         self._streams = streams
         self._seen: _Seen | None = None  # replaced as a whole: several threads read
 
+    @property
+    def record_bytes(self) -> int:
+        """How many bytes a record has that can be read by itself; 0 where its chunk has to come as a whole.
+
+        That is so where it is unpacked, or compared with sums, which are of all of it.
+        """
+        said = self.spec.conventions
+        is_plain = said.encoding in {None, "raw"} and not (said.compression or said.sha256 or said.crc32c)
+        return (said.record_bytes or 0) if is_plain else 0
+
     def size(self, chunk: int) -> int:
         """Return the bytes of a chunk, UNKNOWN_SIZE where the playlist does not say."""
         sizes = self.spec.conventions.sizes
@@ -91,8 +101,8 @@ class Chunks:
         """Send for a piece; a chunk that is found to be larger than `ahead_bytes` is sent for when it is waited for."""
         generation = self._streams.generation
         ask = self._ask(piece, ahead_bytes)
-        if isinstance(ask, bytes):
-            return _Pending(piece, generation, None, ask)
+        if ask is None:
+            return _Pending(piece, generation, None)
         return _Pending(piece, generation, reader_of(self.options).submit(ask, arrival), arrival=arrival)
 
     def arriving(self, pending: _Pending, arrival: Arrival) -> BinaryIO:
@@ -110,7 +120,7 @@ class Chunks:
         `replaced` gets each further request that is made for it, so that who ends the wait knows what to cancel.
         """
         if pending.future is None:
-            return pending.content
+            return b""
         try:
             return self._taken(pending.piece, pending.future, replaced)
         except ChunkUnavailable as error:
@@ -125,7 +135,7 @@ class Chunks:
         except ChunkUnavailable as error:
             raise self._named(pending.piece, failed.errors, error.advice) from failed
         if again.future is None:
-            return again.content
+            return b""
         try:
             return self._taken(pending.piece, again.future, replaced)
         except ChunkUnavailable as error:
@@ -156,8 +166,8 @@ class Chunks:
         asked = f"read({piece.chunk}, {piece.start}) of stream {self.spec.name!r}, a chunk of {total} bytes"
         raise InvalidArgument("max_chunk_bytes", f"{self.options.max_chunk_bytes}", f"enough for {asked}, or a stop")
 
-    def _ask(self, piece: Piece, ahead_bytes: int = 0) -> ChunkAsk | bytes:
-        """Say what to read; the first playlist's sizes and sums hold, since the same bytes are meant."""
+    def _ask(self, piece: Piece, ahead_bytes: int = 0) -> ChunkAsk | None:
+        """Say what to read, None for no bytes; the first playlist's sizes and sums hold: the same bytes are meant."""
         chunk, start, stop = piece
         now = self._now(piece)
         size = self.size(chunk)
@@ -167,17 +177,18 @@ class Chunks:
             self._refuse(piece, size)
         span = None if is_whole else Span(start, start + self.options.max_chunk_bytes if end is None else end)
         if span is not None and span.start >= span.stop:
-            return b""
-        conventions = self.spec.conventions
+            return None
+        said = self.spec.conventions
+        can_wait = span is None and size < 0 and ahead_bytes < self.options.max_chunk_bytes
         return ChunkAsk(
-            self._urls(now, chunk),
-            size,
-            "" if conventions.sha256 is None else conventions.sha256[chunk],
-            "" if conventions.crc32c is None else conventions.crc32c[chunk],
-            span,
-            chunk,
-            self.options.max_chunk_bytes,
-            ahead_bytes if span is None and size < 0 and ahead_bytes < self.options.max_chunk_bytes else 0,
+            urls=self._urls(now, chunk),
+            size=size,
+            sha256="" if said.sha256 is None else said.sha256[chunk],
+            crc32c="" if said.crc32c is None else said.crc32c[chunk],
+            span=span,
+            turn=chunk,
+            max_bytes=self.options.max_chunk_bytes,
+            ahead_bytes=ahead_bytes if can_wait else 0,
         )
 
     def _now(self, piece: Piece) -> _Seen:
@@ -215,12 +226,11 @@ class _Seen(NamedTuple):
 
 
 class _Pending(NamedTuple):
-    """A piece on its way, or one that needs none."""
+    """A piece on its way."""
 
     piece: Piece
     generation: int  # of the playlist whose URL is asked
-    future: Future[Content] | None
-    content: bytes = b""
+    future: Future[Content] | None  # None: it has no bytes
     arrival: Arrival | None = None
 
 
