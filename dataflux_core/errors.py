@@ -233,12 +233,14 @@ class VersionChanged(DatafluxError):
 class FileNotRead(DatafluxError):
     """A local file that was to be read cannot be."""
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path, self.reason = path, reason
+    def __init__(
+        self, path: str, reason: str, advice: str = "correct the path in the index or the file's permissions"
+    ) -> None:
+        super().__init__(path, reason, advice)
+        self.path, self.reason, self.advice = path, reason, advice
 
     def __str__(self) -> str:
-        return f"{self.path}: cannot be read: {self.reason}; correct the path in the index or the file's permissions"
+        return f"{self.path}: cannot be read: {self.reason}; {self.advice}"
 
 
 class ListingInexact(DatafluxError):
@@ -277,12 +279,12 @@ class UnsafeName(DatafluxError):
 class FileNotWritten(DatafluxError):
     """An object's bytes cannot be put where its name says."""
 
-    def __init__(self, name: str, path: str, reason: str) -> None:
-        super().__init__(name, path, reason)
-        self.name, self.path, self.reason = name, path, reason
+    def __init__(self, name: str, path: str, reason: str, advice: str = "the files that are there are whole") -> None:
+        super().__init__(name, path, reason, advice)
+        self.name, self.path, self.reason, self.advice = name, path, reason, advice
 
     def __str__(self) -> str:
-        return f"{self.name}: cannot write {self.path}: {self.reason}; the files that are there are whole"
+        return f"{self.name}: cannot write {self.path}: {self.reason}; {self.advice}"
 
 
 class IndexUnusable(DatafluxError):

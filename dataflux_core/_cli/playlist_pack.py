@@ -62,7 +62,7 @@ class Options(TypedDict):
     default=_DEFAULT_CHUNK,
     show_default=True,
     metavar="SIZE",
-    help="Files of at most so many bytes together; a larger sample goes alone.",
+    help="Files of at most so many bytes together, of a tar with what it adds to each; a larger sample goes alone.",
 )
 @click.option("--compression", type=click.Choice(["gzip", "zstd"]), help="Compress whole chunks.")
 @click.option("--stream", type=TextType(), default="samples", show_default=True, metavar="NAME", help="The one stream.")
@@ -115,5 +115,7 @@ def pack(**options: Unpack[Options]) -> None:
         raise
     if not options["quiet"]:
         kept = f" ({done.reused:,} there already)" if done.reused else ""
+        if done.removed:
+            say(f"removed {counted(done.removed, 'chunk')} of the pack that was interrupted, no part of this one")
         chunks = f"{counted(done.chunks, 'chunk')}{kept}, {human_bytes(done.bytes)}"
         say(f"{counted(done.samples, 'sample')}, {chunks}; wrote {options['directory'] / PLAYLIST}")

@@ -22,7 +22,7 @@ BASE = ["--base-url", "https://data.example.org/set"]
 
 def test_a_folder_is_packed(tmp_path: Path) -> None:
     source = write_files(tmp_path / "src", FILES)
-    ran = dataflux("playlist", "pack", str(source), str(tmp_path / "dst"), "--chunk-size", "6", *BASE)
+    ran = dataflux("playlist", "pack", str(source), str(tmp_path / "dst"), "--chunk-size", "2KiB", *BASE)
     assert (ran.returncode, ran.stdout) == (0, "")
     assert ran.stderr == f"3 samples, 2 chunks, 20.0 KiB; wrote {tmp_path}/dst/playlist.yaml\n"
     stream = Playlist.load(tmp_path / "dst/playlist.yaml")["samples"]
@@ -96,6 +96,19 @@ def test_ctrl_c_leaves_no_half_chunk_and_the_same_command_goes_on(tmp_path: Path
     ran = dataflux(*arguments)
     assert ran.returncode == 0
     assert "there already)" in ran.stderr
+
+
+def test_chunks_of_another_pack_that_go_are_counted(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "src", {"a.txt": b"one", "b.txt": b"two", "c.txt": b"\xff"})
+    arguments = ["playlist", "pack", str(source), str(tmp_path / "dst"), *BASE]
+    ran = dataflux(*arguments, "--format", "jsonl", "--chunk-size", "1")
+    assert ran.returncode == 1
+    assert "pack into tar or parquet" in ran.stderr
+    ran = dataflux(*arguments)
+    assert ran.returncode == 0
+    removed, done = ran.stderr.splitlines()
+    assert removed == "removed 2 chunks of the pack that was interrupted, no part of this one"
+    assert done.startswith("3 samples, 1 chunk, ")
 
 
 def test_a_terminal_sees_a_bar(tmp_path: Path) -> None:

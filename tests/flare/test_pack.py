@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflux_core._data.flare.chunk_files import write_chunk
-from dataflux_core._data.flare.gathering import Folder, Sample, SampleFile, gathered
+from dataflux_core._data.flare.gathering import Folder, Sample, SampleFile, gathered, tar_bytes
 from dataflux_core._data.flare.packing import PackOptions, pack
 from dataflux_core.errors import (
     DatafluxError,
@@ -50,7 +50,7 @@ FILES = {
     "sub/c.d.txt": b"",
     "README": b"no extension",
 }
-OPTIONS = PackOptions(HTTPS, chunk_bytes=1000)
+OPTIONS = PackOptions(HTTPS, chunk_bytes=6000)
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +83,19 @@ def content(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-@pytest.mark.parametrize("format_", ["tar", "parquet"])
-@pytest.mark.parametrize("chunk_bytes", [1, 30, 10**6])
-def test_what_is_packed_then_served_comes_back(
-    root: Path, url: str, tmp_path: Path, format_: Any, chunk_bytes: int
+@pytest.mark.parametrize(
+    ("format_", "chunk_bytes", "chunks"),
+    [
+        ("tar", 1, 4),
+        ("tar", 3072, 3),  # a header and the contents of three files take as many blocks
+        ("tar", 10**6, 1),
+        ("parquet", 1, 4),
+        ("parquet", 30, 3),
+        ("parquet", 10**6, 1),
+    ],
+)
+def test_what_is_packed_then_served_comes_back(  # noqa: PLR0913, PLR0917 - fixtures beside the table
+    root: Path, url: str, tmp_path: Path, format_: Any, chunk_bytes: int, chunks: int
 ) -> None:
     name = f"{format_}-{chunk_bytes}"
     done = pack(
@@ -100,7 +109,7 @@ def test_what_is_packed_then_served_comes_back(
     said = playlist["samples"].conventions
     assert said.records is not None
     assert (sum(said.records), done.samples, done.chunks) == (4, 4, len(said.records))
-    assert len(said.records) == {1: 4, 30: 3, 10**6: 1}[chunk_bytes]
+    assert len(said.records) == chunks
 
 
 # Names that any file system holds, apart where letter cases are folded; any bytes.
@@ -117,7 +126,7 @@ _WAYS = [("tar", None), ("tar", "gzip"), ("tar", "zstd"), ("parquet", None)]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(_SAMPLES, st.sampled_from(_WAYS), st.sampled_from([1, 200, 1000]))
+@given(_SAMPLES, st.sampled_from(_WAYS), st.sampled_from([1, 200, 3000]))
 def test_every_byte_of_every_sample_comes_back(
     root: Path, url: str, samples: dict[str, dict[str, bytes]], way: tuple[Any, Any], chunk_bytes: int
 ) -> None:
@@ -223,6 +232,19 @@ def test_gathering_loses_nothing_and_keeps_order(sizes: list[int], target: int) 
         assert sum(sample.size for sample in group) + after[0].size > target
 
 
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text("aé/", min_size=1, max_size=120), st.integers(0, 2000)), max_size=8))
+def test_what_a_tar_takes_is_known_beforehand(files: list[tuple[str, int]]) -> None:
+    samples = [Sample(name, (SampleFile("x", "", size),)) for name, size in files]
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for sample in samples:
+            member = tarfile.TarInfo(f"{sample.id}.x")
+            member.size = sample.size
+            tar.addfile(member, io.BytesIO(bytes(sample.size)))
+        assert tar.offset == sum(map(tar_bytes, samples))
+
+
 def test_what_was_whole_is_kept_where_nothing_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, directory = write_files(tmp_path / "src", FILES), tmp_path / "dst"
     options = replace(OPTIONS, chunk_bytes=1)
@@ -251,8 +273,9 @@ def test_what_is_no_part_of_the_new_run_goes(tmp_path: Path, monkeypatch: pytest
     (directory / ".dataflux-0123.part").write_bytes(b"of a process that was killed")
     with (directory / ".dataflux-pack").open("ab") as journal:
         journal.write(b'{"name": "../../etc')  # cut short
-    pack(source, directory, replace(OPTIONS, chunk_bytes=10**6))
+    done = pack(source, directory, replace(OPTIONS, chunk_bytes=10**6))
     assert sorted(content(directory)) == ["mine.txt", "playlist.yaml", "samples-00000.tar"]
+    assert done.removed == 2
 
 
 _LINES = st.sampled_from(
@@ -344,7 +367,7 @@ def test_two_packs_do_not_write_to_one_directory(tmp_path: Path) -> None:
 def test_a_directory_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     source = write_files(tmp_path / "src", FILES)
     write_files(tmp_path / "dst", {"samples-00000.tar": b"mine"})
-    with pytest.raises(FileNotWritten, match="it holds files already"):
+    with pytest.raises(FileNotWritten, match="it holds files already, none .* interrupted; choose another directory$"):
         pack(source, tmp_path / "dst", OPTIONS)
     assert content(tmp_path / "dst") == {"samples-00000.tar": b"mine"}
     pack(source, tmp_path / "other", OPTIONS)
@@ -380,7 +403,7 @@ def test_what_cannot_be_packed_is_said_with_what_to_do(
     with pytest.raises(error) as raised:
         pack(write_files(tmp_path / "src", files), tmp_path / "dst", replace(OPTIONS, **options))
     assert said in str(raised.value)
-    assert [path.name for path in (tmp_path / "dst").glob("*")] in ([], [".dataflux-pack"])
+    assert not (tmp_path / "dst").exists()
 
 
 def test_a_name_that_ends_in_file_keeps_its_ending(tmp_path: Path) -> None:
@@ -412,7 +435,7 @@ def test_a_file_that_changes_meanwhile_is_no_part_of_a_pack(
     monkeypatch.setattr(Folder, "read", read)
     with pytest.raises(ObjectChanged, match="listed 5 bytes, found"):
         pack(source, tmp_path / "dst", OPTIONS)
-    assert sorted(content(tmp_path / "dst")) == [".dataflux-pack"]
+    assert not (tmp_path / "dst").exists()
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,8 +448,22 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         return folder
 
     monkeypatch.setattr(Folder, "read", read)
-    with pytest.raises(FileNotRead, match=r"a.jpg: cannot be read: No such file"):
+    with pytest.raises(FileNotRead, match=r"a.jpg: cannot be read: No such file or directory; .* nobody changes the"):
         pack(source, tmp_path / "dst", OPTIONS)
+
+
+def test_what_fails_at_its_first_file_leaves_a_directory_as_it_was(tmp_path: Path) -> None:
+    source, directory = write_files(tmp_path / "src", {"a.txt": b"\xff"}), write_files(tmp_path / "dst", {})
+    with pytest.raises(IndexUnusable):
+        pack(source, directory, replace(OPTIONS, format="jsonl"))
+    assert content(directory) == {}
+
+
+def test_a_directory_that_cannot_be_made_is_said_with_what_to_do(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "src", FILES)
+    (tmp_path / "file").touch()
+    with pytest.raises(FileNotWritten, match="Not a directory; choose another directory, or correct this one's perm"):
+        pack(source, tmp_path / "file/dst", OPTIONS)
 
 
 def test_a_large_file_is_not_held_in_memory(tmp_path: Path) -> None:

@@ -14,12 +14,14 @@ from dataflux_core._plan.sample_names import ID, NO_EXTENSION
 from dataflux_core.errors import IndexUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     import pyarrow as pa
 
 _BATCH_ROWS = 8192
+_TAR_BLOCK = 512  # bytes, of headers and what files are filled up to
+_TAR_NAME = 100  # characters that a header has room for
 
 
 class SampleFile(NamedTuple):
@@ -93,15 +95,34 @@ class Folder:
                 yield Sample(sample_id, tuple(files))
 
 
-def gathered(samples: Iterable[Sample], target_bytes: int) -> Iterator[list[Sample]]:
-    """Yield neighbours whose files have at most `target_bytes` together; a larger sample goes alone."""
+def file_bytes(sample: Sample) -> int:
+    """Return how many bytes the files of a sample have."""
+    return sample.size
+
+
+def tar_bytes(sample: Sample) -> int:
+    """Return how many bytes a sample takes in a tar archive, of a million small files several times their own."""
+    total = 0
+    for file in sample.files:
+        name = f"{sample.id}{file.suffix}"
+        is_plain = name.isascii() and len(name) <= _TAR_NAME
+        total += (1 if is_plain else 3) * _TAR_BLOCK  # its header, another one with the name
+        total += -(-file.size // _TAR_BLOCK) * _TAR_BLOCK
+    return total
+
+
+def gathered(
+    samples: Iterable[Sample], target_bytes: int, size_of: Callable[[Sample], int] = file_bytes
+) -> Iterator[list[Sample]]:
+    """Yield neighbours that have at most `target_bytes` together; a larger sample goes alone."""
     together: list[Sample] = []
-    size = 0
+    total = 0
     for sample in samples:
-        if together and size + sample.size > target_bytes:
+        size = size_of(sample)
+        if together and total + size > target_bytes:
             yield together
-            together, size = [], 0
+            together, total = [], 0
         together.append(sample)
-        size += sample.size
+        total += size
     if together:
         yield together

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _COPY_BYTES = 1024**2
+_WHAT = "the pack"
+_ELSEWHERE = "choose another directory"
 JOURNAL = ".dataflux-pack"
 _CHUNK = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*-[0-9]{5,}\.(?:tar|jsonl|npy|parquet)(?:\.gz|\.zst)?", re.ASCII)
 _ASIDE = ".dataflux-*.part"  # what `written_aside` leaves of a process that is killed
@@ -44,11 +46,16 @@ class PackJournal:
         path = _claimed(directory)
         with locked(path) as is_ours:
             if not is_ours:
-                raise FileNotWritten("the pack", str(directory), "another process packs into it right now")
+                advice = f"wait for its end, or {_ELSEWHERE}"
+                raise FileNotWritten(_WHAT, str(directory), "another process packs into it right now", advice)
             journal = cls(directory)
             journal._open(path)
             try:
                 yield journal
+            except BaseException:
+                if not journal._known:  # nothing to go on after
+                    path.unlink(missing_ok=True)
+                raise
             finally:
                 os.close(journal._descriptor)
 
@@ -67,10 +74,13 @@ class PackJournal:
         os.write(self._descriptor, json.dumps(line).encode() + b"\n")
         self._known[name] = line
 
-    def remove_others(self, wanted: set[str]) -> None:
-        """Remove the chunks of an earlier run that are no part of this one."""
-        for name in self._known.keys() - wanted:
-            (self._directory / name).unlink(missing_ok=True)
+    def remove_others(self, wanted: set[str]) -> int:
+        """Remove the chunks of an earlier run that are no part of this one; return how many were there."""
+        others = [self._directory / name for name in self._known.keys() - wanted]
+        there = [path for path in others if path.exists()]
+        for path in there:
+            path.unlink()
+        return len(there)
 
     def finish(self) -> None:
         """Forget it all: the playlist is there."""
@@ -109,11 +119,17 @@ def _claimed(directory: Path) -> Path:
     try:
         if not path.exists() and any(directory.iterdir()):
             reason = "it holds files already, none of them of a pack that was interrupted"
-            raise FileNotWritten("the pack", str(directory), f"{reason}; choose another directory")
+            raise FileNotWritten(_WHAT, str(directory), reason, _ELSEWHERE)
         path.touch()
     except OSError as error:
-        raise FileNotWritten("the pack", str(directory), error.strerror or str(error)) from error
+        raise not_written(directory, error) from error
     return path
+
+
+def not_written(directory: Path, error: OSError) -> FileNotWritten:
+    """Say that nothing can be packed into a directory."""
+    reason = error.strerror or str(error)
+    return FileNotWritten(_WHAT, str(directory), reason, f"{_ELSEWHERE}, or correct this one's permissions")
 
 
 def _said(line: bytes) -> dict[str, Any] | None:

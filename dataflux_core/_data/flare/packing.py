@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ import pyarrow as pa
 from dataflux_core._data.aside import listing_file
 from dataflux_core._data.flare.arrays import ArrayKind
 from dataflux_core._data.flare.chunk_files import ChunkPlan, write_chunk
-from dataflux_core._data.flare.gathering import Folder, gathered
-from dataflux_core._data.flare.pack_journal import PackJournal
+from dataflux_core._data.flare.gathering import Folder, file_bytes, gathered, tar_bytes
+from dataflux_core._data.flare.pack_journal import PackJournal, not_written
 from dataflux_core._data.flare.playlist_file import checked_base, text_of, write_playlist
 from dataflux_core._data.flare.sample_reading import made_of
 from dataflux_core._plan.sample_names import ID
@@ -22,7 +23,7 @@ from dataflux_core._wire.flare.streams import StreamSpec
 from dataflux_core.errors import FileNotWritten, IndexUnusable, InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from dataflux_core._data.flare.chunk_files import ChunkFacts, Format
@@ -41,7 +42,7 @@ class PackOptions:
 
     base_url: str  # where the directory will be served, with a "/" at its end
     format: Format = "tar"
-    chunk_bytes: int = DEFAULT_CHUNK_BYTES  # of files; what the format adds is not counted
+    chunk_bytes: int = DEFAULT_CHUNK_BYTES  # of files, in a tar with their headers; not what other formats add
     compression: Compression | None = None  # of whole chunks; Parquet has its own
     stream: str = "samples"
     by_extension: bool = False  # a stream for each extension, their records in one order
@@ -57,6 +58,7 @@ class Packed:
     samples: int = 0
     chunks: int = 0
     reused: int = 0  # of these, whole since an earlier run
+    removed: int = 0  # of an earlier run with other options or files
     bytes: int = 0  # of the chunks
 
 
@@ -73,12 +75,12 @@ def pack(
     folder = Folder.read(source)
     plans = _plans(folder, options)
     _check_headers(plans, options)
-    _made(directory)
-    with PackJournal.opened(directory) as journal:
+    with _made(directory), PackJournal.opened(directory) as journal:
         _check_unfinished(directory)  # another process may have come to its end meanwhile
         packing = _Packing(directory, options, plans, journal)
         done_bytes, total_bytes = 0, folder.total_bytes
-        for number, samples in enumerate(gathered(folder.samples(), options.chunk_bytes)):
+        size_of = tar_bytes if options.format == "tar" else file_bytes
+        for number, samples in enumerate(gathered(folder.samples(), options.chunk_bytes, size_of)):
             packing.write(number, samples)
             done_bytes += sum(sample.size for sample in samples)
             if observe is not None:
@@ -115,7 +117,7 @@ class _Packing:
 
     def finish(self) -> None:
         """Write the playlist; from then on the directory is what it is to be."""
-        self._journal.remove_others({name for names in self._names.values() for name in names})
+        self.done.removed = self._journal.remove_others({name for names in self._names.values() for name in names})
         write_playlist([self._spec(stream) for stream in self._plans], self._directory / PLAYLIST)
         self._journal.finish()
 
@@ -165,8 +167,9 @@ def _check(source: Path, directory: Path, options: PackOptions) -> None:
 
 def _check_unfinished(directory: Path) -> None:
     if (directory / PLAYLIST).exists():
-        reason = "it is there already, so this pack is finished; remove the directory, or choose another"
-        raise FileNotWritten("the playlist", str(directory / PLAYLIST), reason)
+        reason = "it is there already, so this pack is finished"
+        advice = "remove the directory, or choose another"
+        raise FileNotWritten("the playlist", str(directory / PLAYLIST), reason, advice)
 
 
 def _plans(folder: Folder, options: PackOptions) -> dict[str, ChunkPlan]:
@@ -196,11 +199,21 @@ def _arrays(folder: Folder) -> ArrayKind:
     return ArrayKind.of(next(folder.samples()).files[0])
 
 
-def _made(directory: Path) -> None:
+@contextmanager
+def _made(directory: Path) -> Iterator[None]:
+    """Have a directory, which goes away again where it was made for nothing."""
+    is_new = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileNotWritten("the pack", str(directory), error.strerror or str(error)) from error
+        raise not_written(directory, error) from error
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # there are chunks in it
+                directory.rmdir()
+        raise
 
 
 def _digest(samples: Sequence[Sample], plan: ChunkPlan) -> str:

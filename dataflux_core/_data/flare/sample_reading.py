@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from dataflux_core._data.flare.gathering import SampleFile
 
+_ADVICE = "correct its permissions, or try again once nobody changes the folder"
+
 
 class Reading:
     """A file that is read to its end; what goes wrong with it is never taken for what goes wrong with another."""
@@ -46,7 +48,7 @@ def opened(file: SampleFile) -> Iterator[Reading]:
         before = _state(file, content)
         yield Reading(file, content)
         if _state(file, content) != before:
-            raise FileNotRead(file.path, "it was written to while it was packed")
+            raise FileNotRead(file.path, "it was written to while it was packed", _ADVICE)
 
 
 def content_of(file: SampleFile) -> bytes:
@@ -72,4 +74,4 @@ def _state(file: SampleFile, content: BinaryIO) -> tuple[int, int]:
 
 
 def _not_read(file: SampleFile, error: OSError) -> FileNotRead:
-    return FileNotRead(file.path, error.strerror or str(error))
+    return FileNotRead(file.path, error.strerror or str(error), _ADVICE)
