@@ -41,6 +41,7 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("stream_samples", ("--kind", "jpeg", "--count", "4096")),
     ("stream_samples", ("--count", "1000000", "--object-bytes", "1000", "--batches", "1")),
     ("stream_flare", ()),
+    ("stream_chunks", ()),
 )
 
 

@@ -159,6 +159,18 @@ def streams_of(answer: dict[str, Any]) -> str:
     return f"{''.join(tables)}{_small_reads(answer, far)}\n"
 
 
+def chunks_of(answer: dict[str, Any]) -> str:
+    """Write what a sample of a chunk costs in each case."""
+    rows = [
+        f"| {case}{'' if took['exact'] else ', **not each once**'} | {took['per_s']:,} "
+        f"| {took['cpu_us_per_sample']:.0f} | {took['requests']:,} | {took['peak_mb']:,} |\n"
+        for case, took in answer["cases"].items()
+    ]
+    head = "| case | samples/s | CPU, µs a sample | requests | peak memory, MB |\n|---|---:|---:|---:|---:|\n"
+    title = f"{answer['chunks']:,} chunks of {answer['chunk_bytes']:,} bytes, records of {answer['record_bytes']:,}"
+    return f"### {title}\n\n{_origin(answer)}\n\n{head}{''.join(rows)}\n"
+
+
 def _small_reads(answer: dict[str, Any], far: str) -> str:
     small = answer["random_reads_per_s"]
     exact = "" if small["exact"] else " (**not exact**)"
@@ -217,6 +229,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "stream_samples": samples_of,
     "stream_index": case_of,
     "stream_flare": streams_of,
+    "stream_chunks": chunks_of,
 }
 
 if __name__ == "__main__":

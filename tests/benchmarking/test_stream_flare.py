@@ -29,3 +29,14 @@ def test_streaming_beside_curl_is_measured_on_one_line_where_every_byte_came() -
     table = TABLES["stream_flare"](answer)
     assert "| ours, crc32c compared |" in table
     assert "Round trips to the first record" in table
+
+
+def test_what_a_sample_of_a_chunk_costs_is_measured_where_each_record_came_once() -> None:
+    command = [sys.executable, "-m", "benchmarking.stream_chunks", "--smoke"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    answer = json.loads(line)
+    assert all(case["exact"] for case in answer["cases"].values())
+    assert {answer["cases"][case]["requests"] for case in ("a dataset, in order", "shuffled in blocks")} == {6}
+    assert "| a whole permutation, by parts |" in TABLES["stream_chunks"](answer)
