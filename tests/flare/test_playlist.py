@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import dataflux_core
-from dataflux_core.errors import InvalidArgument, ObjectNotFound, PlaylistInvalid, ServiceRefused
+from dataflux_core.errors import InvalidArgument, PlaylistInvalid, ServiceRefused
 from dataflux_core.flare import Playlist, PlaylistProblem, StreamSpec
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_a_url_that_leads_to_a_file_is_not_followed(site: Site) -> None:
 
 
 def test_a_page_that_is_not_there(site: Site) -> None:
-    with pytest.raises((ServiceRefused, ObjectNotFound), match="404"):
+    with pytest.raises(ServiceRefused, match="HTTP 404: .*; correct the URL of the playlist, or load it from where"):
         Playlist.load(f"{site.url}/a")
 
 
@@ -149,8 +149,24 @@ def test_it_is_a_mapping() -> None:
     assert list(playlist) == ["b", "a"]
     assert ("b" in playlist, "c" in playlist, len(playlist)) == (True, False, 2)
     assert repr(playlist) == "<Playlist: 'b' 1, 'a' 0>"
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="no stream 'c'; there are 'b', 'a'"):
         playlist["c"]
+    assert playlist.get("c") is None
+    with pytest.raises(KeyError, match="no stream 'c'; there are none"):
+        Playlist()["c"]
+    many = Playlist([StreamSpec.of(str(number), []) for number in range(1000)])
+    with pytest.raises(KeyError, match="there are '0', '1', .*'11' and 988 more"):
+        many["c"]
+
+
+def test_what_is_no_file_is_said_with_the_next_step(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory; correct the path of the .*none.yaml'"):
+        Playlist.load(tmp_path / "none.yaml")
+    with pytest.raises(IsADirectoryError, match="Is a directory; give the playlist in it"):
+        Playlist.load(str(tmp_path))
+    (tmp_path / "playlist.yaml").touch()
+    with pytest.raises(IsADirectoryError, match=f"Is a directory; give {tmp_path}/playlist.yaml: '{tmp_path}'"):
+        Playlist.load(tmp_path)
 
 
 def test_it_says_which_extra_it_needs() -> None:

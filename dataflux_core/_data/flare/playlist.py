@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ from dataflux_core._data.flare.renewal import Streams
 from dataflux_core._data.flare.stream import Stream
 from dataflux_core._data.flare.zipping import zipped
 from dataflux_core._plan.remote import RemoteObjects
+from dataflux_core._plan.text import shortened
 from dataflux_core._run.flare.options import StreamOptions
 from dataflux_core._wire.flare.reading import DEFAULT_MAX_BYTES, problems_of, read_playlist
 from dataflux_core._wire.flare.writing import written
 from dataflux_core._wire.urls import shown_url
-from dataflux_core.errors import InvalidArgument, PlaylistInvalid
+from dataflux_core.errors import InvalidArgument, PlaylistInvalid, ServiceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from dataflux_core.errors import PlaylistProblem
 
 _NOWHERE = "the text"
+_SHOWN_STREAMS = 12
+_SHOWN = 100  # characters of a name
+_GONE = frozenset({404, 410})
+_USUAL_NAME = "playlist.yaml"
 
 
 class Playlist(Mapping[str, Stream]):
@@ -88,8 +94,13 @@ class Playlist(Mapping[str, Stream]):
         return text_of(streams, _named(self.source)) if self._problems is None else written(streams)
 
     def stream(self, name: str, options: StreamOptions | None = None) -> Stream:
-        """Return a stream that is read as the options say."""
-        return Stream(self._streams[name], self._now, options)
+        """Return a stream that is read as the options say; raises KeyError, which names those that there are."""
+        spec = self._streams.get(name)
+        if spec is None:
+            there = ", ".join(repr(shortened(known, _SHOWN)) for known in islice(self._streams, _SHOWN_STREAMS))
+            more = f" and {len(self) - _SHOWN_STREAMS:,} more" if len(self) > _SHOWN_STREAMS else ""
+            raise KeyError(f"no stream {shortened(repr(name), _SHOWN)}; there are {there or 'none'}{more}")
+        return Stream(spec, self._now, options)
 
     def zip(
         self, *names: str, start: int = 0, stop: int | None = None, options: StreamOptions | None = None
@@ -103,6 +114,9 @@ class Playlist(Mapping[str, Stream]):
 
     def __getitem__(self, name: str) -> Stream:
         return self.stream(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._streams
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._streams)
@@ -126,8 +140,23 @@ def _fetched_streams(url: str, max_bytes: int) -> dict[str, StreamSpec]:
 
 
 def _read(path: Path, max_bytes: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(max_bytes + 1)  # the one byte tells that there are too many
+    try:
+        with path.open("rb") as file:
+            return file.read(max_bytes + 1)  # the one byte tells that there are too many
+    except OSError as error:
+        if error.errno is None:
+            raise
+        # Of the same class, as the number says.
+        raise OSError(error.errno, f"{os.strerror(error.errno)}; {_next_step(path, error)}", str(path)) from error
+
+
+def _next_step(path: Path, error: OSError) -> str:
+    if isinstance(error, IsADirectoryError):
+        inside = path / _USUAL_NAME
+        return f"give {inside}" if inside.is_file() else "give the playlist in it"
+    if isinstance(error, PermissionError):
+        return "correct the permissions of the playlist"
+    return "correct the path of the playlist; a relative one begins where the program runs"
 
 
 def _fetched(url: str, max_bytes: int) -> bytes:
@@ -147,6 +176,9 @@ def _fetched(url: str, max_bytes: int) -> bytes:
         ((_, part),) = fetcher.read(RemoteObjects([url]))
     if isinstance(part, bytes):
         return part
+    if type(part) is ServiceRefused and part.status in _GONE:
+        message = f"{part.message}; correct the URL of the playlist, or load it from where it has moved"
+        raise ServiceRefused(part.subject, part.status, message) from part
     raise part
 
 
