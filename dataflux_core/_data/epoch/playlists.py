@@ -52,7 +52,8 @@ def playlist_rows(source: Any, keywords: StreamingKeywords, *, has_cache: bool) 
     name = shown_url(playlist.source) if playlist.source else "the playlist"
     streams = _chosen(playlist, name, keywords)
     binding = PlaylistBinding(name, streams, max_samples=_most(keywords.get("max_samples")), reads_parts=not has_cache)
-    decoders = decoders_of([stream.spec for stream in streams], keywords.get("data_type"))
+    specs, max_decoded_bytes = [stream.spec for stream in streams], _stream_options(keywords).max_decoded_bytes
+    decoders = decoders_of(specs, keywords.get("data_type"), max_decoded_bytes)
     spread = streams[0].name if len(streams) == 1 else ""
     split = None if binding.knows_records else EachRecord(binding.loaded, spread)
     if split is not None:
@@ -126,9 +127,6 @@ def _stream_options(keywords: Mapping[str, Any]) -> StreamOptions:
         if getattr(options, name) != getattr(usual, name):
             said = f"StreamOptions({name}={getattr(options, name)})"
             raise InvalidArgument("stream_options", said, f"{keyword}= of the dataset, which says it, and not {name}")
-    if options.max_decoded_bytes != usual.max_decoded_bytes:
-        said = f"StreamOptions(max_decoded_bytes={options.max_decoded_bytes})"
-        raise InvalidArgument("stream_options", said, f"{usual.max_decoded_bytes}, which datasets keep to")
     requests = keywords.get("num_downloading_workers")
     return options if requests is None else replace(options, max_requests=requests)
 

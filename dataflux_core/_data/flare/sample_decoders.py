@@ -53,9 +53,10 @@ class RecordOf:
 
     spec: StreamSpec
     members: Members | None = None
+    max_decoded_bytes: int = _MAX_DECODED_BYTES
 
     def __call__(self, packed: Packed) -> Record:
-        decoder = RecordDecoder(self.spec, _MAX_DECODED_BYTES)
+        decoder = RecordDecoder(self.spec, self.max_decoded_bytes)
         if packed.record is None:
             return self._all(packed, decoder)
         held = packed.held
@@ -76,9 +77,9 @@ class RecordOf:
     def _opened(self, packed: Packed, decoder: RecordDecoder) -> ChunkRecords | RawRecords:
         name, said = decoder.name_of(packed.chunk), self.spec.conventions
         if decoder.record_bytes is not None:
-            whole = unfolded(packed.content, said.compression, _MAX_DECODED_BYTES).read()
+            whole = unfolded(packed.content, said.compression, self.max_decoded_bytes).read()
             return RawRecords(whole, said, packed.records, name)
-        lines = lines_of(decoder.encoding, packed.content, said.compression, _MAX_DECODED_BYTES)
+        lines = lines_of(decoder.encoding, packed.content, said.compression, self.max_decoded_bytes)
         if lines is not None:
             return ChunkRecords(lines.pieces, packed.records, name, lines.finish)
         return ChunkRecords(decoder.records(packed.content, packed.chunk, packed.url), packed.records, name)
@@ -90,11 +91,12 @@ class WholeChunk:
 
     decoder: Decoder
     compression: Compression | None
+    max_decoded_bytes: int = _MAX_DECODED_BYTES
 
     def __call__(self, packed: Packed) -> Any:  # noqa: ANN401 - what the decoder gives
         content = packed.content
         if self.compression is not None:
-            content = unfolded(content, self.compression, _MAX_DECODED_BYTES).read()
+            content = unfolded(content, self.compression, self.max_decoded_bytes).read()
         value = self.decoder(Encoded(content, packed.url))
         return iter([value]) if packed.record is None else value
 
@@ -102,13 +104,17 @@ class WholeChunk:
         return self.decoder.blank() if hasattr(self.decoder, "blank") else None
 
 
-def decoders_of(specs: Sequence[StreamSpec], data_type: Any) -> dict[str, RecordOf | WholeChunk]:  # noqa: ANN401 - see Members
+def decoders_of(
+    specs: Sequence[StreamSpec],
+    data_type: Any,  # noqa: ANN401 - see Members
+    max_decoded_bytes: int = _MAX_DECODED_BYTES,
+) -> dict[str, RecordOf | WholeChunk]:
     """Return what makes the column of each stream; raises InvalidArgument, RecordsUnusable, ExtraMissing.
 
     `data_type` says what files are: chunks that are one record, entries of tars. All else the streams' headers say;
     "bytes", by which files are not decoded, leaves that as it is.
     """
-    encodings = {spec.name: RecordDecoder(spec, _MAX_DECODED_BYTES) for spec in specs}
+    encodings = {spec.name: RecordDecoder(spec, max_decoded_bytes) for spec in specs}
     files = [name for name, decoder in encodings.items() if decoder.is_whole]
     has_tar = any(decoder.encoding == "tar" for decoder in encodings.values())
     _check(data_type, files, has_tar=has_tar)
@@ -117,12 +123,12 @@ def decoders_of(specs: Sequence[StreamSpec], data_type: Any) -> dict[str, Record
     for spec in specs:
         encoding = encodings[spec.name].encoding
         if spec.name not in files:
-            made[spec.name] = RecordOf(spec, members if encoding == "tar" else None)
+            made[spec.name] = RecordOf(spec, members if encoding == "tar" else None, max_decoded_bytes)
             continue
         wanted = data_type.get(spec.name) if isinstance(data_type, Mapping) else data_type
         kind: Any = encoding if encoding in WHOLE and wanted in (None, "auto") else wanted
         chosen = chosen_decoders([spec.name], kind, {spec.name: list(spec.content[:_LOOKED_AT])})
-        made[spec.name] = WholeChunk(chosen[spec.name], spec.conventions.compression)
+        made[spec.name] = WholeChunk(chosen[spec.name], spec.conventions.compression, max_decoded_bytes)
     return made
 
 
