@@ -26,16 +26,17 @@ class RaggedBlocks:
 
     ends: Sequence[int]  # of each block, rising; the last is the number of samples
     key: int
+    _bounds: NDArray[np.int64] = field(init=False, repr=False)  # of each, in their own order: 0, then `ends`
     _blocks: NDArray[np.int64] = field(init=False, repr=False)  # in the order of the epoch
-    _lengths: NDArray[np.int64] = field(init=False, repr=False)  # of each, in their own order
     _ends: NDArray[np.int64] = field(init=False, repr=False)  # in the order of the epoch, as positions
 
     def __post_init__(self) -> None:
-        lengths = np.diff(np.array([0, *self.ends], np.int64))
+        bounds = np.array([0, *self.ends], np.int64)
+        lengths = np.diff(bounds)
         count = len(lengths)
         blocks = Permutations(count).at(np.arange(count, dtype=np.int64), np.uint64(self.key))
+        object.__setattr__(self, "_bounds", bounds)
         object.__setattr__(self, "_blocks", blocks)
-        object.__setattr__(self, "_lengths", lengths)
         object.__setattr__(self, "_ends", np.cumsum(lengths[blocks]))
 
     @property
@@ -47,10 +48,10 @@ class RaggedBlocks:
         check_range(positions, self.count)
         places = np.searchsorted(self._ends, positions, side="right")
         blocks = self._blocks[places]
-        lengths = self._lengths[blocks]
+        found = self._bounds[blocks]  # a copy
+        lengths = self._bounds[blocks + 1] - found
         offsets = positions - (self._ends[places] - lengths)
         within = keys_of(np.uint64(self.key) ^ _WITHIN, blocks)
-        found = np.cumsum(self._lengths)[blocks] - lengths
         for length in np.unique(lengths).tolist():
             these = lengths == length
             found[these] += Permutations(length).at(offsets[these], within[these])
