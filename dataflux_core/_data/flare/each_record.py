@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dataflux_core.errors import RecordsUnusable
+from dataflux_core._data.flare.zipping import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-_END = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +21,6 @@ class EachRecord:
     def __call__(self, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield a sample for each record; raises RecordsUnusable where one chunk has more than another."""
         sources = [row[stream] for stream in self.streams]
-        number = 0
-        while True:
-            records = [next(source, _END) for source in sources]
-            over = [stream for stream, record in zip(self.streams, records, strict=True) if record is _END]
-            if len(over) == len(records):
-                return
-            if over:
-                problem = f"{over[0]!r} ends after {number} records of this chunk, others go on"
-                raise RecordsUnusable(f"streams {', '.join(map(repr, self.streams))}", problem, "mend the chunks")
-            number += 1
-            first: Any = records[0]
-            is_sample = bool(self.spread) and isinstance(first, dict)
-            yield first if is_sample else dict(zip(self.streams, records, strict=True))
+        for records in side_by_side(self.streams, sources, within=" of this chunk", advice="mend the chunks"):
+            is_sample = bool(self.spread) and isinstance(records[0], dict)
+            yield records[0] if is_sample else dict(zip(self.streams, records, strict=True))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from dataflux_core.errors import InvalidArgument, RecordsUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dataflux_core._data.flare.decoding import Record
     from dataflux_core._data.flare.stream import Stream
@@ -25,11 +26,9 @@ def zipped(streams: Sequence[Stream], start: int = 0, stop: int | None = None) -
     """
     if not streams:
         raise InvalidArgument("names", "()", "one stream or more")
+    names = [stream.name for stream in streams]
     counts = {stream.name: stream.record_count() for stream in streams}
-    known = {name: count for name, count in counts.items() if count is not None}
-    if len(set(known.values())) > 1:
-        said = ", ".join(f"{name!r} has {count}" for name, count in known.items())
-        raise RecordsUnusable(_named(streams), f"{said} records", _ADVICE)
+    check_totals(names, {name: count for name, count in counts.items() if count is not None})
     # They share what one stream may hold.
     shares = [
         stream.with_options(
@@ -37,25 +36,39 @@ def zipped(streams: Sequence[Stream], start: int = 0, stop: int | None = None) -
         )
         for stream in streams
     ]
-    return _rows(shares, [share.records(start, stop) for share in shares])
+    return _rows(names, [share.records(start, stop) for share in shares])
 
 
-def _rows(streams: Sequence[Stream], sources: Sequence[Iterator[Record]]) -> Iterator[tuple[Record, ...]]:
+def check_totals(names: Sequence[str], totals: Mapping[str, int]) -> None:
+    """Raise RecordsUnusable where streams, as far as that is known, have different numbers of records."""
+    if len(set(totals.values())) > 1:
+        raise RecordsUnusable(named(names), f"{told(totals)} records", _ADVICE)
+
+
+def side_by_side(
+    names: Sequence[str], sources: Sequence[Iterator[Record]], *, within: str = "", advice: str = _ADVICE
+) -> Iterator[tuple[Record, ...]]:
+    """Yield one record of each source; raises RecordsUnusable where one ends before others."""
+    for number, records in enumerate(zip_longest(*sources, fillvalue=_END)):
+        over = [name for name, record in zip(names, records, strict=True) if record is _END]
+        if over:
+            problem = f"{over[0]!r} ends after {number} records{within}, others go on"
+            raise RecordsUnusable(named(names), problem, advice)
+        yield records
+
+
+def named(names: Sequence[str]) -> str:
+    """Return what messages call streams that are put side by side."""
+    return f"streams {', '.join(map(repr, names))}"
+
+
+def told(totals: Mapping[str, int]) -> str:
+    """Say how many of something each stream has."""
+    return ", ".join(f"{name!r} has {total:,}" for name, total in totals.items())
+
+
+def _rows(names: Sequence[str], sources: Sequence[Iterator[Record]]) -> Iterator[tuple[Record, ...]]:
     with ExitStack() as stack:
         for source in sources:
             stack.enter_context(closing(source))  # type: ignore[type-var] # each is a generator
-        row = 0
-        while True:
-            records = tuple(next(source, _END) for source in sources)
-            over = [stream.name for stream, record in zip(streams, records, strict=True) if record is _END]
-            if len(over) == len(streams):
-                return
-            if over:
-                problem = f"{over[0]!r} ends after {row} records, others go on"
-                raise RecordsUnusable(_named(streams), problem, _ADVICE)
-            yield records
-            row += 1
-
-
-def _named(streams: Sequence[Stream]) -> str:
-    return "streams " + ", ".join(repr(stream.name) for stream in streams)
+        yield from side_by_side(names, sources)
