@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -19,6 +20,8 @@ from tests.flare.read_streams import put, spec_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.fetching.hostile import Ask
 
 COUNTS = (20,) * 40
 
@@ -100,6 +103,29 @@ def test_a_second_epoch_asks_for_nothing_where_the_node_has_a_cache(server: Host
     assert elsewhere[5] == {"n": 5}
     assert len(server.seen) == 40
     assert (dataset.stats().hits, elsewhere.stats().misses) == (40, 0)
+
+
+@pytest.mark.parametrize(
+    ("form", "anew"),
+    [
+        pytest.param("get?id={}&sig=1", "get?sig=2&id={}", id="by what is no signature, signed anew"),
+        pytest.param("get?token={}", "get?token={}", id="by what could be a signature"),
+    ],
+)
+def test_chunks_that_queries_tell_apart_are_all_kept(server: Hostile, tmp_path: Path, form: str, anew: str) -> None:
+    chunks = json_chunks(COUNTS[:8])
+
+    def give(ask: Ask) -> None:
+        query = parse_qs(urlsplit(ask.handler.path).query)
+        ask.reply(200, chunks[int(query.get("id", query.get("token", []))[0])])
+
+    server.behaviours["/get"] = give
+    crc32cs = spec_of([], chunks).headers["crc32c"]
+    headers: dict[str, Any] = {"encoding": "jsonl", "records": list(COUNTS[:8]), "crc32c": crc32cs}
+    for urls in form, form, anew:
+        spec = StreamSpec.of("x", [f"{server.url}/{urls.format(number)}" for number in range(8)], headers)
+        assert numbers(StreamingDataset(Playlist([spec]), tmp_path / "cache")) == list(range(160))
+        assert len(server.seen) == 8, "the first epoch has fetched them, the next ones find them"
 
 
 def test_a_cache_never_has_more_than_its_limit(server: Hostile, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflux_core._data.flare.chunks import Chunks, Piece
-from dataflux_core._data.flare.renewal import Streams, has_same_chunk, has_same_names
+from dataflux_core._data.flare.renewal import Streams, has_same_chunk, has_same_names, lasting_names
 from dataflux_core.errors import ChunkUnavailable, ChunkWrong
 from dataflux_core.flare import Playlist, StreamOptions, StreamSpec
 from tests.fetching.hostile import Hostile, gives
@@ -130,6 +130,22 @@ def test_chunks_of_several_servers_are_known_by_their_last_names() -> None:
     moved = StreamSpec.of("x", ["https://c.org/0?s", "https://b.org/z/1"])
     turned = StreamSpec.of("x", ["https://b.org/y/1", "https://a.org/x/0"])
     assert [has_same_names(first, now) for now in (moved, turned)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("urls", "lasting"),
+    [
+        pytest.param(["0", "1"], ["0", "1"], id="nothing is signed"),
+        pytest.param(["0?sig=1", "1"], ["0", "1"], id="some are signed"),
+        pytest.param(["g?sig=1&id=A", "g?id=B&Expires=9"], ["g?id=A", "g?id=B"], id="queries name them"),
+        pytest.param(["g?id=A&of=B", "g?of=B&id=C&"], ["g?id=A&of=B", "g?id=C&of=B"], id="queries are turned"),
+        pytest.param(["g?token=1", "g?token=2"], ["g?token=1", "g?token=2"], id="nothing else names them"),
+        pytest.param(["0?sig=1", "0?sig=1", "1?sig=1"], ["0", "0", "1"], id="one comes twice"),
+        pytest.param([], [], id="there are none"),
+    ],
+)
+def test_the_names_of_chunks_last_when_they_are_signed_anew(urls: list[str], lasting: list[str]) -> None:
+    assert list(lasting_names([URL + url for url in urls])) == [URL + name for name in lasting]
 
 
 @given(st.permutations(range(4)), st.integers(0, 3))

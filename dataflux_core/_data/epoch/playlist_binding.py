@@ -10,6 +10,8 @@ import numpy as np
 
 from dataflux_core._data.epoch.window import InChunk, Window
 from dataflux_core._data.flare.chunks import Piece
+from dataflux_core._data.flare.renewal import lasting_names
+from dataflux_core._data.flare.zipping import check_totals, named, told
 from dataflux_core._plan.chunk_rows import block_ends, chunks_together, is_read_in_parts
 from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.order.permutation import MAX_COUNT
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from dataflux_core._data.flare.stream import Stream
 
 _LEAST_PARTED_BYTES = 256 * 1024  # of a chunk: a smaller one comes as soon as a part of it
-_ADVICE = "name streams whose records belong together, or correct the header records"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +87,13 @@ class PlaylistBinding:
             sizes[at::width] = [column.size(place.piece) for place in found]
             crc32cs[at::width] = [column.crc32c(place.piece) for place in found]
         return Window(
-            listed,
-            list(map(str, listed)),
-            [self.loaded] * len(listed),
-            range(0, cells + 1, width),
-            RemoteObjects(urls, sizes, crc32cs),
-            {},
-            [{}] * len(listed),
+            rows=listed,
+            ids=list(map(str, listed)),
+            columns=[self.loaded] * len(listed),
+            starts=range(0, cells + 1, width),
+            objects=RemoteObjects(urls, sizes, crc32cs),
+            unreadable={},
+            values=[{}] * len(listed),
             chunks=places,
         )
 
@@ -105,11 +106,11 @@ class _Column:
         self.urls = stream.spec.content
         self._stream = stream
         self._sizes, self._crc32cs, self._sha256 = said.sizes, said.crc32c, said.sha256
+        # Too many chunks have the same crc32c for it to name them; it tells whether what their URL named is still it.
+        self._names = lasting_names(self.urls) if said.crc32c and not said.sha256 else self.urls
         self._counts = None if counts is None else np.array(counts, np.int64)
         self._ends = np.cumsum(self._counts) if by_record and self._counts is not None else None
-        # A part cannot be compared with the sums of its chunk.
-        is_plain = said.encoding in {None, "raw"} and not (said.compression or said.sha256 or said.crc32c)
-        self._record_bytes = (said.record_bytes or 0) if is_plain and reads_parts and by_record else 0
+        self._record_bytes = stream.chunks.record_bytes if reads_parts and by_record else 0
 
     def size(self, piece: Piece) -> int:
         if piece.stop is not None:
@@ -153,25 +154,21 @@ class _Column:
 
     def _cache_name(self, number: int) -> str:
         """Name a chunk by what it holds, if that is known: its URL may be another one tomorrow."""
-        if self._sha256 is not None:
-            return f"sha256:{self._sha256[number]}"
-        url = self.urls[number]
-        return url if self._crc32cs is None else url.partition("?")[0]
+        return self._names[number] if self._sha256 is None else f"sha256:{self._sha256[number]}"
 
 
 def _check_fit(streams: Sequence[Stream], known: Sequence[Sequence[int]]) -> None:
-    named = "streams " + ", ".join(repr(stream.name) for stream in streams)
+    names = [stream.name for stream in streams]
     if len(known) == len(streams):
-        totals = [sum(each) for each in known]
-        told = ", ".join(f"{stream.name!r} has {total:,}" for stream, total in zip(streams, totals, strict=True))
-        if len(set(totals)) > 1:
-            raise RecordsUnusable(named, f"{told} records", _ADVICE)
-        if totals[0] > MAX_COUNT:
-            raise RecordsUnusable(named, f"{told} records, more than can be ordered", "correct the header records")
+        totals = {name: sum(each) for name, each in zip(names, known, strict=True)}
+        check_totals(names, totals)
+        if totals[names[0]] > MAX_COUNT:
+            problem = f"{told(totals)} records, more than can be ordered"
+            raise RecordsUnusable(named(names), problem, "correct the header records")
     elif len({len(stream) for stream in streams}) > 1:
-        told = ", ".join(f"{stream.name!r} has {len(stream):,}" for stream in streams)
+        chunks = told({stream.name: len(stream) for stream in streams})
         advice = "give all of them the header records, or name streams whose chunks belong together"
-        raise RecordsUnusable(named, f"not all say how many records they have, and {told} chunks", advice)
+        raise RecordsUnusable(named(names), f"not all say how many records they have, and {chunks} chunks", advice)
 
 
 def _fingerprint(streams: Sequence[Stream], counts: Sequence[Sequence[int] | None]) -> str:

@@ -110,6 +110,17 @@ def has_same_names(first: StreamSpec, now: StreamSpec) -> bool:
     return asked == _asked(now.content) and all(len(set(asked)) == len(set(spec.content)) for spec in (first, now))
 
 
+def lasting_names(urls: Sequence[str]) -> Sequence[str]:
+    """Return URLs without their signatures, which are others once they are signed anew.
+
+    As they are where they would not all be told apart without.
+    """
+    if not any("?" in url for url in urls):
+        return urls
+    lasting = ["?".join(filter(None, [url.partition("?")[0], "&".join(_said(url))])) for url in urls]
+    return lasting if len(set(lasting)) == len(set(urls)) else urls
+
+
 def _names(urls: Sequence[str]) -> list[str]:
     """Return what follows the directory that all share; without a query, where signatures are."""
     paths = [url.partition("?")[0] for url in urls]
@@ -119,10 +130,12 @@ def _names(urls: Sequence[str]) -> list[str]:
 
 def _asked(urls: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the path of each URL's name with what its query says besides signatures."""
-    return [
-        (name, *sorted(part for part in url.partition("?")[2].split("&") if not _is_of_signature(part)))
-        for name, url in zip(_names(urls), urls, strict=True)
-    ]
+    return [(name, *_said(url)) for name, url in zip(_names(urls), urls, strict=True)]
+
+
+def _said(url: str) -> list[str]:
+    """Return what a query says besides signatures, however it is turned."""
+    return sorted(part for part in url.partition("?")[2].split("&") if part and not _is_of_signature(part))
 
 
 def _is_of_signature(parameter: str) -> bool:
