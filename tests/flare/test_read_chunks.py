@@ -62,8 +62,17 @@ def test_chunks_come_in_order_whole_or_in_part(stream: Stream) -> None:
     assert stream[4:][-1:][0] == CONTENTS[11]
     assert stream[20:].content == []
     assert stream[3:5].content == stream.content[3:5]
-    with pytest.raises(IndexError):
-        stream[12]
+
+
+def test_a_chunk_that_there_is_not_is_named_however_it_is_asked_for(stream: Stream) -> None:
+    for number in 12, -13:
+        for ask in stream.__getitem__, stream.read:
+            with pytest.raises(IndexError, match=f"^chunk {number} of a stream of 12$"):
+                ask(number)
+    with pytest.raises(IndexError, match="^chunk 2 of a stream of 2$"):
+        stream[3:5][2]
+    with pytest.raises(TypeError):
+        stream["0"]  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(

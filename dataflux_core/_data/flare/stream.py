@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import accumulate, islice
+from operator import index as as_index
 from typing import TYPE_CHECKING, Any, BinaryIO, overload
 
 from dataflux_core._data.flare.chunks import Chunks, Piece, checked_piece
@@ -89,7 +90,7 @@ class Stream(Sequence[bytes]):
     def __getitem__(self, index: int | slice) -> bytes | Stream:
         if isinstance(index, slice):
             return Stream(self.spec, self._streams, self.options, chunks=self._numbers[index])
-        return self._chunks.read(Piece(self._numbers[index]))
+        return self.read(as_index(index))
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield chunks in order, the next ones under way."""
