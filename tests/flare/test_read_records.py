@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dataflux_core.errors import InvalidArgument, RecordsUnusable
+from dataflux_core.errors import ChunkUnavailable, InvalidArgument, RecordsUnusable
 from dataflux_core.flare import Playlist, StreamOptions
 from tests.fetching.hostile import Hostile, gives
 from tests.flare.read_streams import put, spec_of, stream_of
@@ -139,9 +139,10 @@ def test_media_are_decoded(server: Hostile) -> None:
     assert (sound.rate, sound.samples.shape) == (8000, (1, 80))
 
 
-def test_records_of_one_size_are_read_by_range(server: Hostile) -> None:
+def test_records_of_one_size_are_read_by_range_where_nothing_has_a_sum(server: Hostile) -> None:
     content = np.arange(100_000, dtype="<i4").tobytes()
-    stream = served(server, [content, content], dtype="int32", shape=[10])
+    urls = put(server, [content, content], f"r{next(_numbers)}")
+    stream = stream_of(urls, dtype="int32", shape=[10], sizes=[len(content)] * 2)
     before = len(server.seen)
     assert stream.record_count() == 20_000
     (record,) = stream.records(10_005, 10_006)
@@ -149,6 +150,31 @@ def test_records_of_one_size_are_read_by_range(server: Hostile) -> None:
     ((path, headers),) = server.seen[before:]
     assert path.endswith("/1")
     assert headers["Range"] == "bytes=200-239"
+
+
+@pytest.mark.parametrize("sum_", ["sha256", "crc32c"])
+def test_no_record_is_made_of_bytes_that_a_sum_speaks_against(server: Hostile, sum_: str) -> None:
+    right = [bytes(4000)] * 2
+    urls = put(server, [b"\7" * 4000] * 2, f"r{next(_numbers)}")
+    said: dict[str, Any] = {sum_: spec_of(urls, right).headers[sum_], "sizes": [4000] * 2}
+    playlist = Playlist([spec_of(urls, dtype="uint8", shape=[4], **said)])
+    once = StreamOptions(patience_s=0)
+    for start, stop in (0, None), (5, 6), (999, 1001), (1500, None):
+        with pytest.raises(ChunkUnavailable, match=sum_):
+            next(playlist.stream("x", once).records(start, stop))
+        with pytest.raises(ChunkUnavailable, match=sum_):
+            next(playlist.zip("x", start=start, stop=stop, options=once))
+
+
+def test_a_record_of_a_chunk_that_has_sums_costs_the_chunk(server: Hostile) -> None:
+    contents = [np.arange(1000, dtype="<i4").tobytes()] * 2
+    stream = served(server, contents, dtype="int32", shape=[10])
+    before = len(server.seen)
+    (record,) = stream.records(105, 106)
+    np.testing.assert_equal(record, np.arange(50, 60))
+    ((path, headers),) = server.seen[before:]
+    assert path.endswith("/1")
+    assert "Range" not in headers
 
 
 @given(
@@ -170,6 +196,15 @@ def test_any_part_of_the_records_is_a_slice_of_them(
     assert list(stream.records(start, max(start, stop))) == every[start : max(start, stop)]
 
 
+def linked() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        member = tarfile.TarInfo("x.txt")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(member)
+    return out.getvalue()
+
+
 DAMAGED: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "text that is not UTF-8": (b"\xff\n", {"encoding": "text"}, "no text chunk: UnicodeDecodeError"),
     "a wrong line of JSON": (b"{}\n{", {"encoding": "jsonl"}, "line 2"),
@@ -185,7 +220,7 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "no picture": (b"nonsense", {"encoding": "image"}, "no image chunk"),
     "no archive": (b"nonsense" * 100, {"encoding": "tar"}, "no tar chunk"),
     "an archive cut short": (tar({"a": bytes(5000)})[:3000], {"encoding": "tar"}, "no tar chunk"),
-    "a link": (None or b"", {"encoding": "tar"}, "is no plain file"),
+    "a link": (linked(), {"encoding": "tar"}, "is no plain file"),
     "no gzip": (b"nonsense", {"encoding": "text", "compression": "gzip"}, "no text chunk: BadGzipFile"),
     "gzip cut short": (gzip.compress(bytes(5000))[:-9], {"encoding": "text", "compression": "gzip"}, "no text chunk"),
     "zstd cut short": (zstd(bytes(range(256)) * 50)[:-9], {"encoding": "npy", "compression": "zstd"}, "no npy chunk"),
@@ -193,21 +228,12 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], str]] = {
 }
 
 
-def linked() -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        member = tarfile.TarInfo("x.txt")
-        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        archive.addfile(member)
-    return out.getvalue()
-
-
 @pytest.mark.parametrize(("content", "headers", "said"), DAMAGED.values(), ids=DAMAGED)
 def test_what_is_no_such_chunk_is_an_error_that_names_it(
     content: bytes, headers: dict[str, Any], said: str, server: Hostile
 ) -> None:
     url = f"/damaged-{next(_numbers)}"
-    server.behaviours[url] = gives(content or linked())
+    server.behaviours[url] = gives(content)
     with pytest.raises(RecordsUnusable, match=said) as raised:
         list(stream_of([server.url + url], **headers).records())
     assert "chunk 0 of stream 'x'" in str(raised.value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import accumulate, islice
 from operator import index as as_index
-from typing import TYPE_CHECKING, Any, BinaryIO, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, overload
 
 from dataflux_core._data.flare.chunks import Chunks, Piece, checked_piece
 from dataflux_core._data.flare.decoding import Record, RecordDecoder
@@ -127,7 +127,7 @@ class Stream(Sequence[bytes]):
             )
         if ends is None or total is None:
             return self._all_records(decoder)
-        return self._some_records(decoder, ends, start, total if stop is None else min(stop, total))
+        return self._some_records(decoder, list(_parts(ends, start, stop)))
 
     def record_count(self) -> int | None:
         """Return how many records there are, None where the playlist does not say."""
@@ -163,28 +163,24 @@ class Stream(Sequence[bytes]):
             for number, content in zip(self._numbers, contents, strict=True):
                 yield from decoder.records(content, number, self.spec.content[number])
 
-    def _some_records(
-        self, decoder: RecordDecoder, ends: list[int], start: int, stop: int
-    ) -> Generator[Record, None, None]:
-        """Read the chunks that have the records; of records of one size only those bytes."""
-        parts = list(_parts(ends, start, stop))
-        size = decoder.record_bytes if self.spec.conventions.compression is None else None
-        pieces = [self._bytes_of(part, size) for part in parts]
+    def _some_records(self, decoder: RecordDecoder, parts: list[_Part]) -> Generator[Record, None, None]:
+        """Read the chunks that have the records; of records of one size only those bytes, where nothing has a sum."""
+        pieces = [self._bytes_of(part) for part in parts]
         with closing(self._read(decoder, pieces)) as contents:
-            for (at, first, last, count), piece, content in zip(parts, pieces, contents, strict=True):
+            for (_, first, last, total), piece, content in zip(parts, pieces, contents, strict=True):
                 records = decoder.records(content, piece.chunk, self.spec.content[piece.chunk])
                 if piece.stop is not None:  # bytes of these records alone
-                    first, last, count = 0, last - first, last - first  # noqa: PLW2901
-                yield from self._checked(records, first, last, count, decoder.name_of(self._numbers[at]))
+                    first, last, total = 0, last - first, last - first  # noqa: PLW2901
+                yield from self._checked(records, first, last, total, decoder.name_of(piece.chunk))
 
     def _read(self, decoder: RecordDecoder, pieces: Iterable[Piece]) -> Generator[bytes | BinaryIO, None, None]:
         return self._chunks.read_gradually(pieces) if decoder.is_gradual else self._chunks.read_many(pieces)
 
-    def _bytes_of(self, part: tuple[int, int, int, int], record_bytes: int | None) -> Piece:
-        at, first, last, count = part
-        if record_bytes and last - first < count:
-            return Piece(self._numbers[at], first * record_bytes, last * record_bytes)
-        return Piece(self._numbers[at])
+    def _bytes_of(self, part: _Part) -> Piece:
+        chunk, size = self._numbers[part.at], self._chunks.record_bytes
+        if size and part.last - part.first < part.total:
+            return Piece(chunk, part.first * size, part.last * size)
+        return Piece(chunk)
 
     def _checked(
         self, records: Iterator[Record], first: int, last: int, count: int, name: str
@@ -223,13 +219,21 @@ def _restored(spec: StreamSpec, streams: Streams, options: StreamOptions, chunks
     return Stream(spec, streams, options, chunks=chunks)
 
 
-def _parts(ends: list[int], start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (which chunk, its first record wanted, the one behind the last, how many it has)."""
-    at = bisect_right(ends, start)
-    while start < stop:
-        begin = ends[at - 1] if at else 0
-        last = min(stop, ends[at])
-        if last > start:
-            yield at, start - begin, last - begin, ends[at] - begin
-        start = max(start, last)
-        at += 1
+class _Part(NamedTuple):
+    """Records [first, last) of a chunk."""
+
+    at: int  # which of the chunks
+    first: int
+    last: int
+    total: int  # that it has
+
+
+def _parts(ends: Sequence[int], start: int, stop: int | None) -> Iterator[_Part]:
+    """Yield the parts of chunks that make records [start, stop)."""
+    for at in range(bisect_left(ends, start), len(ends)):
+        begin, end = ends[at - 1] if at else 0, ends[at]
+        if stop is not None and begin >= stop:
+            return
+        first, last = max(start, begin), end if stop is None else min(stop, end)
+        if first < last:
+            yield _Part(at, first - begin, last - begin, end - begin)
