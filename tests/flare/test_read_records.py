@@ -225,6 +225,8 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "gzip cut short": (gzip.compress(bytes(5000))[:-9], {"encoding": "text", "compression": "gzip"}, "no text chunk"),
     "zstd cut short": (zstd(bytes(range(256)) * 50)[:-9], {"encoding": "npy", "compression": "zstd"}, "no npy chunk"),
     "no zstd": (b"nonsense", {"encoding": "npy", "compression": "zstd"}, "no npy chunk"),
+    "gzip cut short to nothing": (b"", {"encoding": "text", "compression": "gzip"}, "no text chunk: EOFError"),
+    "zstd cut short to nothing": (b"", {"encoding": "raw", "compression": "zstd"}, "no raw chunk: OSError"),
 }
 
 
@@ -255,6 +257,26 @@ def test_counts_that_do_not_hold_are_an_error(server: Hostile) -> None:
             list(served(server, [b"1\n2\n3\n"], encoding="text", records=[count]).records())
     with pytest.raises(RecordsUnusable, match="it has 3 records"):
         list(served(server, [b"1\n2\n3\n"], encoding="text", records=[9]).records(1, 5))
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_records_of_a_chunk_that_should_have_none_are_an_error(server: Hostile, at: int) -> None:
+    counts = [3, 3, 3]
+    counts[at] = 0
+    stream = served(server, [b"1\n2\n3\n"] * 3, encoding="text", records=counts)
+    with pytest.raises(RecordsUnusable, match=f"chunk {at} .* has more than 0 records, the playlist says 0"):
+        list(stream.records())
+    with pytest.raises(RecordsUnusable, match=f"chunk {at} "):
+        list(Playlist([stream.spec]).zip("x"))
+    before = len(server.seen)
+    assert list(stream.records(0, 6)) == ["1", "2", "3"] * 2
+    assert len(server.seen) == before + 2, "what is asked for lies in two chunks"
+
+
+def test_chunks_that_have_no_records_are_well_where_they_should_have_none(server: Hostile) -> None:
+    stream = served(server, [b"", b"1\n2\n", b"", b"3\n", b""], encoding="text", records=[0, 2, 0, 1, 0])
+    assert [list(stream.records(start)) for start in range(4)] == [["1", "2", "3"], ["2", "3"], ["3"], []]
+    assert list(served(server, [b"", b""], encoding="text", records=[0, 0]).records()) == []
 
 
 def test_what_is_not_known_is_said(server: Hostile) -> None:

@@ -111,8 +111,8 @@ class Stream(Sequence[bytes]):
         """Yield records [start, stop), decoded as `encoding` and `compression` say.
 
         A start or a stop needs to know how many records each chunk has: from the header `records`, or since a chunk is
-        one record, or since records have one size. Where that is known, chunks are compared with it. Raises
-        InvalidArgument, RecordsUnusable, ExtraMissing.
+        one record, or since records have one size. Where that is known, chunks are compared with it; without a stop
+        those too that should have none. Raises InvalidArgument, RecordsUnusable, ExtraMissing.
         """
         decoder = RecordDecoder(self.spec, self.options.max_decoded_bytes)
         ends = self._record_ends(decoder)
@@ -229,11 +229,14 @@ class _Part(NamedTuple):
 
 
 def _parts(ends: Sequence[int], start: int, stop: int | None) -> Iterator[_Part]:
-    """Yield the parts of chunks that make records [start, stop)."""
+    """Yield the parts of chunks that make records [start, stop).
+
+    Without a stop, chunks that should have no records are among them: nobody else would find that one has some.
+    """
     for at in range(bisect_left(ends, start), len(ends)):
         begin, end = ends[at - 1] if at else 0, ends[at]
         if stop is not None and begin >= stop:
             return
         first, last = max(start, begin), end if stop is None else min(stop, end)
-        if first < last:
+        if first < last or (stop is None and begin == end):
             yield _Part(at, first - begin, last - begin, end - begin)

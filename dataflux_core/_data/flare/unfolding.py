@@ -15,16 +15,19 @@ if TYPE_CHECKING:
     from dataflux_core._wire.flare.conventions import Compression
 
 _BLOCK_BYTES = 256 * 1024
+# What chunks begin with. Both libraries take no bytes at all for nothing that was compressed, which has some.
+_BEGINNINGS: dict[Compression, bytes] = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 
 
 def unfolded(content: bytes, compression: Compression | None, max_bytes: int) -> BinaryIO:
     """Return what a chunk holds as a file that is decompressed while it is read.
 
-    Reading raises ValueError beyond `max_bytes`, OSError or EOFError for what is damaged.
+    Reading raises ValueError beyond `max_bytes`, OSError or EOFError for what is damaged or cut short, to nothing too.
     """
     if compression is None:
         return io.BytesIO(content)
-    inner = cast("BinaryIO", gzip.GzipFile(fileobj=io.BytesIO(content))) if compression == "gzip" else _zstd(content)
+    packed = content or _BEGINNINGS[compression]
+    inner = cast("BinaryIO", gzip.GzipFile(fileobj=io.BytesIO(packed))) if compression == "gzip" else _zstd(packed)
     return cast("BinaryIO", io.BufferedReader(_Bounded(inner, max_bytes), _BLOCK_BYTES))
 
 
