@@ -74,6 +74,7 @@ def importing(feature: str, extra: str) -> Iterator[None]:
 
 
 _PATIENCE_S = 10.0
+_LEAST_STALL_S = 5  # a server that is busy is silent for a while too
 patience = click.option(
     "--patience",
     "patience_s",
@@ -81,7 +82,7 @@ patience = click.option(
     default=_PATIENCE_S,
     metavar="SECONDS",
     help="For how long a host that fails is asked again, 10 by default; one that sends nothing is waited for as long, "
-    "from 1 to 30 s. A host that was never reached is given up within about a second.",
+    "from 5 to 30 s. A host that was never reached is given up within about a second.",
 )
 
 
@@ -90,7 +91,7 @@ def patient(patience_s: float, max_requests: int | None = None) -> StreamOptions
     from dataflux_core._run.flare.options import StreamOptions  # noqa: PLC0415 - slow imports, of an extra
 
     usual = StreamOptions()
-    whole_s = max(1, math.ceil(min(usual.stall_timeout_s, patience_s)))
+    whole_s = max(_LEAST_STALL_S, math.ceil(min(usual.stall_timeout_s, patience_s)))
     return StreamOptions(
         max_requests=max_requests or usual.max_requests,
         patience_s=patience_s,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MAX_DECODED_BYTES = StreamOptions().max_decoded_bytes
 _LOOKED_AT = 32  # chunks, whose URLs say which decoders will be needed
 _SHOWN = 100  # characters of what was given
+_OTHERWISE = "a function in transforms decodes what is in rows of parquet or jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +137,11 @@ def _check(data_type: Any, files: Sequence[str], *, has_tar: bool) -> None:  # n
     if isinstance(data_type, Mapping):
         unknown = [column for column in data_type if column not in files]
         if unknown and not has_tar:
-            expected = "streams whose chunks are files, of which the headers say nothing else"
+            expected = f"streams whose chunks are files, of which the headers say nothing else; {_OTHERWISE}"
             raise InvalidArgument("data_type", f"{{{unknown[0]!r}: …}}", expected)
         chosen_decoders(list(data_type), data_type)
     elif data_type not in (None, "auto", "bytes") and not files and not has_tar:
-        expected = "None: the headers of the streams say what their records are"
+        expected = f"None: the headers of the streams say what their records are; {_OTHERWISE}"
         raise InvalidArgument("data_type", shortened(repr(data_type), _SHOWN), expected)
     else:
         chosen_decoders(["file"], data_type)
