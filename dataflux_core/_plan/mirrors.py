@@ -41,6 +41,7 @@ class _Host:
     learned_s: float = 0.0  # when
     faults: int = 0  # in a row
     misses: int = 0  # in a row
+    blocked_since_s: float = 0.0
     blocked_until_s: float = 0.0
     has_served: bool = False
 
@@ -104,9 +105,10 @@ class HostBook:
         found.pace += (pace - found.pace) * (_WEIGHT if found.pace else 1.0)
         found.learned_s = now_s
         found.in_flight -= 1
-        found.faults = found.misses = 0
-        found.blocked_until_s = 0.0
+        found.misses = 0
         found.has_served = True
+        if found.blocked_since_s <= now_s - elapsed_s:  # else it says nothing of what came after it was asked for
+            found.faults, found.blocked_until_s = 0, 0.0
 
     def failed(self, host: str, fault: Fault, now_s: float, *, draw: float, retry_after_s: float = 0.0) -> None:
         """Learn of a read that ended badly; `draw` is uniform in [0, 1), so that not all clients come back at once."""
@@ -120,6 +122,7 @@ class HostBook:
             return  # reads that were under way together fail together: one mishap
         found.faults += 1
         pause_s = min(_MOST_PAUSE_S, _LEAST_PAUSE_S * 2 ** min(found.faults - 1, _MOST_DOUBLINGS))
+        found.blocked_since_s = now_s
         found.blocked_until_s = now_s + max(min(retry_after_s, _MOST_PAUSE_S), pause_s * (1 + draw) / 2)
 
     def least_bytes_per_s(self, hosts: Sequence[str], now_s: float) -> int:

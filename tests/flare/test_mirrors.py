@@ -128,6 +128,23 @@ def test_a_host_says_itself_how_long_it_wants_to_be_left_alone() -> None:
     assert book.is_well("a", 30.0)
 
 
+@pytest.mark.parametrize(
+    ("elapsed_s", "is_well"),
+    [
+        pytest.param(9.5, False, id="what was asked for before a pause does not end it"),
+        pytest.param(4.0, True, id="what was asked for after it began does"),
+    ],
+)
+def test_what_a_read_that_ends_well_says_of_a_pause(elapsed_s: float, is_well: bool) -> None:
+    book = HostBook()
+    beside = book.began("a")
+    fail(book, "a", "down", 1.0, retry_after_s=30.0)
+    book.served("a", SIZE, elapsed_s, beside, 10.0)
+    assert book.is_well("a", 10.0) is is_well
+    assert book.has_served("a")
+    assert book.is_well("a", 31.0)
+
+
 def test_behind_a_pause_one_read_alone_goes_there() -> None:
     book = HostBook()
     fail(book, "a", "down")
