@@ -26,6 +26,8 @@ _PASSED = (
 )
 _FAR_BELOW = 32.0  # times as slow as others could be is not worth waiting for
 _LEAST_BYTES_PER_S, _MOST_BYTES_PER_S = 1024, 1024**2  # to be asked of a host beside which there is another
+# The same while nothing is known of any: reads share what a slow line gives, which they have all of at the last host.
+_LEAST_UNKNOWN_BYTES_PER_S, _UNKNOWN_BYTES_PER_S = 8 * 1024, 64 * 1024
 _HEDGE_TIMES = 3.0  # as long as a read usually takes
 _LEAST_HEDGE_S = 0.05
 _UNKNOWN_HEDGE_S = 1.0
@@ -128,7 +130,10 @@ class HostBook:
     def least_bytes_per_s(self, hosts: Sequence[str], now_s: float) -> int:
         """Return how slow a read may be that could go to any of `hosts`: far below what one of them has shown."""
         paces = [self._pace(host, now_s) * (self._host(host).in_flight + 1) for host in hosts]
-        best = min((pace for pace in paces if pace), default=1.0)
+        best = min((pace for pace in paces if pace), default=0.0)
+        if not best:
+            beside = sum([self._host(host).in_flight for host in hosts])
+            return max(_LEAST_UNKNOWN_BYTES_PER_S, _UNKNOWN_BYTES_PER_S // (beside + 1))
         return int(max(_LEAST_BYTES_PER_S, min(_MOST_BYTES_PER_S, 1 / best / _FAR_BELOW)))
 
     def hedge_after_s(self, host: str, size: int, beside: int) -> float:
