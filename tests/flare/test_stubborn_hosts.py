@@ -12,12 +12,12 @@ import pytest
 
 from dataflux_core._plan.mirrors import HostBook
 from dataflux_core._run.flare import loop
-from dataflux_core._run.flare.errands import ChunkAsk
+from dataflux_core._run.flare.errands import ChunkAsk, flight_to
 from dataflux_core._run.flare.reader import ChunkReader, reader_of
 from dataflux_core._run.reading.reader import Stopped
 from dataflux_core.errors import ChunkUnavailable, InvalidArgument
 from dataflux_core.flare import StreamOptions
-from tests.fetching.hostile import Hostile, fails_first, gives, never_answers, ranges
+from tests.fetching.hostile import Hostile, fails_first, gives, leads_to, never_answers, ranges
 from tests.flare.read_streams import QUICK, contents_of, put, stream_of
 from tests.processes import wait_until
 
@@ -59,7 +59,7 @@ def test_what_a_hedge_has_begun_is_never_put_before_the_rest_from_another_host(
 
     def breaks_off(ask: Ask) -> None:
         if ask.count == 1:
-            ask.reply(200, WHOLE[: 300 * 1024], len(WHOLE), ETag='"b"')
+            ask.reply(200, WHOLE[: 700 * 1024], len(WHOLE), ETag='"b"')
         else:
             hedge_is_back.set()
             never_answers(ask)
@@ -146,11 +146,67 @@ def test_an_error_that_nobody_has_thought_of_ends_one_read_alone(
     reader = ChunkReader(QUICK)
     reads = [reader.submit(ChunkAsk((f"{server.url}/d/{name}",), crc32c="AAAAAA==" * (name == "evil"))) for name in
              ("evil", "good")]  # fmt: skip
-    with pytest.raises(OverflowError, match="nobody has thought of it"):
+    with pytest.raises(ChunkUnavailable, match="evil: OverflowError: nobody has thought of it") as raised:
         reads[0].result(20)
+    assert isinstance(raised.value.errors[0].__cause__, OverflowError)
     assert reads[1].result(20).content == b"good"
     assert wait_until(lambda: reader.stats.in_flight == 0)
     assert {host.in_flight for host in reader._loop._book._hosts.values()} == {0}
+    reader.stop()
+
+
+def raises_there(server: Hostile, place: str, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Raise what nobody has thought of where a request to one host is made, sent, or sent where it leads."""
+    has_raised, send = threading.Event(), loop.ChunkLoop._send
+
+    def raises() -> None:
+        has_raised.set()
+        raise OverflowError("nobody has thought of it")
+
+    def makes(errand: Any, at: int, **more: Any) -> Flight:
+        if place == "made" and errand.hosts[at] == server.url:
+            raises()
+        return flight_to(errand, at, **more)
+
+    def sends(self: loop.ChunkLoop, flight: Flight, share: Any) -> None:
+        if flight.host == server.url and place == ("led on" if flight.redirects else "sent"):
+            raises()
+        send(self, flight, share)
+
+    monkeypatch.setattr(loop, "flight_to", makes)
+    monkeypatch.setattr(loop.ChunkLoop, "_send", sends)
+    return has_raised
+
+
+@pytest.mark.parametrize("place", ["made", "sent", "led on"])
+def test_what_cannot_be_asked_of_one_host_is_had_from_another(
+    place: str, server: Hostile, other: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_raised = raises_there(server, place, monkeypatch)
+    server.behaviours["/d/0"], other.behaviours["/d/0"] = leads_to("/elsewhere"), gives(b"good")
+    reader = ChunkReader(QUICK)
+    assert reader.submit(ChunkAsk((f"{server.url}/d/0", f"{other.url}/d/0"))).result(20).content == b"good"
+    assert has_raised.is_set()
+    assert reader.stats.in_flight == 0
+    assert {host.in_flight for host in reader._loop._book._hosts.values()} == {0}
+    reader.stop()
+
+
+@pytest.mark.parametrize("place", ["made", "sent"])
+def test_a_hedge_that_cannot_be_sent_takes_nothing_away(
+    place: str, server: Hostile, other: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataflux_core._plan.mirrors._UNKNOWN_HEDGE_S", 0.05)
+    has_raised = raises_there(other, place, monkeypatch)
+
+    def waits(ask: Ask) -> None:
+        has_raised.wait(20)
+        ask.reply(200, b"good")
+
+    server.behaviours["/d/0"] = waits
+    reader = ChunkReader(replace(QUICK, hedge=True))
+    assert reader.submit(ChunkAsk((f"{server.url}/d/0", f"{other.url}/d/0"))).result(20).content == b"good"
+    assert has_raised.is_set()
     reader.stop()
 
 
@@ -250,7 +306,7 @@ def test_parts_are_had_from_a_mirror_that_knows_ranges(server: Hostile, other: H
     stream = stream_of(urls, options=options, mirrors=[f"{other.url}/d/"])
     for _ in range(3):
         assert list(stream.read_many((number, 9, 99) for number in range(8))) == [content[9:99] for content in contents]
-    assert reader_of(options)._loop._rangeless == {server.url}
+    assert reader_of(options)._loop._lone.hosts == {server.url}
     assert len(server.seen) <= 8
 
 

@@ -70,13 +70,40 @@ class Errand:
     errors: dict[int, DatafluxError] = field(default_factory=dict)  # by place, the newest of each
     curable: set[int] = field(default_factory=set)  # places whose error may pass
     ready_s: dict[int, float] = field(default_factory=dict)  # by place, when it wants to be asked again
+    unranged: set[int] = field(default_factory=set)  # places that would have sent the whole for a part
     flights: list[Flight] = field(default_factory=list)
     beginning: Beginning | None = None
     began_s: float = 0.0
     rounds: int = 0  # in which every place has failed
 
+    @property
+    def lone_bytes(self) -> int:
+        """How many may be received for a part where the whole comes instead."""
+        return min(UNRANGED_BYTES, self.ask.max_bytes if self.ask.size == UNKNOWN_SIZE else self.ask.size)
+
     def untried(self) -> list[int]:
         return [place for place in range(len(self.hosts)) if place not in self.tried]
+
+    def note(self, place: int, error: DatafluxError, *, ready_s: float = 0.0, is_curable: bool = False) -> None:
+        """Keep what went wrong at a place, which wants to be asked again from `ready_s` on."""
+        self.errors[place], self.ready_s[place] = error, ready_s
+        (self.curable.add if is_curable else self.curable.discard)(place)
+
+    def gets_on(self, place: int, came: Beginning | None, *, is_reached: bool = True) -> bool:
+        """Keep what came of a body that broke off; tell whether that place is one to ask for the rest.
+
+        It is where more is there than before, or where what was kept is of a place that has failed since. Each break
+        thus brings the chunk on, or costs a place its turn: two hosts that both break off are not asked for ever.
+        """
+        kept = self.beginning
+        if came is None:
+            if kept is not None and kept.place == place and is_reached:
+                self.beginning = None  # what is there now may be something else
+            return False
+        if kept is not None and kept.place not in self.tried and len(came.content) <= len(kept.content):
+            return False
+        self.beginning = came
+        return True
 
 
 @dataclass(slots=True, eq=False)

@@ -12,7 +12,9 @@ from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from dataflux_core._plan.lone_reads import LoneReads
 from dataflux_core._plan.mirrors import HostBook
+from dataflux_core._run.fetching.options import UNRANGED_BYTES
 from dataflux_core._run.fetching.quota import Quota
 from dataflux_core._run.fetching.web_origin import Ways
 from dataflux_core._run.flare.errands import (
@@ -26,11 +28,12 @@ from dataflux_core._run.flare.errands import (
     outcome_of,
 )
 from dataflux_core._run.flare.options import StreamStats
+from dataflux_core._run.flare.places import Places
 from dataflux_core._run.flare.sums import SumChecks, damage_of, has_sums, is_worth_a_thread
 from dataflux_core._wire.message import retry_after_s
 from dataflux_core._wire.urls import origin_of
 from dataflux_core._wire.web import Content, Failure, Redirect
-from dataflux_core.errors import ChunkUnavailable, EndpointUnreachable, InvalidArgument, VersionChanged
+from dataflux_core.errors import ChunkUnavailable, ConnectionBroken, DatafluxError, InvalidArgument, VersionChanged
 
 if TYPE_CHECKING:
     from dataflux_core._run.fetching.quota import Share
@@ -45,6 +48,8 @@ _DAMAGED_ROUNDS = 3  # in which all that is there was wrong: what was damaged on
 _UNREACHED_ROUNDS = 3  # before any host has ever given anything: a wrong address should fail in a second
 _MOST_RETRY_AFTER_S = 3600.0  # a header may say more seconds than a clock has
 _SPARE = 8  # of so many requests one is kept for hedges: what is slow may have all others
+_LONE_BYTES = 4 * UNRANGED_BYTES  # of whole chunks that come where parts were asked for
+_PARTIAL = 206
 _TURN_S = 0.01  # of each way out of this machine, where there are several: hardly ever
 _ADVICE = "check that the playlist is up to date, and the network"
 
@@ -57,14 +62,14 @@ class ChunkLoop:
         self._fetching = options.fetching
         self.bell: Bell | None = None  # of the thread that runs now
         self._book = HostBook()
+        self._lone = LoneReads(_LONE_BYTES)
+        self._places = Places(self._book, self._lone)
         self._ways = Ways(self._fetching)
         self._quota = Quota(options.max_requests)
         self._leases = ExitStack()
         self._shares: dict[Endpoint, Share] = {}
         self._waiting: deque[Errand] = deque()
-        self._alone: deque[Errand] = deque()  # parts of chunks whose hosts may send the whole: one at a time
-        self._rangeless: set[str] = set()  # hosts that would have done so
-        self._lone: Flight | None = None
+        self._alone: deque[Errand] = deque()  # parts of chunks whose hosts may send the whole: they wait for others
         self._pauses: list[tuple[float, int, Errand]] = []
         self._numbers = itertools.count()
         self._flights: set[Flight] = set()
@@ -135,7 +140,7 @@ class ChunkLoop:
             _fail(errand, error)
         for flight in flights:
             self._book.dropped(flight.host)
-        self._lone = None
+            self._lone.ended(flight.host)
         self._alone.clear()
         self._waiting.clear()
         self._pauses.clear()
@@ -144,38 +149,27 @@ class ChunkLoop:
         self.release()
 
     def _send_waiting(self) -> None:
-        while len(self._flights) < self._options.max_requests:
-            has_turn = self._alone and self._lone is None
-            if not self._waiting and not has_turn:
-                return
-            errand = (self._alone if has_turn else self._waiting).popleft()
+        while self._waiting and len(self._flights) < self._options.max_requests:
+            errand = self._waiting.popleft()
             if errand.future.cancelled():
                 continue
-            try:
-                place = self._place_for(errand)
-                is_lone = errand.ask.span is not None and errand.hosts[place] in self._rangeless
-                if is_lone and self._lone is not None:
-                    self._alone.append(errand)
-                elif not self._launch(errand, place, is_lone=is_lone):
-                    self._waiting.appendleft(errand)
-                    return
-            except Exception as error:  # noqa: BLE001 - of one read: others go on
-                self._give_up(errand, error)
+            place = self._places.place_for(errand, time.monotonic())
+            if place is None:
+                self._alone.append(errand)
+            elif not self._try(errand, place):
+                self._waiting.appendleft(errand)
+                return
 
-    def _place_for(self, errand: Errand) -> int:
-        now_s = time.monotonic()
-        places = errand.untried()
-        if errand.ask.span is not None and self._rangeless:
-            places = [place for place in places if errand.hosts[place] not in self._rangeless] or places
-        kept = errand.beginning
-        if kept is not None and kept.place in places and self._book.is_well(errand.hosts[kept.place], now_s):
-            return kept.place
-        chosen = self._book.choose([errand.hosts[place] for place in places], now_s, turn=errand.ask.turn)
-        return places[chosen]
+    def _try(self, errand: Errand, place: int, *, is_hedge: bool = False) -> bool:
+        """Send a request, unless its way out is full; whatever is raised is the failure of that place alone."""
+        try:
+            return self._launch(errand, place, is_hedge=is_hedge)
+        except Exception as error:  # noqa: BLE001 - what one host has sent may be what cannot be sent back
+            self._lose(errand, place, error)
+            return True
 
-    def _launch(self, errand: Errand, place: int, *, is_hedge: bool = False, is_lone: bool = False) -> bool:
-        """Send a request, unless its way out is full."""
-        flight = flight_to(errand, place, is_lone=is_lone)
+    def _launch(self, errand: Errand, place: int, *, is_hedge: bool) -> bool:
+        flight = flight_to(errand, place, is_lone=self._places.may_send_all(errand, place))
         share = self._share_to(flight.url)
         allowed = share.allowed
         if self._options.hedge and not is_hedge and allowed > 1:
@@ -184,15 +178,15 @@ class ChunkLoop:
             return False
         flight.is_hedge = is_hedge
         flight.began_s = time.monotonic()
-        others = self._others(flight, flight.began_s)
+        others = self._places.others(flight, flight.began_s)
         if others:
             hosts = [flight.host, *(errand.hosts[other] for other in others)]
             flight.least_bytes_per_s = self._book.least_bytes_per_s(hosts, flight.began_s)
         flight.beside = self._book.began(flight.host)
         errand.flights.append(flight)
         self._flights.add(flight)
-        if is_lone:
-            self._lone = flight
+        if flight.is_lone:
+            self._lone.began(flight.host, errand.lone_bytes)
         self._counts["resumed"] += flight.wanted.span is not None and errand.ask.span is None
         self._send(flight, share)
         return True
@@ -225,15 +219,18 @@ class ChunkLoop:
         try:
             self._receive(flight, answer)
         except Exception as error:  # noqa: BLE001 - of one read, over which no other one is lost
-            self._give_up(flight.errand, error)
+            self._lose(flight.errand, flight.place, error)
 
     def _receive(self, flight: Flight, answer: Answer) -> None:
         if lacks_ranges(flight, answer):
-            self._rangeless.add(flight.host)
+            self._lone.hosts.add(flight.host)
+            flight.errand.unranged.add(flight.place)
             self._drop(flight)
             if not flight.errand.flights:
-                self._alone.append(flight.errand)
+                self._waiting.appendleft(flight.errand)
             return
+        if flight.is_lone and answer.status == _PARTIAL:
+            self._lone.hosts.discard(flight.host)  # it knows ranges after all: a cache does once it has the whole
         found = outcome_of(flight, answer)
         if isinstance(found, Redirect):
             flight.url, flight.redirects = found.url, flight.redirects + 1
@@ -242,8 +239,8 @@ class ChunkLoop:
         self._leave(flight)
         now_s = time.monotonic()
         if isinstance(found, Content) and has_sums(flight.errand.ask) and found.total == len(found.content):
-            if self.bell is not None and is_worth_a_thread(found.content):
-                self._checks.start(flight, found, answer, now_s, self.bell.ring)
+            bell = self.bell if is_worth_a_thread(found.content) else None
+            if bell is not None and self._checks.start(flight, found, answer, now_s, bell.ring):
                 return
             found = damage_of(flight.errand.ask, flight.wanted.subject, found.content) or found
         self._conclude(flight, found, answer, now_s)
@@ -255,17 +252,26 @@ class ChunkLoop:
             if flight not in flight.errand.flights:
                 continue  # a read beside it has ended it
             if isinstance(damage, BaseException):
-                self._give_up(flight.errand, damage)
+                self._lose(flight.errand, flight.place, damage)
                 continue
             try:
                 self._conclude(flight, damage or found, answer, ended_s)
             except Exception as error:  # noqa: BLE001 - as above
-                self._give_up(flight.errand, error)
+                self._lose(flight.errand, flight.place, error)
 
-    def _give_up(self, errand: Errand, error: BaseException) -> None:
-        for flight in errand.flights.copy():
+    def _lose(self, errand: Errand, place: int, error: BaseException) -> None:
+        """Go on without a place over which something was raised, whatever that was."""
+        self._counts["failures"] += 1
+        for flight in [flight for flight in errand.flights if flight.place == place]:
             self._drop(flight)
-        _fail(errand, error)
+        if not isinstance(error, DatafluxError):
+            found, error = error, ConnectionBroken(errand.ask.subject, f"{type(error).__name__}: {error}")
+            error.__cause__ = found
+        errand.note(place, error)
+        errand.gets_on(place, None)
+        errand.tried.add(place)
+        if not errand.flights and not errand.future.done():
+            self._go_on(errand)
 
     def _conclude(self, flight: Flight, found: Content | Failure, answer: Answer, ended_s: float) -> None:
         """Hand over what has come, or go on without."""
@@ -290,25 +296,18 @@ class ChunkLoop:
         errand, place, now_s = flight.errand, flight.place, time.monotonic()
         log.debug("flare.failed host=%s reason=%s", flight.host, found.error)
         self._counts["failures"] += 1
-        errand.errors[place] = found.error
-        errand.ready_s[place] = now_s + min(_MOST_RETRY_AFTER_S, retry_after_s(answer))
-        is_damaged = found.cure == "again" and errand.rounds < _DAMAGED_ROUNDS and not self._fetching.rule.never
-        has_changed = isinstance(
-            found.error, VersionChanged
-        )  # while it was gone on with: it is read from its beginning
-        is_curable = is_damaged or has_changed or (found.cure == "rule" and self._fetching.rule.covers(answer))
-        errand.curable.discard(place)
-        if is_curable:
-            errand.curable.add(place)
-        beginning = None if self._fetching.rule.never else beginning_of(flight, answer)
-        is_slow = beginning is not None and self._is_slow(flight, answer, now_s)
-        if beginning is not None:
-            errand.beginning = beginning
-        elif errand.beginning is not None and errand.beginning.place == place and not answer.refused:
-            errand.beginning = None  # what is there now may be something else
-        if beginning is None or is_slow:
+        ready_s = now_s + min(_MOST_RETRY_AFTER_S, retry_after_s(answer))
+        rule = self._fetching.rule
+        is_damaged = found.cure == "again" and errand.rounds < _DAMAGED_ROUNDS and not rule.never
+        # A version that changed while it was gone on with is read from its beginning.
+        has_changed = isinstance(found.error, VersionChanged)
+        is_curable = is_damaged or has_changed or (found.cure == "rule" and rule.covers(answer))
+        errand.note(place, found.error, ready_s=ready_s, is_curable=is_curable)
+        came = None if rule.never else beginning_of(flight, answer)
+        gets_on = errand.gets_on(place, came, is_reached=not answer.refused)
+        if not gets_on or self._is_slow(flight, answer, now_s):
             errand.tried.add(place)
-        fault = fault_of(answer) if beginning is None or is_slow else "missing"
+        fault = fault_of(answer) if place in errand.tried else "missing"
         draw = random.random()  # noqa: S311 - jitter
         self._book.failed(flight.host, fault, now_s, draw=draw, retry_after_s=retry_after_s(answer))
 
@@ -332,19 +331,13 @@ class ChunkLoop:
         )
         again_s = now_s + delay_s
         elapsed_s = now_s - errand.began_s
-        is_hopeless = not errand.curable or (errand.rounds >= _UNREACHED_ROUNDS and self._is_unreached(errand))
+        is_hopeless = not errand.curable or (errand.rounds >= _UNREACHED_ROUNDS and self._places.is_unreached(errand))
         if is_hopeless or not self._fetching.rule.policy.allows(elapsed_s=elapsed_s, delay_s=delay_s):
             errors = tuple(errand.errors[place] for place in sorted(errand.errors))
             _fail(errand, ChunkUnavailable(errand.ask.subject, errors, _ADVICE))
             return
         errand.tried -= {place for place in errand.curable if errand.ready_s[place] <= again_s}
         heapq.heappush(self._pauses, (again_s, next(self._numbers), errand))
-
-    def _is_unreached(self, errand: Errand) -> bool:
-        """Tell whether nothing shows that the curable hosts exist."""
-        reached = [self._book.has_served(errand.hosts[place]) for place in errand.curable]
-        refused = [isinstance(errand.errors[place], EndpointUnreachable) for place in errand.curable]
-        return all(refused) and not any(reached)
 
     def _hedge(self, now_s: float) -> float | None:
         """Ask a second host for what takes long; return when to look again, None where that is not needed."""
@@ -353,7 +346,7 @@ class ChunkLoop:
             errand = flight.errand
             if flight.is_hedge or len(errand.flights) > 1:
                 continue
-            others = self._others(flight, now_s)
+            others = self._places.others(flight, now_s)
             if not others or len(self._flights) >= self._options.max_requests:
                 continue
             left_s = flight.began_s + self._book.hedge_after_s(flight.host, flight.size, flight.beside) - now_s
@@ -361,22 +354,15 @@ class ChunkLoop:
                 patience_s = left_s if patience_s is None else min(patience_s, left_s)
                 continue
             chosen = self._book.choose([errand.hosts[place] for place in others], now_s, turn=errand.ask.turn)
-            self._counts["hedged"] += self._launch(errand, others[chosen], is_hedge=True)
+            self._counts["hedged"] += self._try(errand, others[chosen], is_hedge=True)
         return patience_s
 
-    def _others(self, flight: Flight, now_s: float) -> list[int]:
-        """Return where else, on other hosts that are well, a read could go."""
-        errand = flight.errand
-        if len(errand.hosts) == 1:
-            return []
-        unfit = {flight.host} if errand.ask.span is None else {flight.host, *self._rangeless}
-        places = [place for place in errand.untried() if errand.hosts[place] not in unfit]
-        return [place for place in places if self._book.is_well(errand.hosts[place], now_s)]
-
     def _leave(self, flight: Flight) -> None:
+        if flight in self._flights and flight.is_lone:
+            self._lone.ended(flight.host)
+            self._waiting.extendleft(reversed(self._alone))
+            self._alone.clear()
         self._flights.discard(flight)
-        if self._lone is flight:
-            self._lone = None
 
     def _drop(self, flight: Flight) -> None:
         self._leave(flight)

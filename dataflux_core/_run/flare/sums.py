@@ -46,16 +46,19 @@ class SumChecks:
         self._asked: SimpleQueue[tuple[Flight, Content, Answer, float] | None] | None = None
         self._compared: deque[Compared] = deque()
 
-    def start(self, flight: Flight, found: Content, answer: Answer, ended_s: float, ring: Callable[[], None]) -> None:
-        """Compare what has come; `ring` is called when that is done."""
+    def start(self, flight: Flight, found: Content, answer: Answer, ended_s: float, ring: Callable[[], None]) -> bool:
+        """Compare what has come, then call `ring`; False where no thread is to be had for that."""
         if self._asked is None:
-            self._asked = SimpleQueue()
-            work = threading.Thread(
-                target=_work, args=(self._asked, self._compared, ring), name="dataflux-flare-sums", daemon=True
-            )
-            work.start()
+            asked: SimpleQueue[tuple[Flight, Content, Answer, float] | None] = SimpleQueue()
+            given = (asked, self._compared, ring)
+            try:
+                threading.Thread(target=_work, args=given, name="dataflux-flare-sums", daemon=True).start()
+            except RuntimeError:
+                return False
+            self._asked = asked
         self.under_way.add(flight)
         self._asked.put((flight, found, answer, ended_s))
+        return True
 
     def take(self) -> Compared | None:
         """Return what has been compared, one answer each time, None where there is no more as yet."""
