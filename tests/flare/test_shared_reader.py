@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dataflux_core._run.flare.errands import ChunkAsk
 from dataflux_core._run.flare.reader import ChunkReader, reader_of
 from dataflux_core.flare import Playlist, StreamOptions
 from tests.fetching.hostile import Hostile, gives
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tests.fetching.hostile import Ask
 
 CONTENTS = contents_of(6)
+LARGE = bytes(range(256)) * 2048
 
 
 @pytest.fixture
@@ -111,3 +113,59 @@ def test_whatever_holds_the_lock_may_be_entered_by_the_same_thread() -> None:
         reader.cancel([])
         assert reader._lock.acquire(timeout=0)
         reader._lock.release()
+
+
+def without_a_thread(name: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the first start of a thread of that name fail as where there are too many; return those that failed."""
+    start, failed = threading.Thread.start, list[str]()
+
+    def starts(self: threading.Thread) -> None:
+        if self.name == name and not failed:
+            failed.append(name)
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", starts)
+    return failed
+
+
+def test_a_read_for_which_no_thread_can_be_had_fails_alone(server: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.behaviours["/d/0"] = gives(CONTENTS[0])
+    failed = without_a_thread("dataflux-flare", monkeypatch)
+    reader = ChunkReader(QUICK)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        reader.submit(ChunkAsk((f"{server.url}/d/0",))).result(10)
+    assert failed
+    assert reader.submit(ChunkAsk((f"{server.url}/d/0",))).result(10).content == CONTENTS[0]
+    reader.stop()
+
+
+def test_sums_are_compared_even_where_no_thread_can_be_had_for_that(
+    server: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = without_a_thread("dataflux-flare-sums", monkeypatch)
+    stream = stream_of(put(server, [LARGE]), [LARGE], replace(QUICK, max_requests=61))
+    assert [stream[0] for _ in range(2)] == [LARGE] * 2
+    assert failed
+
+
+def test_a_thread_that_was_interrupted_while_it_started_does_nothing(
+    server: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, started = threading.Thread.start, list[threading.Thread]()
+
+    def starts(self: threading.Thread) -> None:
+        start(self)
+        if self.name == "dataflux-flare" and not started:
+            started.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", starts)
+    server.behaviours["/d/0"] = gives(CONTENTS[0])
+    reader = ChunkReader(QUICK)
+    with pytest.raises(KeyboardInterrupt):
+        reader.submit(ChunkAsk((f"{server.url}/d/0",)))
+    started[0].join(10)
+    assert not started[0].is_alive()
+    assert reader.submit(ChunkAsk((f"{server.url}/d/0",))).result(10).content == CONTENTS[0]
+    reader.stop()

@@ -55,13 +55,13 @@ class ChunkReader:
         if arrival is not None:
             errand.future.add_done_callback(arrival.end)
         with self._lock:
+            try:
+                self._appoint()
+            except Exception as error:  # noqa: BLE001 - too many threads or files: the next read may find fewer
+                errand.future.set_exception(error)
+                return errand.future
             self._inbox.append(errand)
-            if self._thread is None:
-                self._bell = self._loop.bell = Bell()
-                self._thread = threading.Thread(target=self._work, name="dataflux-flare", daemon=True)
-                self._thread.start()
-            else:
-                self._wake()
+            self._wake()
         return errand.future
 
     def cancel(self, futures: Iterable[Future[Content]]) -> None:
@@ -88,6 +88,20 @@ class ChunkReader:
         self._is_awake = True  # the thread will look into the inbox before it waits
         self._has_cancelled = self._is_stopping = False
 
+    def _appoint(self) -> None:
+        """Start the thread, unless it is there; the lock is held, so that it looks no further until all is set."""
+        if self._thread is not None:
+            return
+        bell = Bell()
+        try:
+            thread = threading.Thread(target=self._work, args=(bell,), name="dataflux-flare", daemon=True)
+            thread.start()
+            self._thread, self._bell, self._loop.bell = thread, bell, bell
+        except BaseException:
+            self._thread = self._bell = self._loop.bell = None
+            bell.close()
+            raise
+
     def _wake(self) -> None:
         if self._bell is not None and not self._is_awake:
             self._is_awake = True
@@ -99,7 +113,10 @@ class ChunkReader:
         self._loop = ChunkLoop(self._options)
         self._begin()
 
-    def _work(self) -> None:
+    def _work(self, bell: Bell) -> None:
+        with self._lock:
+            if self._bell is not bell:
+                return  # a Ctrl-C has come between its start and its appointment
         loop = self._loop
         try:
             while self._take_in():
