@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _LARGE_BYTES = 512 * 1024  # of an answer that is worth a buffer
 _OPEN_BYTES = 2**31  # a limit like that is no expectation: most of what comes is small, so it is kept in pieces
+_INTERIM = re.compile(rb"HTTP/\S+ 1\d\d\b")  # how what only announces an answer begins, such as 103, early hints
 _WASTE = 2  # times what is needed: a buffer larger than that is not kept
 
 # Source: https://docs.python.org/3/c-api/bytes.html#c.PyBytes_FromStringAndSize
@@ -109,11 +111,11 @@ class Exchange:
 
     def overhear(self, listener: Listener) -> None:
         """Let a listener have each piece of the next answer too, once it is gathered."""
-        head, gather = self.head, self.buffer.write if self.kind == "large" else self.body.append
+        gather = self.buffer.write if self.kind == "large" else self.body.append
 
         def write(piece: bytes) -> None:
             gather(piece)
-            listener(head, piece)
+            listener(self.answer_head(), piece)
 
         self.is_overheard = True
         self.curl.setopt(pycurl.WRITEFUNCTION, write)
@@ -123,6 +125,14 @@ class Exchange:
         if least_bytes_per_s != self.least_bytes_per_s:
             self.least_bytes_per_s = least_bytes_per_s
             self.curl.setopt(pycurl.LOW_SPEED_LIMIT, least_bytes_per_s)
+
+    def answer_head(self) -> list[bytes]:
+        """Return the lines of the answer's own head: those of interim ones before it are dropped."""
+        head, begin = self.head, 0
+        while begin < len(head) and _INTERIM.match(head[begin]):
+            begin = next((at for at in range(begin, len(head)) if not head[at].strip()), len(head)) + 1
+        del head[:begin]
+        return head
 
     def take(self) -> bytes | list[bytes]:
         """Return what has come, each byte copied once; make ready for the next answer."""

@@ -35,6 +35,7 @@ _UNREACHED = frozenset(
     }
 )
 _CALLBACK_FAILED = 11  # CURLM_ABORTED_BY_CALLBACK, which pycurl does not name
+_SUPPRESS_CONNECT_HEADERS = 265  # CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl does not name
 _BUFFER_BYTES = 256 * 1024
 _POOL_CONNECTIONS = 64
 MAX_CONNECTIONS = 512  # kept for later requests, unless said otherwise: libcurl's own default drops some in each lull
@@ -266,19 +267,18 @@ class Transport:
         pool.multi.remove_handle(curl)
         pool.in_flight -= 1
         if code == pycurl.E_FILESIZE_EXCEEDED:
-            refused = Answer(curl.getinfo(pycurl.RESPONSE_CODE), tuple(exchange.head), b"")
-            announced_bytes = int(refused.header(b"content-length") or 1)
-            answer = Answer(refused.status, refused.head, b"", announced_bytes=announced_bytes)
+            refused = Answer(curl.getinfo(pycurl.RESPONSE_CODE), tuple(exchange.answer_head()), b"")
+            answer = Answer(refused.status, refused.head, b"", announced_bytes=max(1, refused.said_bytes))
             exchange.forget()
         elif code and exchange.keeps_beginning and exchange.head:
             begun, why = curl.getinfo(pycurl.RESPONSE_CODE), message or f"curl error {code}"
-            answer = Answer(0, tuple(exchange.head), exchange.take(), why, begun_status=begun)
+            answer = Answer(0, tuple(exchange.answer_head()), exchange.take(), why, begun_status=begun)
         elif code:
             why, took_s = message or f"curl error {code}", _connect_s(curl, failed=True)
             answer = Answer(0, (), b"", why, refused=code in _UNREACHED, connect_s=took_s)
             exchange.forget()
         else:
-            head = tuple(exchange.head)
+            head = tuple(exchange.answer_head())
             answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), head, exchange.take(), connect_s=_connect_s(curl))
         self._spare[exchange.kind].append(exchange)
         return exchange.tag, answer
@@ -294,6 +294,7 @@ class Transport:
         curl.setopt(pycurl.LOW_SPEED_TIME, self.endpoint.stall_timeout_s)
         curl.setopt(pycurl.USERAGENT, "")  # the endpoint's headers name the client
         curl.setopt(pycurl.PROXY, self.endpoint.proxy)
+        curl.setopt(_SUPPRESS_CONNECT_HEADERS, 1)  # what a proxy says of its tunnel is no answer to what is sent in it
         if self.endpoint.ca_file is not None:
             # requests takes a directory of certificates as well as a file.
             is_directory = os.path.isdir(self.endpoint.ca_file)  # noqa: PTH112 - a str all along

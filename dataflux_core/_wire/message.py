@@ -7,6 +7,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from dataflux_core._plan.columns import UNKNOWN_SIZE
+
+_MOST_DIGITS = 18  # of a length: Python refuses thousands, no number of 64 bits holds twenty
+
 Method = Literal["GET", "POST", "DELETE"]
 
 
@@ -43,6 +47,12 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     @property
     def ok(self) -> bool:
         return not self.failure and 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own classes
+
+    @property
+    def said_bytes(self) -> int:
+        """How long its head says that the body is, UNKNOWN_SIZE where that is no number that could be meant."""
+        said = self.header(b"content-length")
+        return int(said) if said.isdecimal() and len(said) <= _MOST_DIGITS else UNKNOWN_SIZE
 
     def header(self, name: bytes) -> str:
         """Return the value of header `name` (lower case), "" where absent."""

@@ -94,7 +94,11 @@ class Hostile:
 
     @property
     def url(self) -> str:
-        return f"{'http' if self.context is None else 'https'}://127.0.0.1:{self._server.server_port}"
+        return f"{'http' if self.context is None else 'https'}://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
 
     @property
     def paths(self) -> list[str]:
