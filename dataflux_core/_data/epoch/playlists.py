@@ -12,7 +12,7 @@ from dataflux_core._data.samples.pipeline import pipeline_of
 from dataflux_core._data.samples.recipe import Recipe
 from dataflux_core._plan.text import shortened
 from dataflux_core._wire.urls import shown_url
-from dataflux_core.errors import IndexUnusable, InvalidArgument
+from dataflux_core.errors import DatafluxError, IndexUnusable, InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,8 +89,11 @@ def _opened(source: Any, client: ClientSource) -> Playlist:  # noqa: ANN401 - as
     try:
         return load_playlist(source, client)
     except OSError as error:
-        problem = f"it cannot be read ({error.strerror or error})"
-        raise IndexUnusable(os.fsdecode(source), problem, "correct the path of the playlist") from error
+        if isinstance(error, DatafluxError):  # of a server, such as one that is down: no path is wrong
+            raise
+        reason, _, advice = (error.strerror or str(error)).partition("; ")
+        problem = f"it cannot be read ({reason})"
+        raise IndexUnusable(os.fsdecode(source), problem, advice or "correct the path of the playlist") from error
 
 
 def _chosen(playlist: Playlist, name: str, keywords: StreamingKeywords) -> Sequence[Stream]:
