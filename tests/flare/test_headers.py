@@ -177,6 +177,16 @@ WRONG = [
     ),
     pytest.param("key: 1", "3:10: error: s.headers.key: key is no text", id="a key that is a number"),
     pytest.param(
+        "{encoding: raw, dtype: float64, shape: [1152921504606846976]}",
+        "3:44: error: s.headers.shape: a chunk's records have more bytes than 64 bits can count",
+        id="a record of more bytes than can be asked for",
+    ),
+    pytest.param(
+        "{dtype: int8, shape: [2], records: [0, 4611686018427387904]}",
+        "3:26: error: s.headers.shape: a chunk's records have more bytes than 64 bits can count",
+        id="records of more bytes than can be asked for",
+    ),
+    pytest.param(
         "{encoding: raw, dtype: int16, shape: [3], sizes: [6, 7]}",
         "3:58: error: s.headers.sizes[1]: 7 bytes are not a whole number of records of 6 bytes",
         id="a part of a record",

@@ -163,6 +163,11 @@ class HeaderReader:
     def _check_raw(self, said: Conventions) -> None:
         """Compare what three headers say of the same bytes."""
         size = said.record_bytes
+        if size is not None and size * (max(said.records or (1,)) or 1) >= _MOST:
+            self._error(
+                "shape", "a chunk's records have more bytes than 64 bits can count", "correct dtype, shape or records"
+            )
+            return
         if said.encoding != "raw" or said.compression or size is None or said.sizes is None:
             return
         if "compression" in self._headers:  # of a kind that is not known here
