@@ -391,6 +391,7 @@ def test_a_directory_that_holds_something_is_left_alone(tmp_path: Path) -> None:
         ({"a.jpg": b"", "a.JPG": b""}, {}, IndexUnusable, "would both be the 'jpg' of one sample"),
         ({"a": b""}, {"base_url": "file:///x/"}, InvalidArgument, "base_url=file:///x/: expected an http:// or"),
         ({"a": b""}, {"base_url": "https://h/x"}, InvalidArgument, "that ends in '/'"),
+        ({"a": b""}, {"base_url": "https://u:p@h/"}, InvalidArgument, "without a query, a user name or a password"),
         ({"a": b""}, {"mirrors": ("https://u:p@h/",)}, InvalidArgument, "mirrors=https://h/"),
         ({"a": b""}, {"chunk_bytes": 0}, InvalidArgument, "chunk_bytes=0"),
         ({"a": b""}, {"stream": "a\nb"}, PlaylistInvalid, "has a control character in it"),

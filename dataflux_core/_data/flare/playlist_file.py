@@ -39,5 +39,6 @@ def text_of(streams: Collection[StreamSpec], name: str = "the new playlist") -> 
 def checked_base(argument: str, url: str) -> str:
     """Return a URL that paths can be put behind; raises InvalidArgument for another."""
     if not is_base(url):
-        raise InvalidArgument(argument, shown_url(url), "an http:// or https:// URL that ends in '/', without a query")
+        expected = "an http:// or https:// URL that ends in '/', without a query, a user name or a password"
+        raise InvalidArgument(argument, shown_url(url), expected)
     return url
