@@ -302,6 +302,16 @@ def test_a_chunk_that_has_other_numbers_than_is_said_is_an_error(server: Hostile
         samples(wrong)
 
 
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+@pytest.mark.parametrize("said", [{"records": [1]}, {}], ids=["numbers known", "not known"])
+def test_a_chunk_cut_short_to_nothing_is_no_chunk_without_records(
+    server: Hostile, compression: str, said: dict[str, Any]
+) -> None:
+    spec = stream(server, [b""], encoding="jsonl", compression=compression, **said)
+    with pytest.raises(BadSample, match=r"chunk 0 of stream 'x': .*(EOFError|OSError)"):
+        samples(spec)
+
+
 _NO_TORCH = """
 import sys
 class Refusing:
