@@ -30,10 +30,12 @@ _PATHS = "split_file_texts.txt"  # one index a line
 _ROOT = "a directory, or a URL such as gs://bucket/directory, s3://… or https://…"
 _SHOWN = 100  # characters
 _PLAYLISTS = (".yaml", ".yml")
-_ENDINGS = (
+_FILES = (
     f"give one that ends in {', '.join(_KINDS)} (all but Parquet also compressed: {', '.join(COMPRESSED)}), "
-    f"a {_PATHS}, or a directory with a '/' at its end; a dataset takes a playlist too, {' or '.join(_PLAYLISTS)}"
+    f"or a {_PATHS}"
 )
+_DIRECTORY = ", or a directory with a '/' at its end"
+_PLAYLIST = f"; a dataset takes a playlist too, {' or '.join(_PLAYLISTS)}"
 _PLAYLIST_ADVICE = "give it to a StreamingDataset, or to one of the commands `dataflux playlist`"
 
 
@@ -100,10 +102,11 @@ class Place:
         if ending in _PLAYLISTS:
             raise IndexUnusable(self.shown, "a playlist is no index", _PLAYLIST_ADVICE)
         if self.is_web and not self._name:
-            problem, advice = "a directory of a web server cannot be listed", "give an index of the URLs of its files"
-            raise IndexUnusable(self.shown, problem, f"{advice}: .csv, .jsonl, .parquet")
+            problem = "a directory of a web server cannot be listed"
+            raise IndexUnusable(self.shown, problem, "give an index of the URLs of its files: .csv, .jsonl, .parquet")
         if ending not in _KINDS or (_KINDS[ending] == "parquet" and not self._name.lower().endswith(ending)):
-            raise IndexUnusable(self.shown, f"an index that ends in {ending!r} is unknown", _ENDINGS)
+            advice = f"{_FILES}{'' if self.is_web else _DIRECTORY}{_PLAYLIST}"  # a web server lists none
+            raise IndexUnusable(self.shown, f"an index that ends in {ending!r} is unknown", advice)
         return _KINDS[ending]
 
     @property
