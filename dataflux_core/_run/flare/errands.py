@@ -78,8 +78,9 @@ class Errand:
 
     @property
     def lone_bytes(self) -> int:
-        """How many may be received for a part where the whole comes instead."""
-        return min(UNRANGED_BYTES, self.ask.max_bytes if self.ask.size == UNKNOWN_SIZE else self.ask.size)
+        """How many may be received for a part where the whole comes: a host keeps to no size that the playlist says."""
+        span = self.ask.span
+        return max(span.stop - span.start if span else 0, min(UNRANGED_BYTES, self.ask.max_bytes))
 
     def untried(self) -> list[int]:
         return [place for place in range(len(self.hosts)) if place not in self.tried]
