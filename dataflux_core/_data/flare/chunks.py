@@ -7,6 +7,7 @@ import time
 from collections import deque
 from functools import partial
 from io import BufferedReader
+from operator import index
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, NoReturn, cast
 
 from dataflux_core._data.flare.arriving import ArrivingChunk
@@ -36,6 +37,7 @@ _USUAL_BYTES = 8 * 1024**2  # of a chunk whose size is not known, before any has
 _LEAST_USUAL_BYTES = 512 * 1024  # so many are received where less was expected
 _ROOM = 2  # times as much as the largest that has come may be received ahead
 _BLOCK_BYTES = 64 * 1024
+_MOST_BYTES = (1 << 63) - 1  # what a request can be limited to
 
 
 class Piece(NamedTuple):
@@ -321,8 +323,13 @@ def _is_gone(errors: tuple[DatafluxError, ...]) -> bool:
 
 def checked_piece(chunk: int, start: int, stop: int | None, chunks: int) -> Piece:
     """Return what a caller asks for; raises IndexError, InvalidArgument."""
+    try:
+        chunk, start, stop = index(chunk), index(start), None if stop is None else index(stop)
+    except TypeError as error:
+        raise InvalidArgument("chunk, start, stop", f"{chunk!r}, {start!r}, {stop!r}", "whole numbers") from error
     if not -chunks <= chunk < chunks:
         raise IndexError(f"chunk {chunk} of a stream of {chunks}")
-    if start < 0 or (stop is not None and stop < start):
-        raise InvalidArgument("start, stop", f"{start}, {stop}", "bytes from 0 on, the stop not before the start")
+    if not 0 <= start <= (start if stop is None else stop) <= _MOST_BYTES:
+        expected = f"bytes from 0 on, up to {_MOST_BYTES}, the stop not before the start"
+        raise InvalidArgument("start, stop", f"{start}, {stop}", expected)
     return Piece(chunk % chunks, start, stop)
