@@ -32,7 +32,7 @@ MAX_REDIRECTS = 5
 _UNREACHED = "check the URL, the network and the proxy variables"
 DEFAULT_MAX_BYTES = 4 * 1024**3
 # An error's text has room in it, and most requests have the same limit.
-_LEAST_LIMIT_BYTES = 512 * 1024 - 1
+LEAST_LIMIT_BYTES = 512 * 1024 - 1
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WHOLE = frozenset({200, 203})  # 203: a proxy has changed a header
 _OK, _PARTIAL, _BAD_REQUEST, _UNSATISFIABLE = 200, 206, 400, 416
@@ -40,6 +40,8 @@ _DENIED = frozenset({401, 403})
 # A compressed body has another number of bytes than what it stands for: neither size nor checksum could be verified.
 _IDENTITY = ("Accept-Encoding: identity",)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+_UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d{1,18})")
+_FIRST_BEYOND_ASCII = 0x80
 _S3_CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _CODE_WITHIN = 2000  # bytes in which an error's code is looked for
 
@@ -61,12 +63,12 @@ class Wanted:
     crc32c: str = ""  # of all its bytes; "": not known
     span: Span | None = None  # None: all of it
     version: str = ""  # of which a range must be; "": of any
-    max_bytes: int = DEFAULT_MAX_BYTES  # that are received where the size is not known
+    max_bytes: int = DEFAULT_MAX_BYTES  # of all of it, where the size is not known or where all comes for a range
 
     @property
     def most_bytes(self) -> int:
-        """How many are received where the size is not known."""
-        return max(self.max_bytes, _LEAST_LIMIT_BYTES)
+        """How many are received where the size is not known: few are compared with the limit when they are here."""
+        return max(self.max_bytes, LEAST_LIMIT_BYTES)
 
     @property
     def subject(self) -> str:
@@ -107,20 +109,24 @@ def get_request(wanted: Wanted, url: str, limit_bytes: int = 0, announced_bytes:
     if span is None and limit_bytes:
         return Request("GET", url, headers=_IDENTITY, max_bytes=limit_bytes, expected_bytes=announced_bytes)
     if span is None:
-        limit = wanted.most_bytes if wanted.size < 0 else max(wanted.size, _LEAST_LIMIT_BYTES)
+        limit = wanted.most_bytes if wanted.size < 0 else max(wanted.size, LEAST_LIMIT_BYTES)
         return Request("GET", url, headers=_IDENTITY, max_bytes=limit)
     condition = (f"If-Range: {wanted.version}",) if wanted.version else ()
     headers = (*_IDENTITY, f"Range: bytes={span.start}-{span.stop - 1}", *condition)
-    return Request(
-        "GET", url, headers=headers, max_bytes=max(span.stop - span.start, wanted.max_bytes, _LEAST_LIMIT_BYTES)
-    )
+    return Request("GET", url, headers=headers, max_bytes=max(_most_for(wanted, span), LEAST_LIMIT_BYTES))
+
+
+def _most_for(wanted: Wanted, span: Span) -> int:
+    """Return how many bytes may come for a range: all of it, from a server that does not know of ranges."""
+    return max(span.stop - span.start, wanted.max_bytes)
 
 
 def verdict(wanted: Wanted, url: str, redirects: int, answer: Answer) -> Verdict:
     """Decide what comes of an answer from `url`, which is the last of so many redirects."""
     if not answer.failure and answer.status in _REDIRECTS:
         return _redirect(wanted, url, redirects, answer)
-    failure = _failure(wanted, url, answer)
+    is_behind = wanted.span is not None and _is_behind_end(wanted.span, answer)
+    failure = None if is_behind else _failure(wanted, url, answer)
     if failure is not None:
         return failure
     return _whole(wanted, answer) if wanted.span is None else _part(wanted, wanted.span, answer)
@@ -147,9 +153,13 @@ def _failure(wanted: Wanted, url: str, answer: Answer) -> Failure | None:
 
 
 def version_of(answer: Answer) -> str:
-    """Return the strong entity tag, "" where there is none: bytes of a weak one may differ."""
+    """Return the strong entity tag, "" where there is none: bytes of a weak one may differ.
+
+    One that is not plain ASCII is none either: it cannot be sent back as it came.
+    """
     tag = answer.header(b"etag")
-    return tag if len(tag) > 2 and tag[0] == tag[-1] == '"' else ""  # noqa: PLR2004 - quotes around something
+    is_strong = len(tag) > 2 and tag[0] == tag[-1] == '"'  # noqa: PLR2004 - quotes around something
+    return tag if is_strong and tag.isascii() and tag.isprintable() else ""
 
 
 class Said(NamedTuple):
@@ -176,7 +186,7 @@ def is_closing(answer: Answer) -> bool:
 
 
 def _redirect(wanted: Wanted, url: str, redirects: int, answer: Answer) -> Redirect | Failure:
-    location = answer.header(b"location")
+    location = _meant(answer.header(b"location"))
     if not location:
         message = _region(answer) or "a redirect that leads nowhere"
         return Failure(ServiceRefused(wanted.subject, answer.status, message))
@@ -190,6 +200,15 @@ def _redirect(wanted: Wanted, url: str, redirects: int, answer: Answer) -> Redir
         return Failure(ServiceRefused(wanted.subject, answer.status, message))
 
 
+def _meant(location: str) -> str:
+    """Return a location whose bytes were read as latin-1: servers write UTF-8, or what only percent signs can say."""
+    sent = location.encode("latin-1")
+    try:
+        return sent.decode()
+    except UnicodeDecodeError:
+        return "".join(chr(byte) if byte < _FIRST_BEYOND_ASCII else f"%{byte:02X}" for byte in sent)
+
+
 def _whole(wanted: Wanted, answer: Answer) -> Content | Failure:
     if answer.status not in _WHOLE:
         message = "an answer that is not the whole of it, though no part was asked for"
@@ -197,6 +216,8 @@ def _whole(wanted: Wanted, answer: Answer) -> Content | Failure:
     body = answer.body
     if wanted.size >= 0 and len(body) != wanted.size:
         return Failure(ObjectChanged(wanted.subject, wanted.size, len(body)))
+    if wanted.size < 0 and len(body) > wanted.max_bytes:
+        return Failure(_too_much(wanted, answer, len(body)))
     damage = _damage(wanted, answer, body)
     return damage or Content(body, len(body))
 
@@ -227,7 +248,11 @@ def _part(wanted: Wanted, span: Span, answer: Answer) -> Content | Failure:
     version = version_of(answer)
     if wanted.version and version != wanted.version and (version or answer.status != _PARTIAL):
         return Failure(VersionChanged(wanted.subject, wanted.version, version))
-    found = _ranged(wanted, span, answer) if answer.status == _PARTIAL else _unranged(wanted, span, answer)
+    found: Content | Failure
+    if answer.status == _UNSATISFIABLE:
+        found = Content(b"", _end_said(answer), version)
+    else:
+        found = (_ranged if answer.status == _PARTIAL else _unranged)(wanted, span, answer)
     if isinstance(found, Content) and UNKNOWN_SIZE not in (wanted.size, found.total) and wanted.size != found.total:
         return Failure(ObjectChanged(wanted.subject, wanted.size, found.total))
     return found
@@ -239,30 +264,46 @@ def _unranged(wanted: Wanted, span: Span, answer: Answer) -> Content | Failure:
         message = f"no bytes, though [{span.start}, {span.stop}) were asked for"
         return Failure(ServiceRefused(wanted.subject, answer.status, message))
     body = answer.body
-    if len(body) <= span.start:
-        message = f"it has {len(body)} bytes, [{span.start}, {span.stop}) were asked for"
-        return Failure(ServiceRefused(wanted.subject, _UNSATISFIABLE, message))
+    if len(body) > _most_for(wanted, span):
+        return Failure(_too_much(wanted, answer, len(body)))
     return Content(body[span.start : span.stop], len(body), version_of(answer))
 
 
 def _ranged(wanted: Wanted, span: Span, answer: Answer) -> Content | Failure:
-    """Make sure that the range is the one that was asked for; it may be shorter only where nothing follows."""
+    """Make sure that the range is the one that was asked for; it may be shorter only where nothing follows.
+
+    Who does not say of how many bytes it is one may as well have broken off: a short one is asked for again, elsewhere
+    where it can be.
+    """
     body, said = answer.body, part_said(answer)
-    if said is not None:
-        stop = min(span.stop, said.last + 1 if said.total < 0 else said.total)
-        if (said.first, said.last + 1, len(body)) == (span.start, stop, stop - span.start):
-            return Content(body, said.total, version_of(answer))
+    total = wanted.size if said is None or said.total < 0 else said.total
+    stop = span.stop if total < 0 else min(span.stop, total)
+    if said is not None and (said.first, said.last + 1, len(body)) == (span.start, stop, stop - span.start):
+        return Content(body, said.total, version_of(answer))
     words = answer.header(b"content-range")[:80]
     message = f"sent {len(body)} bytes as {words!r}, though [{span.start}, {span.stop}) were asked for"
-    return Failure(ServiceRefused(wanted.subject, answer.status, message))
+    if said is None or said.total >= 0 or said.first != span.start or said.last + 1 >= stop:
+        return Failure(ServiceRefused(wanted.subject, answer.status, message))
+    return Failure(ServiceRefused(wanted.subject, answer.status, f"{message}; it does not say of how many"), "again")
 
 
-def _too_much(wanted: Wanted, answer: Answer) -> DatafluxError:
-    announced = answer.header(b"content-length")
-    if wanted.span is None and wanted.size >= 0 and announced.isdecimal():
-        return ObjectChanged(wanted.subject, wanted.size, int(announced))
-    limit = get_request(wanted, wanted.url).max_bytes
-    message = f"sends {announced or 'more'} bytes, at most {limit} are received"
+def _is_behind_end(span: Span, answer: Answer) -> bool:
+    """Tell whether there is nothing of a range since all ends before it: that is no fault of the server's."""
+    return not answer.failure and answer.status == _UNSATISFIABLE and 0 <= _end_said(answer) <= span.start
+
+
+def _end_said(answer: Answer) -> int:
+    """Return the size that comes with a refusal of a range, UNKNOWN_SIZE where there is none."""
+    found = _UNSATISFIED_RANGE.fullmatch(answer.header(b"content-range"))
+    return UNKNOWN_SIZE if found is None else int(found[1])
+
+
+def _too_much(wanted: Wanted, answer: Answer, received: int = 0) -> DatafluxError:
+    sent = received or answer.said_bytes
+    if wanted.span is None and wanted.size >= 0 and sent >= 0:
+        return ObjectChanged(wanted.subject, wanted.size, sent)
+    limit = _most_for(wanted, wanted.span) if wanted.span is not None else max(wanted.size, 0) or wanted.max_bytes
+    message = f"sends {sent if sent >= 0 else 'more'} bytes, at most {limit} are received"
     if wanted.span is not None:
         message += "; it does not know of ranges"
     return ServiceRefused(wanted.subject, answer.status, message)

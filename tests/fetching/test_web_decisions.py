@@ -23,7 +23,7 @@ URL = "https://host/x?signature=hidden"
 
 def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
     lines = [f"HTTP/1.1 {status}", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
-    return Answer(status, tuple(f"{line}\r\n".encode() for line in lines), body)
+    return Answer(status, tuple(f"{line}\r\n".encode("latin-1") for line in lines), body)
 
 
 def wanted(**more: Any) -> Wanted:
@@ -52,6 +52,20 @@ MEANT: dict[str, tuple[dict[str, Any], Answer, Verdict]] = {
         answer(206, b"tes", Content_Range="bytes 2-4/5"),
         Content(b"tes", 5),
     ),
+    "a range up to the known end, of who knows what": (
+        {"span": Span(2, 99), "size": 5},
+        answer(206, b"tes", Content_Range="bytes 2-4/*"),
+        Content(b"tes"),
+    ),
+    "a tag that cannot be sent back is no version": (
+        {"span": SPAN},
+        answer(206, b"tes", Content_Range="bytes 2-4/5", ETag='"caf\xe9"'),
+        Content(b"tes", 5),
+    ),
+    "none of a range behind the end": ({"span": SPAN}, answer(416, Content_Range="bytes */2"), Content(b"", 2)),
+    "none of a range behind all, of which nothing is said": ({"span": SPAN}, answer(200, b"by"), Content(b"", 2)),
+    "none of nothing": ({"span": Span(0, 5)}, answer(416, b"why", Content_Range="bytes */0"), Content(b"", 0)),
+    "as much as may come": ({"max_bytes": 5}, answer(200, b"bytes"), Content(b"bytes", 5)),
     "a range of who knows what": ({"span": SPAN}, answer(206, b"tes", Content_Range="bytes 2-4/*"), Content(b"tes")),
     "a range of what has the known size, whatever it is called": (
         {"span": SPAN, "size": 5},
@@ -80,7 +94,25 @@ REFUSED: dict[str, tuple[dict[str, Any], Answer, str]] = {
     "a range without a place": ({"span": SPAN}, answer(206, b"tes"), "asked for"),
     "several ranges": ({"span": SPAN}, answer(206, b"--x", Content_Type="multipart/byteranges"), "asked for"),
     "a range that ends before it begins": ({"span": SPAN}, answer(206, b"", Content_Range="bytes 2-1/5"), "asked for"),
-    "all of it, which ends before": ({"span": SPAN}, answer(200, b"by"), "it has 2 bytes"),
+    "a range that ends too early, of who knows what": (
+        {"span": SPAN},
+        answer(206, b"te", Content_Range="bytes 2-3/*"),
+        "asked for; it does not say of how many",
+    ),
+    "a range that ends before the known end, of who knows what": (
+        {"span": Span(2, 99), "size": 6},
+        answer(206, b"tes", Content_Range="bytes 2-4/*"),
+        "does not say of how many",
+    ),
+    "a range of what does not end before": ({"span": SPAN}, answer(416, Content_Range="bytes */3"), "416"),
+    "a range of what has no size": ({"span": SPAN}, answer(416), "no size given"),
+    "a range that nobody has asked for": ({}, answer(416, Content_Range="bytes */0"), "416"),
+    "more than may come": ({"max_bytes": 4}, answer(200, b"bytes"), "sends 5 bytes, at most 4 are received"),
+    "more than may come for a range": (
+        {"span": SPAN, "max_bytes": 4},
+        answer(200, b"bytes"),
+        "sends 5 bytes, at most 4 are received; it does not know of ranges",
+    ),
     "a compressed range": (
         {"span": SPAN},
         answer(206, b"tes", Content_Range="bytes 2-4/5", Content_Encoding="br"),
@@ -120,10 +152,53 @@ def test_another_version_is_said_to_be_one() -> None:
         assert isinstance(found.error, VersionChanged)
 
 
-def test_another_whole_size_is_said_to_be_one() -> None:
-    found = decided(answer(206, b"tes", Content_Range="bytes 2-4/5"), span=SPAN, size=6)
+@pytest.mark.parametrize(
+    "given_answer",
+    [
+        pytest.param(answer(206, b"tes", Content_Range="bytes 2-4/5"), id="with a part"),
+        pytest.param(answer(200, b"by"), id="with all of it"),
+        pytest.param(answer(416, Content_Range="bytes */1"), id="with nothing"),
+    ],
+)
+def test_another_whole_size_is_said_to_be_one(given_answer: Answer) -> None:
+    found = decided(given_answer, span=SPAN, size=6)
     assert isinstance(found, Failure)
     assert isinstance(found.error, ObjectChanged)
+
+
+def test_an_end_before_what_is_gone_on_with_is_another_version() -> None:
+    found = decided(answer(416, Content_Range="bytes */1"), span=SPAN, version='"v"')
+    assert isinstance(found, Failure)
+    assert isinstance(found.error, VersionChanged)
+
+
+@pytest.mark.parametrize(("total", "cure"), [("*", "again"), ("9", "none")])
+def test_a_range_that_ends_too_early_is_asked_for_again_where_nobody_says_of_how_many(total: str, cure: str) -> None:
+    found = decided(answer(206, b"te", Content_Range=f"bytes 2-3/{total}"), span=SPAN)
+    assert isinstance(found, Failure)
+    assert found.cure == cure
+
+
+LOCATIONS = {
+    "UTF-8 as it is": ("/donn\u00e9es/c".encode(), "https://host/donn%C3%A9es/c"),
+    "a host in UTF-8": ("https://b\u00fccher.example/".encode(), "https://xn--bcher-kva.example/"),
+    "bytes that are none": (b"/caf\xe9/%C3%A9?\xff", "https://host/caf%E9/%C3%A9?%FF"),
+    "percent signs as they are": (b"/donn%C3%A9es/c", "https://host/donn%C3%A9es/c"),
+}
+
+
+@pytest.mark.parametrize(("location", "url"), LOCATIONS.values(), ids=LOCATIONS)
+def test_a_redirect_leads_where_its_bytes_say(location: bytes, url: str) -> None:
+    found = verdict(wanted(), URL, 0, Answer(302, (b"HTTP/1.1 302\r\n", b"Location: " + location + b"\r\n"), b""))
+    assert found == Redirect(url)
+
+
+@given(st.binary(min_size=1, max_size=30))
+def test_any_bytes_of_a_redirect_lead_to_the_web_or_nowhere(location: bytes) -> None:
+    line = b"Location: /" + location.replace(b"\n", b"") + b"\r\n"
+    found = verdict(wanted(), URL, 0, Answer(302, (b"HTTP/1.1 302\r\n", line), b""))
+    assert isinstance(found, Failure) or (isinstance(found, Redirect) and found.url.startswith("https://"))
+    assert isinstance(found, Failure) or found.url.isascii()
 
 
 @given(st.binary(max_size=50), st.integers(0, 60), st.integers(1, 60))
@@ -136,7 +211,9 @@ def test_every_range_of_a_good_server_is_understood(content: bytes, start: int, 
         assert decided(ranged, span=span) == Content(part, len(content))
         assert decided(answer(200, content), span=span) == Content(part, len(content))
     else:
-        assert isinstance(decided(answer(200, content), span=span), Failure)
+        unsatisfied = answer(416, Content_Range=f"bytes */{len(content)}")
+        assert decided(unsatisfied, span=span) == Content(b"", len(content))
+        assert decided(answer(200, content), span=span) == Content(b"", len(content))
 
 
 @given(st.binary(max_size=30), st.binary(max_size=30))

@@ -13,6 +13,7 @@ from dataflux_core._plan.retry import RetryPolicy
 from dataflux_core._run.fetching import fetcher as fetcher_module
 from dataflux_core._run.fetching import web_origin
 from dataflux_core._run.retries import RetryRule
+from dataflux_core._wire.web import Content
 from dataflux_core.emulator import Emulator, Memory
 from tests.certificates import certificate
 from tests.download.buckets import client_of
@@ -277,10 +278,24 @@ def test_a_range_of_another_version_is_refused(server: Hostile) -> None:
         reader.read_range(f"{server.url}/x", 10, 20, version='"1"')
 
 
-def test_a_range_beyond_the_end_is_refused(server: Hostile) -> None:
+def test_of_a_range_behind_the_end_there_is_nothing(server: Hostile) -> None:
     server.behaviours["/x"] = ranges(b"short")
-    with fetcher() as reader, pytest.raises(errors.ServiceRefused, match=r"416: .*\(bytes \*/5\)"):
+    with fetcher() as reader:
+        assert reader.read_range(f"{server.url}/x", 10, 20) == Content(b"", 5)
+
+
+def test_a_refused_range_is_told_with_what_is_there(server: Hostile) -> None:
+    server.behaviours["/x"] = lambda ask: ask.reply(416, b"", Content_Range="bytes */50")
+    with fetcher() as reader, pytest.raises(errors.ServiceRefused, match=r"416: .*\(bytes \*/50\)"):
         reader.read_range(f"{server.url}/x", 10, 20)
+
+
+@pytest.mark.parametrize("size", [1000, 1001])
+def test_of_an_unknown_size_no_more_is_given_out_than_is_allowed(size: int, server: Hostile) -> None:
+    server.behaviours["/x"] = gives(bytes(size))
+    with fetcher(max_object_bytes=1000) as reader:
+        part = one(reader, f"{server.url}/x")
+    assert part == bytes(1000) if size == 1000 else "sends 1001 bytes, at most 1000 are received" in str(part)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 5), (5, 5), (6, 5)])

@@ -97,7 +97,7 @@ class Stream(Sequence[bytes]):
         return self._chunks.read_many(Piece(number) for number in self._numbers)
 
     def read(self, chunk: int, start: int = 0, stop: int | None = None) -> bytes:
-        """Return bytes [start, stop) of a chunk; fewer where it ends before, none of a start behind a known end.
+        """Return bytes [start, stop) of a chunk; fewer where it ends before, none of a start behind its end.
 
         They come in one answer of one host. A part cannot be compared with the sums of the chunk, its whole size can.
         """

@@ -69,8 +69,9 @@ def _whole_bytes(flight: Flight, head: list[bytes]) -> int:
     """Return how many bytes are announced, 0 where these are not those of the chunk as it is."""
     if not head or not head[0].startswith(_OK_LINES):
         return 0
-    said = Answer(0, tuple(head), b"")
-    length = said.header(b"content-length")
-    if said.header(b"content-encoding").lower() not in {"", "identity"} or not length.isdecimal():
+    said, wanted = Answer(0, tuple(head), b""), flight.wanted
+    size = said.said_bytes
+    if said.header(b"content-encoding").lower() not in {"", "identity"} or size == UNKNOWN_SIZE:
         return 0
-    return int(length) if flight.wanted.size in (UNKNOWN_SIZE, int(length)) else 0
+    is_meant = size <= wanted.max_bytes if wanted.size == UNKNOWN_SIZE else size == wanted.size
+    return size if is_meant else 0

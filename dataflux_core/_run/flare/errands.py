@@ -11,7 +11,17 @@ from dataflux_core._plan.columns import UNKNOWN_SIZE
 from dataflux_core._plan.retry import RETRIED_STATUSES
 from dataflux_core._run.fetching.options import UNRANGED_BYTES
 from dataflux_core._wire.urls import origin_of, shown_url, web_url
-from dataflux_core._wire.web import Content, Failure, Span, Wanted, get_request, part_said, verdict, version_of
+from dataflux_core._wire.web import (
+    LEAST_LIMIT_BYTES,
+    Content,
+    Failure,
+    Span,
+    Wanted,
+    get_request,
+    part_said,
+    verdict,
+    version_of,
+)
 from dataflux_core.errors import ChunkWrong, ConnectionBroken, ObjectChanged
 
 if TYPE_CHECKING:
@@ -144,9 +154,13 @@ class Flight:
         request = get_request(self.wanted, self.url)
         if self.least_bytes_per_s:
             request = msgspec.structs.replace(request, least_bytes_per_s=self.least_bytes_per_s)
-        if self.errand.ask.span is not None:
+        ask = self.errand.ask
+        if ask.span is not None:
             return request
-        return msgspec.structs.replace(request, expected_bytes=self.size, keeps_beginning=True)
+        most = max(ask.ahead_bytes, self.size, LEAST_LIMIT_BYTES) if ask.ahead_bytes else request.max_bytes
+        return msgspec.structs.replace(
+            request, max_bytes=min(most, request.max_bytes), expected_bytes=self.size, keeps_beginning=True
+        )
 
 
 def hosts_of(ask: ChunkAsk) -> tuple[str, ...]:
@@ -157,7 +171,8 @@ def hosts_of(ask: ChunkAsk) -> tuple[str, ...]:
 def flight_to(errand: Errand, place: int, *, is_lone: bool = False) -> Flight:
     """Make a request for one place, of the rest alone where the beginning came from there.
 
-    A part is given up as soon as the answer says that it is much more, unless it is read alone.
+    A part is given up as soon as the answer says that it is much more, unless it is read alone. No more comes of a
+    chunk than the ask allows.
     """
     ask, before = errand.ask, errand.beginning
     span, version = ask.span, ""
@@ -165,7 +180,8 @@ def flight_to(errand: Errand, place: int, *, is_lone: bool = False) -> Flight:
         span, version = Span(len(before.content), before.total), before.version
     else:
         before = None
-    limit = (ask.ahead_bytes or ask.max_bytes) if ask.span is None else UNRANGED_BYTES if is_lone else 0
+    most = UNRANGED_BYTES if is_lone else LEAST_LIMIT_BYTES
+    limit = max(ask.max_bytes, ask.size) if ask.span is None else min(most, ask.max_bytes)
     sent = web_url(ask.urls[place])
     wanted = Wanted(ask.urls[place], sent, ask.size, "", span, version, limit)
     return Flight(errand, place, wanted, sent, before=before, is_lone=is_lone)
@@ -211,8 +227,7 @@ def beginning_of(flight: Flight, answer: Answer) -> Beginning | None:
         return None
     before = flight.before
     if before is None:
-        length = answer.header(b"content-length")
-        total = int(length) if answer.begun_status == _OK and length.isdecimal() else 0
+        total = answer.said_bytes if answer.begun_status == _OK else 0
         return Beginning(flight.place, answer.body, version, total) if size < total else None
     said = part_said(answer)
     if answer.begun_status != _PARTIAL or said is None or version != before.version:
