@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from dataflux_core.errors import InvalidArgument
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,3 +19,11 @@ def given_client(source: ClientSource) -> storage.Client | None:
     """Return the client that is given, or made by what is; None where the environment is to say."""
     # A client may be a mock, which can be called as well.
     return source() if callable(source) and not hasattr(source, "bucket") else source
+
+
+def sendable_client(source: ClientSource) -> ClientSource:
+    """Return what another process can make a client of; raises InvalidArgument for a client."""
+    if source is None or callable(source):
+        return source
+    expected = "a function that makes one, or None: a client cannot be sent to another process"
+    raise InvalidArgument("storage_client", repr(source), expected)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dataflux_core._data.epoch.playlists import load_playlist
 from dataflux_core.errors import ExtraMissing, InvalidArgument
 from dataflux_core.flare import Playlist
 from dataflux_core.streaming import StreamingDataset
@@ -43,6 +42,6 @@ class FlareDataset(StreamingDataset):
             expected = "the names of the streams behind the playlist: FlareDataset(playlist, 'inputs', 'labels')"
             raise InvalidArgument("columns_to_load", repr(keywords["columns_to_load"]), expected)
         client = keywords.get("storage_client")
-        source = playlist if isinstance(playlist, Playlist) else load_playlist(playlist, client)
+        source = playlist if isinstance(playlist, Playlist) else Playlist.load(playlist, storage_client=client)
         keywords["columns_to_load"] = streams or None
         super().__init__(source, dst, **keywords)

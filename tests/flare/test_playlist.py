@@ -68,7 +68,7 @@ def test_a_page_that_is_not_there(site: Site) -> None:
 def test_a_page_of_more_bytes_than_are_read(site: Site) -> None:
     site.pages["/small"] = (200, {}, TEXT.encode())
     site.pages["/large"] = (200, {}, b"#" * 2_000_000)
-    with pytest.raises(PlaylistInvalid, match=f"it has {len(TEXT)} bytes, at most 20 are read"):
+    with pytest.raises(ServiceRefused, match=f"sends {len(TEXT)} bytes, at most 20 are received"):
         Playlist.load(f"{site.url}/small", max_bytes=20)
     with pytest.raises(ServiceRefused, match="sends 2000000 bytes, at most 1000000 are received"):
         Playlist.load(f"{site.url}/large", max_bytes=1_000_000)

@@ -62,17 +62,6 @@ def playlist_rows(source: Any, keywords: StreamingKeywords, *, has_cache: bool) 
     return binding, Recipe(decoders, pipeline, policy_of(keywords), spread)
 
 
-def load_playlist(source: str | os.PathLike[str], client: ClientSource = None) -> Playlist:
-    """Read what `Playlist.load` takes; a client that is given reads what lies in a bucket."""
-    from dataflux_core._data.flare.playlist import Playlist  # noqa: PLC0415 - an extra
-
-    if client is not None and isinstance(source, str) and "\n" not in source and source.startswith("gs://"):
-        from dataflux_core._data.epoch.client_playlist import playlist_of_bucket  # noqa: PLC0415
-
-        return playlist_of_bucket(source, client)
-    return Playlist.load(source)
-
-
 def check_no_playlist(keywords: Mapping[str, Any]) -> None:
     """Raise InvalidArgument for what is said of playlists alone."""
     given = keywords.get("stream_options")
@@ -87,7 +76,7 @@ def _opened(source: Any, client: ClientSource) -> Playlist:  # noqa: ANN401 - as
     if isinstance(source, Playlist):
         return source
     try:
-        return load_playlist(source, client)
+        return Playlist.load(source, storage_client=client)
     except OSError as error:
         if isinstance(error, DatafluxError):  # of a server, such as one that is down: no path is wrong
             raise

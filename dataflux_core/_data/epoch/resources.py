@@ -12,10 +12,10 @@ from dataflux_core._data.epoch.read_ahead import THREADS
 from dataflux_core._data.epoch.shelf import RowShelf
 from dataflux_core._data.epoch.stats import StreamStats
 from dataflux_core._data.epoch.window_read import WindowReader
+from dataflux_core._run.client_source import ClientSource, sendable_client
 from dataflux_core._run.fetching.fetcher import Fetcher
 from dataflux_core._run.fetching.options import FetchOptions
 from dataflux_core._run.fetching.stats import FetchStats
-from dataflux_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dataflux_core._data.cache.node import NodeCache
     from dataflux_core._data.epoch.options import AheadBounds
     from dataflux_core._plan.strategy import Strategy
-    from dataflux_core._run.client_source import ClientSource
 
 _LEAST_HELD_BYTES = 1024**2
 _ROW_SHELF_BYTES = 64 * 1024**2
@@ -132,14 +131,6 @@ class Resources:
             told.hits, told.misses, told.evictions = kept.hits, kept.misses, kept.evictions
             told.cache_bytes = kept.bytes_read
         return told
-
-
-def sendable_client(client: ClientSource) -> ClientSource:
-    """Return what another process can make a client of; raises InvalidArgument for a client."""
-    if client is None or callable(client):
-        return client
-    expected = "a function that makes one, or None: a client cannot be sent to another process"
-    raise InvalidArgument("storage_client", repr(client), expected)
 
 
 _all: weakref.WeakSet[Resources] = weakref.WeakSet()

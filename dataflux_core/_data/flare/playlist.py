@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing
-from functools import partial
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from dataflux_core._data.flare.stream import Stream
 from dataflux_core._data.flare.zipping import zipped
 from dataflux_core._plan.remote import RemoteObjects
 from dataflux_core._plan.text import shortened
+from dataflux_core._run.client_source import sendable_client
 from dataflux_core._run.flare.options import StreamOptions
 from dataflux_core._wire.flare.reading import DEFAULT_MAX_BYTES, problems_of, read_playlist
 from dataflux_core._wire.flare.writing import written
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dataflux_core._data.flare.decoding import Record
+    from dataflux_core._run.client_source import ClientSource
     from dataflux_core._wire.flare.streams import StreamSpec
     from dataflux_core.errors import PlaylistProblem
 
@@ -49,10 +51,17 @@ class Playlist(Mapping[str, Stream]):
         self._now = Streams(listed)
 
     @classmethod
-    def load(cls, source: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Playlist:
+    def load(
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        storage_client: ClientSource = None,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> Playlist:
         """Read a playlist: a path, a URL, or a text, which has line breaks.
 
-        The URL may be one of gs:// or s3:// too, as those of a dataset's files.
+        The URL may be one of gs:// or s3:// too, as those of a dataset's files. One of gs:// is read with
+        `storage_client`, a client or a function that makes one; None: by the environment.
 
         Raises PlaylistInvalid, which has all that is wrong; OSError for a file; ServiceRefused, AccessDenied,
         ConnectionBroken, EndpointUnreachable for a URL.
@@ -65,11 +74,11 @@ class Playlist(Mapping[str, Stream]):
         if "\0" in text:
             raise InvalidArgument("source", repr(text), "a path, a URL, or a text with line breaks")
         is_url = isinstance(source, str) and _is_url(text)
-        content = _fetched(text, max_bytes) if is_url else _read(Path(text), max_bytes)
+        fetch = _Fetch(max_bytes, storage_client)
+        content = fetch(text) if is_url else _read(Path(text), max_bytes)
         playlist = cls.parse(content, source=text, max_bytes=max_bytes)
         if is_url:
-            load_again = partial(_fetched_streams, max_bytes=max_bytes)
-            playlist._now = Streams(playlist._streams.values(), text, load_again)  # noqa: SLF001 - its own
+            playlist._now = Streams(playlist._streams.values(), text, fetch.streams)  # noqa: SLF001 - its own
         return playlist
 
     @classmethod
@@ -134,11 +143,6 @@ def _is_url(source: str) -> bool:
     return "://" in source.partition("?")[0]
 
 
-def _fetched_streams(url: str, max_bytes: int) -> dict[str, StreamSpec]:
-    """Read a playlist again whose chunks have moved."""
-    return Playlist.load(url, max_bytes=max_bytes)._streams  # noqa: SLF001 - this module's own
-
-
 def _read(path: Path, max_bytes: int) -> bytes:
     try:
         with path.open("rb") as file:
@@ -159,27 +163,40 @@ def _next_step(path: Path, error: OSError) -> str:
     return "correct the path of the playlist; a relative one begins where the program runs"
 
 
-def _fetched(url: str, max_bytes: int) -> bytes:
-    from dataflux_core._run.fetching.fetcher import Fetcher  # noqa: PLC0415 - slow imports, for URLs alone
-    from dataflux_core._run.fetching.options import FetchOptions  # noqa: PLC0415
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """Fetches the bytes of a playlist; where its chunks have moved its streams, in whichever process that is seen."""
 
-    # The time limits of streams: chunks on the same server then come by the same connection.
-    limits = StreamOptions()
-    options = FetchOptions(
-        max_requests=1,
-        max_reads=1,
-        max_object_bytes=max_bytes,
-        connect_timeout_s=limits.connect_timeout_s,
-        stall_timeout_s=limits.stall_timeout_s,
-    )
-    with closing(Fetcher(options)) as fetcher:
-        ((_, part),) = fetcher.read(RemoteObjects([url]))
-    if isinstance(part, bytes):
-        return part
-    if type(part) is ServiceRefused and part.status in _GONE:
-        message = f"{part.message}; correct the URL of the playlist, or load it from where it has moved"
-        raise ServiceRefused(part.subject, part.status, message) from part
-    raise part
+    max_bytes: int
+    client: ClientSource
+
+    def __call__(self, url: str) -> bytes:
+        from dataflux_core._run.fetching.fetcher import Fetcher  # noqa: PLC0415 - slow imports, for URLs alone
+        from dataflux_core._run.fetching.options import FetchOptions  # noqa: PLC0415
+
+        # The time limits of streams: chunks on the same server then come by the same connection.
+        limits = StreamOptions()
+        options = FetchOptions(
+            max_requests=1,
+            max_reads=1,
+            max_object_bytes=self.max_bytes,
+            connect_timeout_s=limits.connect_timeout_s,
+            stall_timeout_s=limits.stall_timeout_s,
+        )
+        with closing(Fetcher(options, self.client)) as fetcher:
+            ((_, part),) = fetcher.read(RemoteObjects([url]))
+        if isinstance(part, bytes):
+            return part
+        if type(part) is ServiceRefused and part.status in _GONE:
+            message = f"{part.message}; correct the URL of the playlist, or load it from where it has moved"
+            raise ServiceRefused(part.subject, part.status, message) from part
+        raise part
+
+    def streams(self, url: str) -> dict[str, StreamSpec]:
+        return Playlist.parse(self(url), source=url, max_bytes=self.max_bytes)._streams  # noqa: SLF001 - this module's
+
+    def __reduce__(self) -> tuple[type[_Fetch], tuple[int, ClientSource]]:
+        return _Fetch, (self.max_bytes, sendable_client(self.client))
 
 
 def _named(source: str) -> str:
