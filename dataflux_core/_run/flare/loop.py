@@ -262,8 +262,12 @@ class ChunkLoop:
     def _lose(self, errand: Errand, place: int, error: BaseException) -> None:
         """Go on without a place over which something was raised, whatever that was."""
         self._counts["failures"] += 1
-        for flight in [flight for flight in errand.flights if flight.place == place]:
+        is_ours = isinstance(error, MemoryError) or not isinstance(error, Exception)  # of no place
+        for flight in [flight for flight in errand.flights if is_ours or flight.place == place]:
             self._drop(flight)
+        if is_ours:
+            _fail(errand, error)
+            return
         if not isinstance(error, DatafluxError):
             found, error = error, ConnectionBroken(errand.ask.subject, f"{type(error).__name__}: {error}")
             error.__cause__ = found
