@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SCHEMA = json.loads((Path(dataflux_core.__file__).parents[1] / "docs/reference/flare.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 # What a schema cannot say: how long a list is beside another, what several headers or a host say together.
-BEYOND = ("the stream 2 chunks", "bytes are not", "no URL that can be asked for", "more than 64 bits")
+BEYOND = ("the stream 2 chunks", "bytes are not", "no URL that can be asked for", "than 64 bits")
 
 
 def agrees(text: str) -> None:
