@@ -334,7 +334,7 @@ def becomes_another(ask: Ask) -> None:
         pytest.param(ranges(CONTENT, 'W/"1"'), 2, id="as a whole where no version can be told"),
         pytest.param(gives(CONTENT), 2, id="as a whole where there are no ranges"),
         pytest.param(gives(CONTENT[:3000]), 1, id="at once where it is small"),
-        pytest.param(ranges(b""), 2, id="nothing at all"),
+        pytest.param(ranges(b""), 1, id="nothing at all"),
     ],
 )
 def test_a_large_file_of_the_web_comes(behaviour: Behaviour, requests: int, tmp_path: Path) -> None:

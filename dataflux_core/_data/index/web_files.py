@@ -25,7 +25,7 @@ _MAX_BYTES = 32 * 1024**3
 _MAX_WHOLE_BYTES = 4 * 1024**3  # that may have to be held in memory
 _PIECE_BYTES = UNRANGED_BYTES  # so that a server that does not know of ranges gives most indexes at once
 _TRIES = 3  # of an index that becomes another while it is read
-# By what servers refuse ranges, or do not understand them: all, a part that was not asked for, none of an empty file.
+# By what servers refuse ranges, or do not understand them: all, a part that was not asked for, none of it.
 _NO_RANGES = frozenset({200, 206, 416})
 
 
