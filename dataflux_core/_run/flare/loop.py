@@ -287,7 +287,7 @@ class ChunkLoop:
                 self._go_on(errand)
             return
         self._counts["received_bytes"] += len(found.content)
-        size = flight.size or len(found.content)
+        size = len(found.content) - (0 if flight.before is None else len(flight.before.content))
         self._book.served(flight.host, size, ended_s - flight.began_s, flight.beside, ended_s)
         errand.flights.remove(flight)
         for other in errand.flights.copy():
