@@ -6,15 +6,15 @@ import math
 
 _LEAST = 4  # once the first has come
 _GROWTH = 8.0
-_ENOUGH_BYTES_PER_S = 1.5e9  # not much less than one thread can take in
+_ENOUGH_BYTES_PER_S = 1e9  # half of what one thread can take in: at first, as memory is new, no more come
 _WORTH = 1.25  # times as much must be lacking: measured rates waver
 
 
 class Reach:
     """How many pieces may be under way: one at first, since others would share its line, then as many as bring more.
 
-    It widens while whoever takes the pieces waits for them, by what is lacking of what one thread can take in. Beyond
-    that, and for a slow taker, more of them would cost memory alone: a near server fills the line with four.
+    It widens while whoever takes the pieces waits for them, by what is lacking of a gigabyte a second. Beyond that, and
+    for a slow taker, more of them would cost memory alone: a near server fills the line with four.
     """
 
     def __init__(self, *, most: int) -> None:

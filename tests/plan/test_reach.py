@@ -26,8 +26,8 @@ def widths(*, size: int, taken: int, line_bytes_per_s: float, round_trip_s: floa
     ("line", "widest"),
     [
         pytest.param({"line_bytes_per_s": 2e9, "round_trip_s": 1e-4}, 4, id="four fill the line to a near server"),
-        pytest.param({"line_bytes_per_s": 2e9, "round_trip_s": 0.04}, 8, id="eight of 8 MB span forty milliseconds"),
-        pytest.param({"line_bytes_per_s": 2e9, "round_trip_s": 0.4}, 64, id="as many as may be span half the world"),
+        pytest.param({"line_bytes_per_s": 2e9, "round_trip_s": 0.04}, 6, id="six of 8 MB span forty milliseconds"),
+        pytest.param({"line_bytes_per_s": 2e9, "round_trip_s": 0.8}, 64, id="as many as may be span the world"),
         pytest.param(
             {"line_bytes_per_s": 1e8, "round_trip_s": 0.04}, 64, id="a slow line may be a slow host: more ask more"
         ),
