@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fetching.hostile import Hostile
 from tests.flare.playlists import without_libyaml
 
 if TYPE_CHECKING:
@@ -26,6 +27,18 @@ def either_parser(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run a test with the parser in C, where it is there, then without."""
     with nullcontext() if request.param == "libyaml" else without_libyaml():
         yield
+
+
+@pytest.fixture
+def server() -> Iterator[Hostile]:
+    with Hostile() as running:
+        yield running
+
+
+@pytest.fixture
+def other() -> Iterator[Hostile]:
+    with Hostile() as running:
+        yield running
 
 
 @pytest.fixture

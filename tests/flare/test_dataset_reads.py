@@ -9,20 +9,14 @@ import pytest
 
 from dataflux_core.flare import Playlist, StreamSpec
 from dataflux_core.streaming import MixedDataset, StreamingDataset
-from tests.fetching.hostile import Hostile
 from tests.flare.datasets import lines
 from tests.flare.read_streams import put, spec_of
 from tests.processes import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
+    from tests.fetching.hostile import Hostile
 
 
 def numbered_from(server: Hostile, start: int) -> StreamingDataset:

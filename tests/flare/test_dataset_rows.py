@@ -11,13 +11,14 @@ from dataflux_core.emulator import Emulator, Latency, Memory
 from dataflux_core.errors import BadSample
 from dataflux_core.flare import Playlist, StreamOptions, StreamSpec
 from dataflux_core.streaming import MixedDataset, StreamingDataset
-from tests.fetching.hostile import Hostile
 from tests.flare.datasets import lines
 from tests.flare.read_streams import put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.fetching.hostile import Hostile
 
 COUNT, SIZE = 40, 100_000
 PREFETCH = 8 * SIZE
@@ -36,12 +37,6 @@ def strict() -> Iterator[Emulator]:
     """A server that refuses whatever is beyond eight requests at once, which take their time."""
     contents = {f"d/{number}": chunk(number) for number in range(COUNT)}
     with Emulator(buckets={"b": Memory(contents)}, latency=Latency(read_s=0.05), max_in_flight=8) as running:
-        yield running
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as running:
         yield running
 
 

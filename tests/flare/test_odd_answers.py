@@ -17,7 +17,6 @@ from tests.fetching.tunnel import tunnel_to
 from tests.flare.read_streams import put, stream_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.fetching.hostile import Behaviour
@@ -25,18 +24,6 @@ if TYPE_CHECKING:
 LINES = [f"line {number}" for number in range(50_000)]
 TEXT = "".join(f"{line}\n" for line in LINES).encode()
 _WAIT_S = 20
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
-
-
-@pytest.fixture
-def other() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
 
 
 def limited(max_chunk_bytes: int) -> StreamOptions:

@@ -23,7 +23,7 @@ from tests.fetching.hostile import Hostile, ranges
 from tests.flare.read_streams import IMPATIENT, put, spec_of, stream_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.fetching.hostile import Ask, Behaviour
 
@@ -50,12 +50,6 @@ ENCODED: dict[str, tuple[bytes, list[Any], dict[str, Any]]] = {
     "tar": (tar(), [{"id": str(n), "bin": bytes([n]) * 10_000} for n in range(200)], {}),
     "raw": (NUMBERS.tobytes(), list(NUMBERS), {"dtype": "int32", "shape": [8]}),
 }
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
 
 
 def half(content: bytes, then: Callable[[Ask], None], **headers: str) -> Behaviour:

@@ -32,7 +32,6 @@ from tests.fetching.hostile import (
 from tests.flare.read_streams import IMPATIENT, QUICK, contents_of, put, spec_of, stream_of, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from dataflux_core.flare import Stream
@@ -40,12 +39,6 @@ if TYPE_CHECKING:
 
 CONTENTS = contents_of(12)
 LARGE = bytes(range(256)) * 8192
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
 
 
 @pytest.fixture

@@ -12,21 +12,15 @@ from dataflux_core._run.flare import sums
 from dataflux_core._run.flare.errands import ChunkAsk
 from dataflux_core._run.flare.reader import ChunkReader
 from dataflux_core.errors import ChunkUnavailable, ChunkWrong
-from tests.fetching.hostile import Hostile
 from tests.flare.read_streams import IMPATIENT, QUICK, contents_of, put, spec_of, stream_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from dataflux_core._wire.web import Failure
+    from tests.fetching.hostile import Hostile
 
 CONTENTS = contents_of(6, 400_000)
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
 
 
 def other(content: bytes) -> bytes:

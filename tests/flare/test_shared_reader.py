@@ -25,12 +25,6 @@ CONTENTS = contents_of(6)
 LARGE = bytes(range(256)) * 2048
 
 
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
-
-
 @pytest.mark.parametrize(
     ("more", "is_shared"),
     [

@@ -22,7 +22,7 @@ from tests.flare.read_streams import QUICK, contents_of, put, stream_of
 from tests.processes import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from dataflux_core._run.flare.errands import Flight
     from tests.fetching.hostile import Ask, Behaviour
@@ -30,18 +30,6 @@ if TYPE_CHECKING:
 WHOLE = b"".join(number.to_bytes(4, "big") for number in range(512 * 1024))
 HALF = 512 * 1024
 _BEYOND_ALL_YEARS = "Sat, 22 Nov 99999999999999999999 01:00:00 GMT"
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
-
-
-@pytest.fixture
-def other() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
 
 
 def test_what_a_hedge_has_begun_is_never_put_before_the_rest_from_another_host(

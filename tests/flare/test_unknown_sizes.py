@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,16 +13,7 @@ from tests.fetching.hostile import Ask, Hostile, gives
 from tests.flare.read_streams import contents_of, put, stream_of
 from tests.processes import wait_until
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 LARGE = b"".join(number.to_bytes(4, "big") for number in range(512 * 1024))
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
 
 
 def fresh(number: int, **more: Any) -> StreamOptions:

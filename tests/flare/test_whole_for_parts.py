@@ -6,8 +6,6 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
-
 from dataflux_core._run.flare.errands import ChunkAsk
 from dataflux_core._run.flare.reader import ChunkReader
 from dataflux_core._wire.web import Span
@@ -16,23 +14,9 @@ from tests.flare.read_streams import QUICK, stream_of
 from tests.processes import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.fetching.hostile import Ask
 
 WHOLE = bytes(range(256)) * 8192
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
-
-
-@pytest.fixture
-def other() -> Iterator[Hostile]:
-    with Hostile() as running:
-        yield running
 
 
 def begins_but_never_ends(ask: Ask) -> None:
