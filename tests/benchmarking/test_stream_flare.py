@@ -1,21 +1,11 @@
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 from benchmarking.table import TABLES
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.benchmarking.test_smoke import answer_of
 
 
 def test_streaming_beside_curl_is_measured_on_one_line_where_every_byte_came() -> None:
-    command = [sys.executable, "-m", "benchmarking.stream_flare", "--smoke"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    answer = json.loads(line)
+    answer = answer_of("stream_flare")
     for run in (answer["near"], answer["far"]):
         assert run["exact"]
         peers = {"obstore, 8 at once", "curl, 4 at once", "kept by curl, 8 at once"}
@@ -32,11 +22,7 @@ def test_streaming_beside_curl_is_measured_on_one_line_where_every_byte_came() -
 
 
 def test_what_a_sample_of_a_chunk_costs_is_measured_where_each_record_came_once() -> None:
-    command = [sys.executable, "-m", "benchmarking.stream_chunks", "--smoke"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    answer = json.loads(line)
+    answer = answer_of("stream_chunks")
     assert all(case["exact"] for case in answer["cases"].values())
     assert {answer["cases"][case]["requests"] for case in ("a dataset, in order", "shuffled in blocks")} == {6}
     assert "| a whole permutation, by parts |" in TABLES["stream_chunks"](answer)
