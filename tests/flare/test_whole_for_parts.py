@@ -6,6 +6,8 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from dataflux_core._run.flare.errands import ChunkAsk
 from dataflux_core._run.flare.reader import ChunkReader
 from dataflux_core._wire.web import Span
@@ -14,9 +16,18 @@ from tests.flare.read_streams import QUICK, stream_of
 from tests.processes import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.fetching.hostile import Ask
 
 WHOLE = bytes(range(256)) * 8192
+
+
+@pytest.fixture
+def reader() -> Iterator[ChunkReader]:
+    running = ChunkReader(replace(QUICK, stall_timeout_s=30))
+    yield running
+    running.stop()
 
 
 def begins_but_never_ends(ask: Ask) -> None:
@@ -32,44 +43,36 @@ def part_of(*servers: Hostile) -> ChunkAsk:
     return ChunkAsk(tuple(f"{server.url}/d/0" for server in servers), span=Span(5, 99))
 
 
-def test_a_host_that_sends_the_whole_slowly_holds_up_no_other_such_host(server: Hostile, other: Hostile) -> None:
+def test_a_host_that_sends_the_whole_slowly_holds_up_no_other_such_host(
+    server: Hostile, other: Hostile, reader: ChunkReader
+) -> None:
     server.behaviours["/d/0"], other.behaviours["/d/0"] = begins_but_never_ends, gives(WHOLE)
-    reader = ChunkReader(replace(QUICK, stall_timeout_s=30))
-    try:
-        reader.submit(part_of(server))
-        assert wait_until(lambda: len(server.seen) == 2)
-        for _ in range(3):
-            assert reader.submit(part_of(other)).result(10).content == WHOLE[5:99]
-        assert len(server.seen) == 2
-    finally:
-        reader.stop()
+    reader.submit(part_of(server))
+    assert wait_until(lambda: len(server.seen) == 2)
+    for _ in range(3):
+        assert reader.submit(part_of(other)).result(10).content == WHOLE[5:99]
+    assert len(server.seen) == 2
 
 
-def test_what_waits_for_one_host_is_had_from_a_mirror_that_has_its_hands_free(server: Hostile, other: Hostile) -> None:
+def test_what_waits_for_one_host_is_had_from_a_mirror_that_has_its_hands_free(
+    server: Hostile, other: Hostile, reader: ChunkReader
+) -> None:
     server.behaviours["/d/0"], other.behaviours["/d/0"] = begins_but_never_ends, gives(WHOLE)
-    reader = ChunkReader(replace(QUICK, stall_timeout_s=30))
-    try:
-        reader.submit(part_of(server))
-        assert wait_until(lambda: len(server.seen) == 2)
-        parts = [reader.submit(part_of(server, other)) for _ in range(5)]
-        assert [part.result(10).content for part in parts] == [WHOLE[5:99]] * 5
-    finally:
-        reader.stop()
+    reader.submit(part_of(server))
+    assert wait_until(lambda: len(server.seen) == 2)
+    parts = [reader.submit(part_of(server, other)) for _ in range(5)]
+    assert [part.result(10).content for part in parts] == [WHOLE[5:99]] * 5
 
 
-def test_what_waits_is_given_up_by_whoever_wants_it_no_more(server: Hostile) -> None:
+def test_what_waits_is_given_up_by_whoever_wants_it_no_more(server: Hostile, reader: ChunkReader) -> None:
     server.behaviours["/d/0"] = begins_but_never_ends
-    reader = ChunkReader(replace(QUICK, stall_timeout_s=30))
-    try:
-        first = reader.submit(part_of(server))
-        assert wait_until(lambda: len(server.seen) == 2)
-        second = reader.submit(part_of(server))
-        server.behaviours["/d/0"] = gives(WHOLE)
-        reader.cancel([first])
-        assert second.result(10).content == WHOLE[5:99]
-        assert not reader._loop._alone
-    finally:
-        reader.stop()
+    first = reader.submit(part_of(server))
+    assert wait_until(lambda: len(server.seen) == 2)
+    second = reader.submit(part_of(server))
+    server.behaviours["/d/0"] = gives(WHOLE)
+    reader.cancel([first])
+    assert second.result(10).content == WHOLE[5:99]
+    assert not reader._loop._alone
 
 
 def test_a_host_that_sends_parts_after_all_is_asked_for_many_at_once(server: Hostile) -> None:
