@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dataflux_core._data.epoch.keywords import names_of, policy_of
+from dataflux_core._data.index.places import PLAYLIST_ENDINGS
 from dataflux_core._data.samples.pipeline import pipeline_of
 from dataflux_core._data.samples.recipe import Recipe
 from dataflux_core._plan.text import shortened
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from dataflux_core._run.client_source import ClientSource
     from dataflux_core._run.flare.options import StreamOptions
 
-_ENDINGS = (".yaml", ".yml")
 _OF_INDEXES = "filter", "root", "index_col_name", "columns_to_keep"
 _SHOWN = 100  # characters of what was given
 _SHOWN_STREAMS = 12
@@ -36,7 +36,7 @@ def is_playlist(source: object) -> bool:
     """Tell whether a source is a playlist, or where one is read."""
     if isinstance(source, str | os.PathLike):
         name = os.fsdecode(source)
-        return (name.partition("?")[0] if "://" in name else name).lower().endswith(_ENDINGS)
+        return (name.partition("?")[0] if "://" in name else name).lower().endswith(PLAYLIST_ENDINGS)
     module = sys.modules.get("dataflux_core._data.flare.playlist")  # else nobody has made one
     return module is not None and isinstance(source, module.Playlist)
 
@@ -52,7 +52,7 @@ def playlist_rows(source: Any, keywords: StreamingKeywords, *, has_cache: bool) 
     name = shown_url(playlist.source) if playlist.source else "the playlist"
     streams = _chosen(playlist, name, keywords)
     binding = PlaylistBinding(name, streams, max_samples=_most(keywords.get("max_samples")), reads_parts=not has_cache)
-    specs, max_decoded_bytes = [stream.spec for stream in streams], _stream_options(keywords).max_decoded_bytes
+    specs, max_decoded_bytes = [stream.spec for stream in streams], streams[0].options.max_decoded_bytes
     decoders = decoders_of(specs, keywords.get("data_type"), max_decoded_bytes)
     spread = streams[0].name if len(streams) == 1 else ""
     split = None if binding.knows_records else EachRecord(binding.loaded, spread)

@@ -29,13 +29,13 @@ _KINDS: dict[str, Kind] = {
 _PATHS = "split_file_texts.txt"  # one index a line
 _ROOT = "a directory, or a URL such as gs://bucket/directory, s3://… or https://…"
 _SHOWN = 100  # characters
-_PLAYLISTS = (".yaml", ".yml")
+PLAYLIST_ENDINGS = (".yaml", ".yml")
 _FILES = (
     f"give one that ends in {', '.join(_KINDS)} (all but Parquet also compressed: {', '.join(COMPRESSED)}), "
     f"or a {_PATHS}"
 )
 _DIRECTORY = ", or a directory with a '/' at its end"
-_PLAYLIST = f"; a dataset takes a playlist too, {' or '.join(_PLAYLISTS)}"
+_PLAYLIST = f"; a dataset takes a playlist too, {' or '.join(PLAYLIST_ENDINGS)}"
 _PLAYLIST_ADVICE = "give it to a StreamingDataset, or to one of the commands `dataflux playlist`"
 
 
@@ -99,7 +99,7 @@ class Place:
         stem, ending = os.path.splitext(self._name.lower())  # noqa: PTH122 - no path
         if ending in COMPRESSED:
             ending = os.path.splitext(stem)[1]  # noqa: PTH122
-        if ending in _PLAYLISTS:
+        if ending in PLAYLIST_ENDINGS:
             raise IndexUnusable(self.shown, "a playlist is no index", _PLAYLIST_ADVICE)
         if self.is_web and not self._name:
             problem = "a directory of a web server cannot be listed"
