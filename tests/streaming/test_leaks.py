@@ -11,7 +11,7 @@ import threading
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -30,20 +30,28 @@ if TYPE_CHECKING:
 pytestmark = MANY_WORKERS
 
 
-Held: TypeAlias = tuple[int, set[str], list[int], list[str]]
+class Held(NamedTuple):
+    """What this process holds."""
+
+    files: int  # open ones
+    threads: frozenset[str]  # names of ours
+    children: frozenset[int]
+    memory: frozenset[str]  # names of what is shared
+
+    def is_within(self, before: Held) -> bool:
+        """Tell whether nothing is held that was not before; what earlier tests had left may go meanwhile."""
+        return self.files <= before.files and self.is_within_but_files(before)
+
+    def is_within_but_files(self, before: Held) -> bool:
+        return self.threads <= before.threads and self.children <= before.children and self.memory <= before.memory
 
 
 def held() -> Held:
-    """Return what this process holds: open files, threads of ours, children, shared memory with a name."""
     gc.collect()
     files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - as few files as can be are open while they are counted
     threads = {thread.name for thread in threading.enumerate() if thread.name.startswith("dataflux-stream")}
-    return files, threads, children_of(os.getpid()), named_memory(os.getpid())
-
-
-def is_within(now: Held, before: Held) -> bool:
-    """Tell whether nothing is held that was not before; what earlier tests had left may go meanwhile."""
-    return now[0] <= before[0] and all(set(new) <= set(old) for new, old in zip(now[1:], before[1:], strict=True))
+    children, memory = children_of(os.getpid()), named_memory(os.getpid())
+    return Held(files, frozenset(threads), frozenset(children), frozenset(memory))
 
 
 def named_memory(*pids: int) -> list[str]:
@@ -115,7 +123,7 @@ def test_a_loop_leaves_nothing_behind(way: Callable[[StreamingDataset], None], t
     before = held()
     for _ in range(3):
         once()
-    assert wait_until(lambda: is_within(held(), before)), (held(), before)
+    assert wait_until(lambda: held().is_within(before)), (held(), before)
 
 
 @pytest.mark.usefixtures("environment")
@@ -139,7 +147,7 @@ def test_a_loop_over_a_bucket_through_a_cache_leaves_nothing_behind(
         before = held_by_us()
         for _ in range(3):
             once()
-        assert wait_until(lambda: is_within(held_by_us(), before)), (held(), before)
+        assert wait_until(lambda: held_by_us().is_within(before)), (held(), before)
 
 
 def test_an_error_leaves_nothing_behind_and_a_loop_can_begin_anew(tmp_path: Path) -> None:
@@ -148,7 +156,7 @@ def test_an_error_leaves_nothing_behind_and_a_loop_can_begin_anew(tmp_path: Path
     for _ in range(2):
         with pytest.raises(BadSample, match="row 40"):
             numbers(dataset)
-    assert wait_until(lambda: is_within((0, *held()[1:]), before))
+    assert wait_until(lambda: held().is_within_but_files(before))
 
 
 def test_hundreds_of_loops_hold_no_more_than_one(tmp_path: Path) -> None:
@@ -157,7 +165,7 @@ def test_hundreds_of_loops_hold_no_more_than_one(tmp_path: Path) -> None:
     before = held()
     for _ in range(100):
         breaking(dataset)
-    assert wait_until(lambda: is_within(held(), before))
+    assert wait_until(lambda: held().is_within(before))
 
 
 def test_a_fork_in_the_middle_of_a_loop_goes_on_on_both_sides(tmp_path: Path) -> None:
@@ -232,10 +240,10 @@ def test_workers_of_a_process_that_is_killed_end(looping: subprocess.Popen[str])
 def test_a_dataset_that_nobody_iterates_holds_little() -> None:
     before = held()
     several = [numbered(5) for _ in range(20)]
-    assert is_within((0, *held()[1:]), before)
-    assert held()[0] - before[0] <= 3 * len(several)
+    assert held().is_within_but_files(before)
+    assert held().files - before.files <= 3 * len(several)
     del several
-    assert is_within(held(), before)
+    assert held().is_within(before)
 
 
 def test_a_fork_keeps_nothing_of_those_who_cause_it() -> None:
