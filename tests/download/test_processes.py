@@ -12,7 +12,6 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -27,6 +26,7 @@ from dataflux_core._run.reading.reader import read_objects
 from dataflux_core._run.reading.reader_processes import read_in_processes
 from dataflux_core.emulator import Fault, Latency
 from tests.download.buckets import COMPOSED, DIRECT, Stocked, client_of, eager, lazy, parallel
+from tests.download.guardians import command_line
 from tests.processes import children_of, wait_until
 
 if TYPE_CHECKING:
@@ -152,12 +152,13 @@ def test_processes_that_are_killed_have_their_groups_read_all_the_same(
     victims: int, params: Any, stocked: Stock, caplog: pytest.LogCaptureFixture
 ) -> None:
     bucket = stocked([1000] * 1500)
-    bucket.gcs.configure(latency=Latency(read_s=0.5, compose_s=0.1))
+    bucket.gcs.configure(faults=[Fault("read", "503")], latency=Latency(compose_s=0.1))  # none is done before it is hit
 
     def kill() -> None:
-        assert wait_until(lambda: bucket.gcs.requests()["read"] > 20)
+        assert wait_until(lambda: bucket.gcs.requests()["read"] > 20 and len(reader_processes()) >= victims)
         for pid in reader_processes()[:victims]:
             os.kill(pid, signal.SIGKILL)
+        bucket.gcs.configure(faults=())
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -173,7 +174,7 @@ def test_processes_that_are_killed_have_their_groups_read_all_the_same(
 @pytest.mark.usefixtures("many_processes")
 def test_a_process_that_is_stopped_for_good_has_its_groups_read_all_the_same(stocked: Stock) -> None:
     bucket = stocked([1000] * 700)
-    bucket.gcs.configure(latency=Latency(read_s=0.5))
+    bucket.gcs.configure(faults=[Fault("read", "503")])  # none is done before it is hit
     access = access_of(bucket.client())
     impatient = replace(access, endpoint=replace(access.endpoint, connect_timeout_s=1, stall_timeout_s=1))
     options = ReadOptions(0, max_processes=2, max_requests=100)
@@ -181,6 +182,7 @@ def test_a_process_that_is_stopped_for_good_has_its_groups_read_all_the_same(sto
     def stop() -> None:
         assert wait_until(lambda: bucket.gcs.requests()["read"] > 20)
         os.kill(reader_processes()[0], signal.SIGSTOP)
+        bucket.gcs.configure(faults=())
 
     stopper = threading.Thread(target=stop)
     stopper.start()
@@ -192,8 +194,7 @@ def test_a_process_that_is_stopped_for_good_has_its_groups_read_all_the_same(sto
 
 
 def reader_processes() -> list[int]:
-    children = children_of(os.getpid())
-    return [pid for pid in children if b"reader_process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in children_of(os.getpid()) if "reader_process" in command_line(pid)]
 
 
 class Renewed(Credentials):
