@@ -50,8 +50,8 @@ class Rotating(Credentials):
     def refresh(self, request: object) -> None:  # noqa: ARG002 - nobody is asked
         if self.is_revoked:
             raise exceptions.RefreshError("the account is gone")
-        self.refreshes += 1
         self.token = self._name()
+        self.refreshes += 1  # only now: whoever waits for it lets this token end, too
 
     def _name(self) -> str:
         return f"token-{self._wanted}"
