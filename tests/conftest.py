@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from dataflux_core.emulator import Emulator
 
-# The same examples in each run, so that what is red is red anywhere; HYPOTHESIS_PROFILE=others looks further.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("others")
+# The same examples in each run, so that what is red is red anywhere; HYPOTHESIS_PROFILE=others looks further. None has
+# a deadline: how long an example takes depends on who else is on the machine.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("others", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # No test may ask the network who it is, nor count a client's background request for bucket metadata.
