@@ -106,7 +106,8 @@ def test_a_lister_process_that_dies_idle_costs_nothing(slow_gcs: Emulator, contr
 def test_a_lister_process_that_is_stopped_is_given_up(
     slow_gcs: Emulator, controller: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "Endpoint", partial(Endpoint, connect_timeout_s=1, stall_timeout_s=1))
+    # Long enough for a process to start, since it owes pages from the moment that it is asked for them.
+    monkeypatch.setattr(access, "Endpoint", partial(Endpoint, connect_timeout_s=1, stall_timeout_s=4))
     listing = controller(slow_gcs, "b")
     listing.observer = strike = Strike(signal.SIGSTOP)
     assert len(listing.run()) == OBJECTS

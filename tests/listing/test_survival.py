@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataflux_core.emulator import Emulator, Latency, Synthetic
-from tests.processes import Strike, children_of, is_alive, start_script, wait_until
+from tests.processes import PATIENCE_S, Strike, children_of, is_alive, start_script, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("one_helper")
 @pytest.fixture
 def slow_gcs() -> Iterator[Emulator]:
     """A service slow enough to be interrupted, with pages small enough to need many."""
-    with Emulator(buckets={"b": Synthetic("uuids", OBJECTS)}, latency=Latency(list_s=0.05), max_page=500) as gcs:
+    with Emulator(buckets={"b": Synthetic("uuids", OBJECTS)}, latency=Latency(list_s=0.2), max_page=500) as gcs:
         yield gcs
 
 
@@ -58,7 +58,7 @@ def test_a_signal_leaves_no_process_and_a_file_to_go_on_from(
         assert wait_until(partial(has_grown, file, 800_000))
         helpers = children_of(parent.pid)
         os.killpg(parent.pid, sent)
-        parent.communicate(timeout=2)
+        parent.communicate(timeout=PATIENCE_S)  # its helper may have begun to start just now
     assert parent.returncode == -sent
     assert helpers
     assert wait_until(lambda: not any(map(is_alive, helpers)))
