@@ -78,16 +78,16 @@ def test_a_bucket_that_may_not_be_listed(controller: Make) -> None:
 
 def test_an_endpoint_that_refuses_fails_within_seconds() -> None:
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
+        unused.bind(("127.0.0.1", 0))  # held to the end, without listening, so that nobody else comes to listen there
         endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    listing = ListingController(4, "p", "b")
-    listing.client = storage.Client(
-        project="p", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
-    )
-    with pytest.raises(
-        errors.EndpointUnreachable, match=f"{endpoint}: cannot connect.*STORAGE_EMULATOR_HOST.*retry_config"
-    ):
-        listing.run()
+        listing = ListingController(4, "p", "b")
+        listing.client = storage.Client(
+            project="p", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
+        )
+        with pytest.raises(
+            errors.EndpointUnreachable, match=f"{endpoint}: cannot connect.*STORAGE_EMULATOR_HOST.*retry_config"
+        ):
+            listing.run()
 
 
 def test_a_connection_that_breaks_too_often_names_what_decides_how_often(controller: Make) -> None:
