@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
-MARK = "DATAFLUX_TEST_MARK"  # in the environment of the programs of one test, which their guardians inherit
+# In the environment of the programs of one test, which their guardians inherit. Tests that other processes run at the
+# same time have buckets of the same names.
+MARK = f"DATAFLUX_TEST_MARK_{os.getpid()}"
 
 
 def guardians(mark: str) -> list[int]:
