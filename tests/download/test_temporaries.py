@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Stock: TypeAlias = "Callable[[list[int]], Stocked]"
+START_S = 60.0  # for a program to import what it needs, on a busy machine, and to get so far
 
 DOWNLOAD = """
 import os, signal, sys, threading
@@ -80,12 +81,14 @@ def test_ctrl_c_ends_a_download_within_two_seconds_and_leaves_nothing(
 ) -> None:
     bucket = stocked([100] * 2000)
     slow(bucket, **({"compose_s": 0.5} if waiting_for == "composes" else {"read_s": 60.0}))
+    began_s = time.monotonic()
     with started(bucket, driver) as program:
+        own_s = max(1.0, time.monotonic() - began_s)  # the interpreter's own end takes no longer than its start
         assert wait_until(lambda: bucket.gcs.requests()["compose" if waiting_for == "composes" else "read"] >= 30)
         began_s = time.monotonic()
         os.killpg(program.pid, signal.SIGINT)
         out, err = program.communicate()
-    assert time.monotonic() - began_s < 3  # two, with the interpreter's own end
+    assert time.monotonic() - began_s < 2 + own_s
     assert "done" not in out
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert "ResourceWarning" not in err
@@ -151,7 +154,7 @@ def test_a_guardian_speaks_tls_with_the_hosts_token_and_authority_and_shows_neit
         gcs.configure(latency=Latency(read_s=60.0), token=token)
         environ = {"ENDPOINT": gcs.endpoint, "REQUESTS_CA_BUNDLE": str(certfile), "TOKEN": token, MARK: token}
         with start_script(GUARDED, environ, bucket.name) as program:
-            assert wait_until(lambda: gcs.requests()["read"] >= 7)
+            assert wait_until(lambda: gcs.requests()["read"] >= 7, START_S)
             assert wait_until(lambda: len(settled_guardians(token)) == 1)
             guarding = [command_line(pid) for pid in settled_guardians(token)]
             program.kill()
@@ -198,7 +201,7 @@ def test_an_interpreter_that_ends_with_an_open_iterator_leaves_nothing(stocked: 
     bucket.gcs.reset_requests()
     slow(bucket, compose_s=1.8)  # longer than the end of a call waits for composes
     with start_script(LEFT_OPEN, {"ENDPOINT": bucket.gcs.endpoint}, bucket.name) as program:
-        assert wait_until(lambda: bucket.gcs.requests()["compose"] == 63)
+        assert wait_until(lambda: bucket.gcs.requests()["compose"] == 63, START_S)
         program.send_signal(signal.SIGUSR1)
         _, err = program.communicate()
     assert (err, program.returncode) == ("", 0)
@@ -208,7 +211,7 @@ def test_an_interpreter_that_ends_with_an_open_iterator_leaves_nothing(stocked: 
 def test_a_guardian_that_dies_is_replaced_by_one_that_knows_of_everything(stocked: Stock) -> None:
     bucket = stocked([100] * 2000)
     bucket.gcs.reset_requests()
-    slow(bucket, compose_s=1.0, read_s=60.0)
+    slow(bucket, compose_s=5.0, read_s=60.0)  # the guardian is found, then lost, before anything more is told
     with started(bucket, "eager") as program:
         assert wait_until(lambda: bucket.gcs.requests()["compose"] == 63)
         assert wait_until(lambda: len(settled_guardians(bucket.name)) == 1)
