@@ -17,7 +17,7 @@ import pytest
 from dataflux_core import download
 from dataflux_core.emulator import Emulator, Latency, Memory
 from tests.download.buckets import Stocked
-from tests.download.guardians import MARK, guardians, others
+from tests.download.guardians import MARK, others, settled_guardians
 from tests.processes import start_script, wait_until
 
 if TYPE_CHECKING:
@@ -187,7 +187,8 @@ def test_a_program_that_is_killed_with_its_guardian_leaves_what_cleaning_removes
     bucket.gcs.configure(latency=Latency(read_s=60.0))
     with started(bucket, "composed", "default") as program:
         assert wait_until(lambda: bucket.gcs.requests()["read"] >= 40)
-        for pid in guardians(bucket.name):
+        assert wait_until(lambda: settled_guardians(bucket.name) != [])  # those that start it start no other
+        for pid in settled_guardians(bucket.name):
             os.kill(pid, signal.SIGKILL)
         program.kill()
         program.communicate()
