@@ -223,7 +223,7 @@ def test_deletes_that_fail_for_ever_hold_no_finished_download_up(driver: Any, st
     stats = download.DownloadStats()
     began_s = time.monotonic()
     assert driver(bucket.client(), bucket.name, bucket.pairs, COMPOSED, stats=stats) == bucket.expected
-    assert time.monotonic() - began_s < 10  # the retry of a delete would take two minutes
+    assert time.monotonic() - began_s < 60  # the retry of a delete would take two minutes
     assert stats.temporaries_kept == stats.groups_composed == 7
     assert wait_until(lambda: bucket.temporaries() == [])  # the faults are lifted: the guardian goes on
 
