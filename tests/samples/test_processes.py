@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -67,9 +68,10 @@ def test_nothing_is_left_open(raw: RawSample, tmp_path: Path) -> None:
     for _ in range(20):
         made(RECIPE, raw)
         assert made(RECIPE, broken) == []
-    assert open_files() == before
+    assert open_files() <= before  # what an earlier test has left may have been closed
     assert list(tmp_path.iterdir()) == []
 
 
 def open_files() -> int:
+    gc.collect()  # what earlier tests have left may be waiting for it
     return len(list(Path("/dev/fd").iterdir()))
