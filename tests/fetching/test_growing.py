@@ -8,7 +8,10 @@ import tracemalloc
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+import pytest
+
 from dataflux_core._plan.remote import RemoteObjects
+from dataflux_core._run.fetching import web_origin
 from dataflux_core._run.fetching.options import FetchOptions
 from dataflux_core._run.fetching.web_origin import Errand, Origin
 from dataflux_core._run.retries import Attempt
@@ -23,6 +26,22 @@ if TYPE_CHECKING:
 KEPT = Answer(200, (b"HTTP/1.1 200 OK",), b"")
 CLOSING = Answer(200, (b"HTTP/1.0 200 OK",), b"")
 SLOW = Answer(200, (b"HTTP/1.1 200 OK",), b"", connect_s=1.01)
+
+
+class Clock:
+    """Time as the test says: rounds take none, however busy the machine."""
+
+    now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    stopped = Clock()
+    monkeypatch.setattr(web_origin, "time", stopped)
+    return stopped
 
 
 def sent(origin: Origin) -> list[Attempt[Errand]]:
@@ -44,10 +63,12 @@ def rounds(origin: Origin, answer: Answer, count: int) -> list[int]:
     return windows
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_window_doubles_with_each_round_trip() -> None:
     assert rounds(Origin(FetchOptions(), 8), KEPT, 6) == [16, 32, 64, 128, 256, 256]
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_window_waits_for_those_that_a_server_has_not_answered() -> None:
     origin = Origin(FetchOptions(), 8)
     rounds(origin, KEPT, 1)
@@ -67,8 +88,11 @@ def test_connections_that_come_late_make_a_window_smaller() -> None:
     assert rounds(origin, SLOW, 1)[0] < 16
 
 
-def test_where_each_request_needs_a_connection_of_its_own_a_window_grows_with_time() -> None:
-    assert rounds(Origin(FetchOptions(), 8), CLOSING, 5) == [8] * 5
+def test_where_each_request_needs_a_connection_of_its_own_a_window_grows_with_time(clock: Clock) -> None:
+    origin = Origin(FetchOptions(), 8)
+    assert rounds(origin, CLOSING, 5) == [8] * 5
+    clock.now_s += 0.25
+    assert rounds(origin, CLOSING, 5) == [10] * 5
 
 
 def test_a_server_with_a_short_queue_is_read_without_waits_for_connections() -> None:
