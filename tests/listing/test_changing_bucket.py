@@ -11,11 +11,13 @@ import pytest
 
 from dataflux_core.emulator import Emulator, Latency, Memory, Synthetic
 from tests.listing.namespaces import client_of
+from tests.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dataflux_core.emulator import ShapeName
+    from dataflux_core.fast_list import ListingController, PageEvent
     from tests.listing.namespaces import Make
 
 OBJECTS = 4_000
@@ -47,6 +49,19 @@ def meanwhile(change: Callable[[], None]) -> Iterator[list[int]]:
         thread.join()
     if errors:
         raise errors[0]
+
+
+def midway_listing(listing: ListingController, changes: list[int]) -> ListingController:
+    """Let a listing wait at its tenth page until the bucket has changed some times, however slow the changes are."""
+    pages: list[int] = []
+
+    def wait(event: PageEvent) -> None:
+        pages.append(event.count)
+        if len(pages) == 10:
+            assert wait_until(lambda: changes[0] > 20)
+
+    listing.observer = wait
+    return listing
 
 
 @pytest.fixture(params=["hive", "uuids", "unicode"])
@@ -85,8 +100,7 @@ def test_objects_written_or_deleted_meanwhile(
         written.add(name)
 
     with meanwhile(change) as changes:
-        listed = [name for name, _ in controller(busy_gcs, "b", parallelism).run()]
-    assert changes[0] > 20
+        listed = [name for name, _ in midway_listing(controller(busy_gcs, "b", parallelism), changes).run()]
     assert len(set(listed)) == len(listed)
     assert set(names) - doomed <= set(listed) <= set(names) | written
     assert listed == sorted(listed)
@@ -99,8 +113,7 @@ def test_objects_overwritten_meanwhile(busy_gcs: Emulator, controller: Make, nam
         busy_gcs.put("b", luck.choice(names), b"xx")
 
     with meanwhile(change) as changes:
-        listed = controller(busy_gcs, "b").run()
-    assert changes[0] > 20
+        listed = midway_listing(controller(busy_gcs, "b"), changes).run()
     assert [name for name, _ in listed] == names
     assert {size for _, size in listed} <= {1, 2}
 
