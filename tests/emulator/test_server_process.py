@@ -187,7 +187,7 @@ def test_counters(gcs: Emulator) -> None:
 
 
 def test_peaks_count_what_is_in_flight_at_once(gcs: Emulator) -> None:
-    gcs.configure(latency=Latency(read_s=0.2, list_s=0.2))
+    gcs.configure(latency=Latency(read_s=2, list_s=2))  # so that all are there before the first is answered
     connections = [connect(gcs) for _ in range(3)]
     for connection, url in zip(connections, [f"{API}/a?alt=media", f"{API}/a?alt=media", API], strict=True):
         connection.request("GET", url)
@@ -203,7 +203,7 @@ def test_more_than_max_in_flight_are_429(gcs: Emulator) -> None:
     # A connection that is open already: its next request arrives before one that must connect first.
     slow.request("GET", f"{API}/a?alt=media")
     slow.getresponse().read()
-    gcs.configure(max_in_flight=1, latency=Latency(read_s=0.2))
+    gcs.configure(max_in_flight=1, latency=Latency(read_s=2))  # so that it is in flight when the other comes
     slow.request("GET", f"{API}/a?alt=media")
     assert ask(gcs, "GET", API)[0].status == 429
     assert slow.getresponse().status == 200
