@@ -73,7 +73,7 @@ def test_leaving_the_tree_removes_what_was_never_finished(tmp_path: Path) -> Non
         tree.create(Place("a", "a")).write_at(0, b"half")
         assert list(files_of(tmp_path).values()) == [b"half"]
     assert files_of(tmp_path) == {}
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before  # those of tests before may be closed meanwhile
 
 
 def test_a_directory_that_is_removed_meanwhile_is_named(tmp_path: Path) -> None:

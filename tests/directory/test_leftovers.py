@@ -158,7 +158,7 @@ def test_nothing_of_ours_is_left_in_the_end(tmp_path: Path) -> None:
         tree.write(Place("a", "d/a"), b"1")
         tree.create(Place("b", "e/b"))
     assert files_of(tmp_path) == {"d/a": b"1"}
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before  # those of tests before may be closed meanwhile
 
 
 def lock_file(directory: Path, content: bytes) -> Path:

@@ -167,4 +167,4 @@ def test_a_board_takes_little_memory_and_no_name() -> None:
     assert os.stat(board._descriptor).st_blocks * 512 < 1_000_000  # noqa: PTH116 - of a descriptor
     assert os.stat(board._descriptor).st_nlink == 0  # noqa: PTH116
     del board
-    assert set(os.listdir("/proc/self/fd")) == names  # noqa: PTH208
+    assert set(os.listdir("/proc/self/fd")) <= names  # noqa: PTH208 - those of tests before may be closed meanwhile
