@@ -67,8 +67,8 @@ def test_a_buffer_that_held_much_is_not_kept_for_little(stocked: Stock) -> None:
 
 
 def test_connections_beyond_what_is_kept_are_closed_after_a_call(stocked: Stock) -> None:
-    bucket = stocked([10] * 3000)
-    bucket.gcs.configure(latency=Latency(read_s=0.3))
+    bucket = stocked([10] * 2000)
+    bucket.gcs.configure(latency=Latency(read_s=1.5))
     before = len(list(Path("/proc/self/fd").iterdir()))
     params = download.DataFluxDownloadOptimizationParams(0)
     assert eager(bucket.client(), bucket.name, bucket.pairs, params, max_requests=1000) == bucket.expected

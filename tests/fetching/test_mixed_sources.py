@@ -187,6 +187,6 @@ def test_a_source_is_read_no_further_ahead_than_may_be_held(tmp_path: Path) -> N
 
 def test_latency_of_many_buckets_is_waited_for_at_once() -> None:
     buckets = {f"bucket-{number}": Memory({"o": b"x"}) for number in range(8)}
-    with Emulator(buckets=buckets, latency=Latency(read_s=0.3)) as gcs, fetcher(client_of(gcs)) as reader:
+    with Emulator(buckets=buckets, latency=Latency(read_s=2.0)) as gcs, fetcher(client_of(gcs)) as reader:
         fetched(reader, RemoteObjects([f"gs://bucket-{number}/o" for number in range(8)], [1] * 8))
         assert gcs.requests().peak >= 6
