@@ -50,6 +50,7 @@ def test_load_is_spread_over_mirrors(mirrors: list[Nginx]) -> None:
     stream = mirrored(mirrors, fresh(max_ahead_bytes=600_000))
     for _ in range(3):
         assert list(stream) == CONTENTS
+    assert wait_until(lambda: sum(len(mirror.requests) for mirror in mirrors) >= 180)  # logged after they are answered
     counts = [len(mirror.requests) for mirror in mirrors]
     assert sum(counts) == 180
     assert min(counts) >= 15
