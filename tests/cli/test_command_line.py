@@ -18,6 +18,7 @@ from dataflux_core._cli.root import COMMANDS
 from dataflux_core._cli.root import dataflux as command
 from dataflux_core._cli.text import human_bytes, shown
 from dataflux_core.emulator import Emulator, Fault
+from tests.cli.conftest import asked
 from tests.cli.terminal import COMMAND, dataflux, dataflux_process, seen_at_terminal
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def test_an_empty_value_is_never_the_same_as_none(gcs: Emulator, line: list[str]
     ran = dataflux(*line, *([] if "gs://mixed" in line else ["gs://mixed"]))
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "'': expected a " in ran.stderr
-    assert gcs.requests().total == 0
+    assert asked(gcs) == set()
 
 
 COMMAND_LINES = [

@@ -11,6 +11,7 @@ import pytest
 
 from dataflux_core.emulator import Memory
 from dataflux_core.flare import Playlist
+from tests.cli.conftest import asked
 from tests.cli.terminal import dataflux, seen_at_terminal
 from tests.flare.signing import signing_client
 
@@ -28,10 +29,10 @@ def _stocked(shared_gcs: Emulator) -> None:
 @pytest.mark.usefixtures("_stocked")
 def test_a_bucket_becomes_a_playlist_at_no_extra_call(gcs: Emulator, tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
-    before = gcs.requests().counts
+    gcs.reset_requests()
     ran = dataflux("playlist", "create", "gs://on-the-web/train/", "-o", str(path), "--license", "CC0-1.0")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "2 streams, 4 chunks, 6 B\n")
-    assert {name for name, count in gcs.requests().counts.items() if count > before.get(name, 0)} <= {"list", "bucket"}
+    assert asked(gcs) <= {"list", "bucket"}
     playlist = Playlist.load(path)
     assert list(playlist["jpg"].content) == [
         f"{gcs.endpoint}/on-the-web/train/a.jpg",
