@@ -309,7 +309,7 @@ def test_a_terminal_that_does_not_tell_its_size_sees_the_bar_too(gcs: Emulator, 
 def test_an_interruption_leaves_whole_files_that_are_not_fetched_again(
     gcs: Emulator, tmp_path: Path, number: signal.Signals, code: int, how: str
 ) -> None:
-    gcs.configure(latency=Latency(read_s=0.05))
+    gcs.configure(latency=Latency(read_s=0.2))  # so that it is far from its end when the first file is seen
     command = ["download", how, "-j", "4", "gs://some", str(tmp_path)]
     with at_terminal(*command, streams="stderr") as (process, terminal):
         terminal.read_until(lambda seen: re.search(r"[1-9]\d*/300 files", seen))

@@ -47,7 +47,7 @@ def file(tmp_path: Path) -> Path:
 
 def amid_a_listing(gcs: Emulator, file: Path, act: Callable[[subprocess.Popen[str]], object]) -> tuple[int, str]:
     """Do something once some pages are kept; return the exit code with what was said."""
-    gcs.configure(latency=Latency(list_s=0.05))
+    gcs.configure(latency=Latency(list_s=0.2))  # so that it is far from its end then
     command = [*COMMAND, *LIST, str(file), "gs://b"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert wait_until(lambda: file.exists() and file.stat().st_size > 10_000)
