@@ -215,21 +215,25 @@ def test_lazy_asks_for_nothing_before_the_first_object_is_wanted(stocked: Stock)
     assert list(arriving) == bucket.expected
 
 
+def readers_ahead() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "dataflux-read-ahead"}
+
+
 def test_lazy_closed_early_leaves_no_thread_or_temporary(stocked: Stock) -> None:
-    bucket = stocked([1000] * 3000)
+    bucket, before = stocked([1000] * 3000), readers_ahead()
     arriving = download.dataflux_download_lazy("p", bucket.name, bucket.pairs, bucket.client())
     assert next(arriving) == bucket.expected[0]
     arriving.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "dataflux-read-ahead"]
+    assert not readers_ahead() - before
     assert bucket.temporaries() == []
 
 
 def test_lazy_dropped_early_leaves_no_thread_or_temporary(stocked: Stock) -> None:
-    bucket = stocked([1000] * 3000)
+    bucket, before = stocked([1000] * 3000), readers_ahead()
     for content in download.dataflux_download_lazy("p", bucket.name, bucket.pairs, bucket.client()):
         assert content == bucket.expected[0]
         break
-    assert not [thread for thread in threading.enumerate() if thread.name == "dataflux-read-ahead"]
+    assert not readers_ahead() - before
     assert bucket.temporaries() == []
 
 
