@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 from contextlib import suppress
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = [MANY_WORKERS, pytest.mark.usefixtures("environment")]
 
 COUNT = 2000
+START_S = 90.0  # for a program to import torch, on a busy machine, and to read once
 CONTENTS = {f"{number:04}": f"{number:04}".encode() * 5 for number in range(COUNT)}
 REPLACED = f"{COUNT - 100:04}"
 LATENCY = Latency(read_s=0.02, compose_s=0.1, delete_s=0.02, get_s=0.01)
@@ -69,7 +69,9 @@ rows = [{"url": f"gs://b/{number:04}", "size": 20} for number in range(2000)]
 dataset = StreamingDataset(rows, columns_to_load=["url"], data_type="bytes", strategy="compose")
 loader, workers = dataset, int(sys.argv[1])
 if workers:
+    import warnings
     from torch.utils.data import DataLoader
+    warnings.filterwarnings("ignore", "This DataLoader will create")  # torch's opinion of few cores
     loader = DataLoader(dataset, 4, num_workers=workers)
 while True:
     for sample in loader:
@@ -87,8 +89,8 @@ def program(request: pytest.FixtureRequest, gcs: Emulator) -> Iterator[Popen[str
 
 @pytest.mark.parametrize("program", [0, 2], indirect=True, ids=lambda workers: f"{workers} workers")
 def test_a_program_that_is_killed_while_composites_are_made_leaves_none(program: Popen[str], gcs: Emulator) -> None:
-    assert wait_until(lambda: gcs.requests()["compose"] >= 70 or program.poll() is not None)
-    os.kill(program.pid, signal.SIGKILL)
+    assert wait_until(lambda: gcs.requests()["compose"] >= 70 or program.poll() is not None, START_S)
+    program.kill()
     _, said = program.communicate()
     assert program.returncode == -signal.SIGKILL, said
     gcs.configure(latency=Latency())
@@ -115,14 +117,18 @@ def breaking_a_loader(samples: Any) -> None:
     next(iter(loaded(samples, 4, num_workers=2)))
 
 
+def own_threads() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if each.name.startswith("dataflux")}
+
+
 @pytest.mark.parametrize("way", [breaking, breaking_at_once, raising, breaking_a_loader])
 def test_a_loop_that_is_left_leaves_no_composite_no_thread(way: Callable[[Any], None], gcs: Emulator) -> None:
-    bucket = stocked(gcs)
+    bucket, before = stocked(gcs), own_threads()
     way(streamed())
     assert gcs.requests()["compose"] > 0
     gcs.configure(latency=Latency())
     assert wait_until(lambda: bucket.temporaries() == [])
-    assert wait_until(lambda: not [each for each in threading.enumerate() if each.name.startswith("dataflux")])
+    assert wait_until(lambda: not own_threads() - before)
 
 
 def generations(bucket: Stocked) -> list[int]:
