@@ -239,7 +239,7 @@ def test_a_host_that_drips_is_given_up_for_one_that_does_not(
     bytes_at_once: int, server: Hostile, other: Hostile
 ) -> None:
     server.behaviours["/d/0"], other.behaviours["/d/0"] = drips(WHOLE, bytes_at_once), gives(WHOLE)
-    reader = ChunkReader(replace(QUICK, stall_timeout_s=1))
+    reader = ChunkReader(replace(QUICK, stall_timeout_s=3))  # for which the other one may well be silent
     assert reader.submit(ChunkAsk((f"{server.url}/d/0", f"{other.url}/d/0"))).result(20).content == WHOLE
     assert (len(server.seen), len(other.seen)) == (1, 1)
     reader.stop()
