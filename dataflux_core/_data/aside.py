@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,16 +28,21 @@ def written_aside(path: Path) -> Iterator[Path]:
     path = path.resolve()
     aside = path.with_name(f".dataflux-{secrets.token_hex(8)}.part")
     try:
-        # Created here, so that it is the caller's umask that decides who may read it, and nobody else's file is opened.
+        _create(aside, path)
+        yield aside
+        aside.replace(path)
+    except BaseException:  # an interruption may come between any two steps, so all of them stand in here
+        with suppress(OSError):  # as when it could not be created
+            aside.unlink()
+        raise
+
+
+def _create(aside: Path, path: Path) -> None:
+    """Create a file as the caller's umask would have it, which is nobody else's."""
+    try:
         os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error  # of the path that the caller knows
-    try:
-        yield aside
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
