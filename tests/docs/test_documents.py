@@ -83,7 +83,7 @@ def run(line: str, surroundings: dict[str, Any]) -> tuple[int, str]:
 
 def serve_and_stop(line: str, surroundings: dict[str, Any]) -> tuple[int, str]:
     """Start a server as a reader would; end it by Ctrl-C once it says where it is."""
-    free_port = ["--port", "0"] if "playlist serve" in line else []  # its usual one may be another test's
+    free_port = ["--port", "0"]  # its usual one may be another test's, or of another run of the tests
     with subprocess.Popen([*shlex.split(line), *free_port], **PIPED, **surroundings) as server:
         assert server.stdout is not None
         said = ""
