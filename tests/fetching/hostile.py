@@ -72,6 +72,7 @@ class Hostile:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
             block_on_close = False
+            request_queue_size = 128  # more than a reader opens at once: others would have to wait for seconds
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 pass  # a client that hangs up
