@@ -245,6 +245,17 @@ def test_a_host_that_drips_is_given_up_for_one_that_does_not(
     reader.stop()
 
 
+def test_a_host_that_drips_is_given_up_once_the_other_is_well_again(server: Hostile, other: Hostile) -> None:
+    server.behaviours["/d/0"], other.behaviours["/d/0"] = drips(WHOLE, 30), fails_first(1, 503, WHOLE)
+    reader = ChunkReader(replace(QUICK, stall_timeout_s=3))
+    ask = ChunkAsk(
+        (f"{server.url}/d/0", f"{other.url}/d/0"), turn=1
+    )  # so that the other one is asked, and fails, first
+    assert reader.submit(ask).result(30).content == WHOLE
+    assert (len(server.seen), len(other.seen)) == (1, 2)
+    reader.stop()
+
+
 @pytest.mark.parametrize(
     ("elapsed_s", "beside", "least"),
     [
