@@ -57,6 +57,7 @@ class Hostile:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # a body that follows its head would wait for 40 ms
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]

@@ -214,6 +214,7 @@ class Web(BaseHTTPRequestHandler):
 
     asked: ClassVar[list[str]] = []
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body that follows its head would wait for 40 ms
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
