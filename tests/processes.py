@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dataflux_core.fast_list import PageEvent
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def children_of(pid: int) -> list[int]:
