@@ -128,7 +128,12 @@ class HostBook:
         found.blocked_until_s = now_s + max(min(retry_after_s, _MOST_PAUSE_S), pause_s * (1 + draw) / 2)
 
     def least_bytes_per_s(self, hosts: Sequence[str], now_s: float) -> int:
-        """Return how slow a read may be that could go to any of `hosts`: far below what one of them has shown."""
+        """Return how slow a read may be that could go to any of `hosts`: far below what one of them has shown.
+
+        One alone has others that are not well now: only what drips is given up there, since they may not come back.
+        """
+        if len(hosts) == 1:
+            return _LEAST_BYTES_PER_S
         paces = [self._pace(host, now_s) * (self._host(host).in_flight + 1) for host in hosts]
         best = min((pace for pace in paces if pace), default=0.0)
         if not best:

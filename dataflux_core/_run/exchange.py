@@ -121,7 +121,7 @@ class Exchange:
         self.curl.setopt(pycurl.WRITEFUNCTION, write)
 
     def demand(self, least_bytes_per_s: int) -> None:
-        """Give the answer that comes, or the next one, up where it comes more slowly."""
+        """Give the next answer up where it comes more slowly."""
         if least_bytes_per_s != self.least_bytes_per_s:
             self.least_bytes_per_s = least_bytes_per_s
             self.curl.setopt(pycurl.LOW_SPEED_LIMIT, least_bytes_per_s)

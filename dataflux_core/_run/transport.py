@@ -153,12 +153,6 @@ class Transport:
             exchange.forget()
             self._spare[exchange.kind].append(exchange)
 
-    def demand(self, tag: Any, least_bytes_per_s: int) -> None:  # noqa: ANN401 - as given to `start`
-        """Give the answer to a request that is under way up where it comes more slowly from now on."""
-        for exchange in self._running.values():
-            if exchange.tag is tag:
-                exchange.demand(least_bytes_per_s)
-
     def watch(self, descriptor: int) -> None:
         """Let `wait` tell when `descriptor` becomes readable or its other end closes."""
         self._watched.add(descriptor)

@@ -245,13 +245,11 @@ def test_a_host_that_drips_is_given_up_for_one_that_does_not(
     reader.stop()
 
 
-def test_a_host_that_drips_is_given_up_once_the_other_is_well_again(server: Hostile, other: Hostile) -> None:
+def test_a_host_that_drips_is_given_up_though_the_other_was_not_well(server: Hostile, other: Hostile) -> None:
     server.behaviours["/d/0"], other.behaviours["/d/0"] = drips(WHOLE, 30), fails_first(1, 503, WHOLE)
     reader = ChunkReader(replace(QUICK, stall_timeout_s=3))
-    ask = ChunkAsk(
-        (f"{server.url}/d/0", f"{other.url}/d/0"), turn=1
-    )  # so that the other one is asked, and fails, first
-    assert reader.submit(ask).result(30).content == WHOLE
+    # The other one's turn: it is asked, and fails, first.
+    assert reader.submit(ChunkAsk((f"{server.url}/d/0", f"{other.url}/d/0"), turn=1)).result(30).content == WHOLE
     assert (len(server.seen), len(other.seen)) == (1, 2)
     reader.stop()
 
@@ -274,6 +272,12 @@ def test_how_slow_a_host_may_be_beside_another_one(elapsed_s: float | None, besi
     for _ in range(beside):
         book.began("b")
     assert book.least_bytes_per_s(["a", "b"], 0.0) == least
+
+
+def test_of_a_host_that_is_well_alone_little_is_asked() -> None:
+    book = HostBook()
+    book.served("a", 100_000_000, 1.0, book.began("a"), 0.0)
+    assert book.least_bytes_per_s(["a"], 0.0) == 1024
 
 
 def test_of_a_server_that_knows_no_ranges_one_whole_chunk_is_received_at_a_time(server: Hostile) -> None:

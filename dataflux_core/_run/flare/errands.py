@@ -95,11 +95,6 @@ class Errand:
     def untried(self) -> list[int]:
         return [place for place in range(len(self.hosts)) if place not in self.tried]
 
-    def ready(self, now_s: float) -> list[int]:
-        """Return the places that may be asked: those that have not failed, or wanted to be left alone until now."""
-        again = {place for place in self.curable if self.ready_s[place] <= now_s}
-        return [place for place in range(len(self.hosts)) if place not in self.tried or place in again]
-
     def note(self, place: int, error: DatafluxError, *, ready_s: float = 0.0, is_curable: bool = False) -> None:
         """Keep what went wrong at a place, which wants to be asked again from `ready_s` on."""
         self.errors[place], self.ready_s[place] = error, ready_s

@@ -50,7 +50,6 @@ _MOST_RETRY_AFTER_S = 3600.0  # a header may say more seconds than a clock has
 _SPARE = 8  # of so many requests one is kept for hedges: what is slow may have all others
 _LONE_BYTES = 8 * UNRANGED_BYTES  # of whole chunks that come where parts were asked for
 _PARTIAL = 206
-_LOOK_AGAIN_S = 1.0  # after others that may be well by then: as long as their shortest pause
 _TURN_S = 0.01  # of each way out of this machine, where there are several: hardly ever
 _ADVICE = "check that the playlist is up to date, and the network"
 
@@ -74,7 +73,6 @@ class ChunkLoop:
         self._pauses: list[tuple[float, int, Errand]] = []
         self._numbers = itertools.count()
         self._flights: set[Flight] = set()
-        self._lenient: set[Flight] = set()  # those of them that may be slow, as their other hosts were not well
         self._checks = SumChecks()
         self._counts = dict.fromkeys(("requests", "failures", "resumed", "hedged", "received_bytes"), 0)
 
@@ -105,10 +103,10 @@ class ChunkLoop:
         while self._pauses and self._pauses[0][0] <= now_s:
             self._waiting.append(heapq.heappop(self._pauses)[2])
         self._send_waiting()
-        looks_s = [self._hedge(now_s) if self._options.hedge else None, self._demand(now_s)]
+        patience_s = self._hedge(now_s) if self._options.hedge else None
         if self._pauses:
-            looks_s.append(max(0.0, self._pauses[0][0] - time.monotonic()))
-        patience_s = min((look_s for look_s in looks_s if look_s is not None), default=None)
+            pause_s = max(0.0, self._pauses[0][0] - time.monotonic())
+            patience_s = pause_s if patience_s is None else min(pause_s, patience_s)
         for flight, answer in self._wait(patience_s):
             if flight in self._flights:  # a read beside it may have ended it
                 self._judge(flight, answer)
@@ -147,7 +145,6 @@ class ChunkLoop:
         self._waiting.clear()
         self._pauses.clear()
         self._flights.clear()
-        self._lenient.clear()
         self._checks.end()
         self.release()
 
@@ -181,9 +178,10 @@ class ChunkLoop:
             return False
         flight.is_hedge = is_hedge
         flight.began_s = time.monotonic()
-        flight.least_bytes_per_s = self._places.least_bytes_per_s(flight, flight.began_s)
-        if not flight.least_bytes_per_s and len(errand.hosts) > 1:
-            self._lenient.add(flight)
+        if len(set(errand.hosts)) > 1:
+            others = self._places.others(flight, flight.began_s)
+            hosts = [flight.host, *(errand.hosts[other] for other in others)]
+            flight.least_bytes_per_s = self._book.least_bytes_per_s(hosts, flight.began_s)
         flight.beside = self._book.began(flight.host)
         errand.flights.append(flight)
         self._flights.add(flight)
@@ -192,15 +190,6 @@ class ChunkLoop:
         self._counts["resumed"] += flight.wanted.span is not None and errand.ask.span is None
         self._send(flight, share)
         return True
-
-    def _demand(self, now_s: float) -> float | None:
-        """Let no read drip on whose other hosts are well by now; return when to look again, None for never."""
-        for flight in list(self._lenient):
-            flight.least_bytes_per_s = self._places.least_bytes_per_s(flight, now_s)
-            if flight.least_bytes_per_s:
-                self._lenient.remove(flight)
-                self._share_to(flight.url).transport.demand(flight, flight.least_bytes_per_s)
-        return _LOOK_AGAIN_S if self._lenient else None
 
     def _send(self, flight: Flight, share: Share) -> None:
         share.transport.start(flight.request(), flight, listener=flight.listener)
@@ -320,10 +309,7 @@ class ChunkLoop:
         errand.note(place, found.error, ready_s=ready_s, is_curable=is_curable)
         came = None if rule.never else beginning_of(flight, answer)
         gets_on = errand.gets_on(place, came, is_reached=not answer.refused)
-        is_slow = self._is_slow(flight, answer, now_s)
-        if is_slow:
-            errand.tried.difference_update(self._places.others(flight, now_s))  # for whose sake it was given up
-        if is_slow or not gets_on:
+        if not gets_on or self._is_slow(flight, answer, now_s):
             errand.tried.add(place)
         fault = fault_of(answer) if place in errand.tried else "missing"
         draw = random.random()  # noqa: S311 - jitter
@@ -381,7 +367,6 @@ class ChunkLoop:
             self._waiting.extendleft(reversed(self._alone))
             self._alone.clear()
         self._flights.discard(flight)
-        self._lenient.discard(flight)
 
     def _drop(self, flight: Flight) -> None:
         self._leave(flight)

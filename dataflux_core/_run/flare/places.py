@@ -37,15 +37,9 @@ class Places:
         errand = flight.errand
         if len(errand.hosts) == 1:
             return []
-        places = [place for place in errand.ready(now_s) if errand.hosts[place] != flight.host]
+        places = [place for place in errand.untried() if errand.hosts[place] != flight.host]
         well = [place for place in places if self._book.is_well(errand.hosts[place], now_s)]
         return [place for place in well if not self.may_send_all(errand, place)]
-
-    def least_bytes_per_s(self, flight: Flight, now_s: float) -> int:
-        """Return how slow a read may be that could go elsewhere, 0 where it could not."""
-        others = self.others(flight, now_s)
-        hosts = [flight.host, *(flight.errand.hosts[other] for other in others)]
-        return self._book.least_bytes_per_s(hosts, now_s) if others else 0
 
     def may_send_all(self, errand: Errand, place: int) -> bool:
         """Tell whether a part may come as the whole chunk: this one was about to, or one of the same host."""
