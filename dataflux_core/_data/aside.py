@@ -38,7 +38,7 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def _create(aside: Path, path: Path) -> None:
-    """Create a file as the caller's umask would have it, which is nobody else's."""
+    """Create the file where there is none, so that the caller's umask decides who may read it."""
     try:
         os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     except OSError as error:

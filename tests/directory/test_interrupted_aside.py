@@ -1,4 +1,4 @@
-"""A file is written whole or not at all, at whatever step a Ctrl-C arrives."""
+"""A file is written whole or not at all, at whatever step of ours a Ctrl-C arrives."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ STEPS, EPOCHS = 95, 5
 def with_free_ports(page: str) -> str:
     """Put free ports for those of the page, which may be another's.
 
-    They lie below all that Linux gives to those who ask for any port: until the servers have them nobody else comes.
+    They lie below all that Linux gives to those who ask for any port: nobody else comes there by chance.
     """
     free = filter(is_free, range(20_000 + os.getpid() % 10_000, 32_000))
     ports = {port: str(next(free)) for port in ("8001", "8002")}

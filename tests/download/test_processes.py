@@ -155,10 +155,12 @@ def test_processes_that_are_killed_have_their_groups_read_all_the_same(
     bucket.gcs.configure(faults=[Fault("read", "503")], latency=Latency(compose_s=0.1))  # none is done before it is hit
 
     def kill() -> None:
-        assert wait_until(lambda: bucket.gcs.requests()["read"] > 20 and len(reader_processes()) >= victims)
-        for pid in reader_processes()[:victims]:
-            os.kill(pid, signal.SIGKILL)
-        bucket.gcs.configure(faults=())
+        try:
+            assert wait_until(lambda: bucket.gcs.requests()["read"] > 20 and len(reader_processes()) >= victims)
+            for pid in reader_processes()[:victims]:
+                os.kill(pid, signal.SIGKILL)
+        finally:
+            bucket.gcs.configure(faults=())
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -180,9 +182,11 @@ def test_a_process_that_is_stopped_for_good_has_its_groups_read_all_the_same(sto
     options = ReadOptions(0, max_processes=2, max_requests=100)
 
     def stop() -> None:
-        assert wait_until(lambda: bucket.gcs.requests()["read"] > 20)
-        os.kill(reader_processes()[0], signal.SIGSTOP)
-        bucket.gcs.configure(faults=())
+        try:
+            assert wait_until(lambda: bucket.gcs.requests()["read"] > 20)
+            os.kill(reader_processes()[0], signal.SIGSTOP)
+        finally:
+            bucket.gcs.configure(faults=())
 
     stopper = threading.Thread(target=stop)
     stopper.start()
