@@ -76,6 +76,15 @@ def wait_until(true: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool
     return True
 
 
+def line_of(process: subprocess.Popen[str]) -> str:
+    """Read a line of what a process prints and not a byte beyond it, which `communicate` would not find any more."""
+    assert process.stdout is not None
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(process.stdout.fileno(), 1)):
+        line += byte
+    return line.decode()
+
+
 def start_script(script: str, environ: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
     """Start `script` as its own program, in a process group of its own."""
     return subprocess.Popen(

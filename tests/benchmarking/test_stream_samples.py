@@ -13,7 +13,7 @@ import pytest
 from benchmarking._measure import ClientFailed
 from benchmarking._stream_run import Command, Watched, members, run_command
 from benchmarking.stream_samples import Prepared, Runs, checked, ours_by
-from tests.processes import is_alive
+from tests.processes import is_alive, line_of
 
 ROOT = Path(__file__).resolve().parents[2]
 # The others have an environment of their own, which `make .venv-streaming/.installed` makes.
@@ -105,9 +105,8 @@ def test_what_a_client_started_ends_with_it() -> None:
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout is not None
         with Watched(process):
-            process.stdout.readline()
+            line_of(process)
             assert len(members(process.pid)) == 2
         assert not any(map(is_alive, members(process.pid)))  # a zombie may be there until somebody reaps it
         assert process.returncode == -9

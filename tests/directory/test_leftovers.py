@@ -21,6 +21,7 @@ from dataflux_core.download import DirectoryOptions, download_to_directory, name
 from dataflux_core.emulator import Emulator, Memory
 from dataflux_core.errors import UnsafeName
 from tests.directory.conftest import files_of
+from tests.processes import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,9 +73,8 @@ def writing(directory: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-c", WRITING, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout is not None
     try:
-        assert process.stdout.readline() == "written\n"
+        assert line_of(process) == "written\n"
         yield process
     finally:
         process.kill()
@@ -108,8 +108,7 @@ def forking(directory: Path, then: str) -> Iterator[tuple[subprocess.Popen[str],
         [sys.executable, "-c", FORKING + then, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with process:  # the end of its input ends what is left of it
-        assert process.stdout is not None
-        yield process, int(process.stdout.readline())
+        yield process, int(line_of(process))
 
 
 def test_a_child_that_the_killed_process_has_forked_keeps_nothing(tmp_path: Path) -> None:

@@ -81,6 +81,8 @@ def assert_old_or_named(change: str, known: Known, way: Way, victim: str, bucket
     now: list[bytes | None] = []
     found = downloaded_while(bucket, way, objects, victim, lambda: now.append(changed(bucket, victim, change)))
     assert wait_until(lambda: bucket.temporaries() == [])
+    if way.ranges and victim == LARGE and found == bucket.expected:
+        return  # the pieces that were kept back came with their second try, before the change
     if change == SAME_SIZE and not known and isinstance(found, list):
         # Nothing tells the two apart; it is the one or the other, all the rest as it was.
         at = list(bucket.contents).index(victim)

@@ -18,7 +18,7 @@ from dataflux_core import download
 from dataflux_core.emulator import Emulator, Latency, Memory
 from tests.download.buckets import Stocked
 from tests.download.guardians import MARK, others, settled_guardians
-from tests.processes import start_script, wait_until
+from tests.processes import line_of, start_script, wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -74,6 +74,9 @@ try:
         assert calls[way]() == expected
 finally:
     assert handlers() == before
+for thread in threading.enumerate():  # that have told of their end, and may still be on the way to it
+    if thread is not threading.main_thread():
+        thread.join(60)
 assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
 print("done", flush=True)
 """
@@ -150,8 +153,7 @@ def started(bucket: Stocked, way: str, host: str) -> Iterator[subprocess.Popen[s
     environ = {"ENDPOINT": bucket.gcs.endpoint, MARK: bucket.name}
     with start_script(PROGRAM, environ, bucket.name, way, host) as program:
         try:
-            assert program.stdout is not None
-            assert program.stdout.readline() == "ready\n", program.communicate()
+            assert line_of(program) == "ready\n", program.communicate()
             yield program
         finally:
             program.kill()  # it would go on for ever

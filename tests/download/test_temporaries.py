@@ -17,7 +17,7 @@ from dataflux_core.emulator import Emulator, Fault, Latency
 from tests.certificates import certificate
 from tests.download.buckets import DRIVERS, Stocked, eager, stock
 from tests.download.guardians import MARK, command_line, guardians, settled_guardians
-from tests.processes import start_script, wait_until
+from tests.processes import line_of, start_script, wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -65,8 +65,7 @@ def server() -> Iterator[Emulator]:
 def started(bucket: Stocked, driver: str) -> subprocess.Popen[str]:
     """Start a download in a program of its own; return it while composites are being made or read."""
     program = start_script(DOWNLOAD, {"ENDPOINT": bucket.gcs.endpoint, MARK: bucket.name}, driver, bucket.name)
-    assert program.stdout is not None
-    assert program.stdout.readline() == "ready\n"
+    assert line_of(program) == "ready\n"
     return program
 
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from dataflux_core.emulator import Directory, Emulator, EmulatorError, Fault, Latency, Memory, Synthetic
 from dataflux_core.emulator import _command as command
+from tests.processes import line_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,8 +111,7 @@ def test_a_signal_ends_it_cleanly(ending: signal.Signals) -> None:
     with subprocess.Popen(
         arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
     ) as run:
-        assert run.stdout is not None
-        first, second = run.stdout.readline(), run.stdout.readline()
+        first, second = line_of(run), line_of(run)
         endpoint = first.split()[-1]
         assert second == f"export STORAGE_EMULATOR_HOST={endpoint} NO_GCE_CHECK=true\n"
         with urlopen(f"{endpoint}/storage/v1/b/b/o") as page:  # noqa: S310 - our own server

@@ -18,6 +18,7 @@ import pytest
 from dataflux_core.emulator import Emulator, EmulatorError, Fault, Latency, Memory, Synthetic
 from tests.certificates import certificate
 from tests.emulator.asking import API, UPLOAD
+from tests.processes import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,8 +118,7 @@ def test_no_orphans(forks: bool) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", CHILD.format(forks=forks)], stdout=subprocess.PIPE, text=True
     ) as parent:
-        assert parent.stdout is not None
-        server, child = map(int, parent.stdout.readline().split())
+        server, child = map(int, line_of(parent).split())
         parent.kill()
         try:
             assert gone(server)

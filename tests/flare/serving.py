@@ -7,6 +7,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.processes import line_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -20,8 +22,7 @@ def served(directory: Path) -> Iterator[str]:
     """Serve a directory from another process; give its URL."""
     with subprocess.Popen([*_COMMAND, str(directory)], stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None
-            yield process.stdout.readline().rpartition(" at ")[2].strip()
+            yield line_of(process).rpartition(" at ")[2].strip()
         finally:
             process.terminate()
             process.wait(_TIMEOUT_S)

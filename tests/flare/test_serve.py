@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.flare.serving import served, write_files
+from tests.processes import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,10 +175,9 @@ def test_a_signal_ends_it_while_a_client_reads(root: Path, number: signal.Signal
     command = [sys.executable, "-m", "dataflux_core.cli", "playlist", "serve", "--port", "0", str(root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None
-            first = process.stdout.readline()
+            first = line_of(process)
             url = first.rpartition(" at ")[2].strip()
-            assert process.stdout.readline() == f"{url}p.yaml\n"
+            assert line_of(process) == f"{url}p.yaml\n"
             place = urlsplit(url)
             with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
                 connection.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -20,7 +20,7 @@ from dataflux_core.emulator import Emulator, Memory
 from dataflux_core.errors import BadSample
 from dataflux_core.streaming import StreamingDataset
 from tests.conftest import point_at
-from tests.processes import children_of, is_alive, wait_until
+from tests.processes import children_of, is_alive, line_of, wait_until
 from tests.streaming.loaders import loaded
 from tests.streaming.streams import MANY_WORKERS, filed, numbered, numbers, taken
 
@@ -215,8 +215,7 @@ def looping(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("looping", ["none", pytest.param("0", marks=pytest.mark.matrix), "2"], indirect=True)
 def test_ctrl_c_ends_a_loop_and_its_workers(looping: subprocess.Popen[str]) -> None:
-    assert looping.stdout is not None
-    assert looping.stdout.readline() == "under way\n"
+    assert line_of(looping) == "under way\n"
     workers = children_of(looping.pid)
     os.killpg(looping.pid, signal.SIGINT)
     _, said = looping.communicate(timeout=60)
@@ -227,8 +226,7 @@ def test_ctrl_c_ends_a_loop_and_its_workers(looping: subprocess.Popen[str]) -> N
 
 @pytest.mark.parametrize("looping", ["2"], indirect=True)
 def test_workers_of_a_process_that_is_killed_end(looping: subprocess.Popen[str]) -> None:
-    assert looping.stdout is not None
-    assert looping.stdout.readline() == "under way\n"
+    assert line_of(looping) == "under way\n"
     workers = children_of(looping.pid)
     assert len(workers) >= 2
     looping.kill()
