@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from dataflux_core.fast_list import PageEvent
 
 PATIENCE_S = 60.0
+# Every warning is an error, but for Google's of old Pythons and torch's of fewer cores than workers.
+STRICT_PYTHON = [
+    *(sys.executable, "-W", "error", "-W", "ignore::FutureWarning"),
+    *("-W", "ignore:This DataLoader will create:UserWarning"),
+]
 
 
 def children_of(pid: int) -> list[int]:
@@ -88,7 +93,7 @@ def line_of(process: subprocess.Popen[str]) -> str:
 def start_script(script: str, environ: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
     """Start `script` as its own program, in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", "-c", script, *arguments],
+        [*STRICT_PYTHON, "-c", script, *arguments],
         env={**os.environ, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

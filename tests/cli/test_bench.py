@@ -64,7 +64,6 @@ def test_large_pictures_are_limited_by_decoders(pictures: str) -> None:
     found = measured(pictures, "--batch-size", "2")
     assert found["limit"] == "decode"
     assert found["decoded"]["decoding_share"] > found["decoded"]["waiting_share"]
-    assert found["fetched"]["samples_per_s"] > 2 * found["decoded"]["samples_per_s"]
 
 
 def test_pictures_of_the_size_that_is_asked_for_come_sooner(pictures: str) -> None:

@@ -28,7 +28,7 @@ class Reader:
                 **os.environ,
                 "PATH": path,
                 "PYTHONPATH": str(ROOT),
-                "PYTHONWARNINGS": "error",
+                "PYTHONWARNINGS": "error,ignore:This DataLoader will create:UserWarning",  # torch's, of few cores
                 "OMP_NUM_THREADS": "1",
             },
             "stdout": subprocess.PIPE,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dataflux_core.emulator import Emulator, Memory, Synthetic
+from tests.processes import STRICT_PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def surroundings(gcs: Emulator, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=page_id)
 def test_python_examples_run(page: Path, surroundings: dict[str, Any]) -> None:
-    script = [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", "-c", "\n".join(blocks(page, "python"))]
+    script = [*STRICT_PYTHON, "-c", "\n".join(blocks(page, "python"))]
     ran = subprocess.run(script, check=False, timeout=100, **PIPED, **surroundings)
     assert ran.returncode == 0, ran.stdout
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import STRICT_PYTHON
 
 ROOT = Path(__file__).parents[2]
 HELPERS = {"made_bucket.py"}
@@ -22,7 +23,7 @@ SAYS = {
 @pytest.mark.parametrize("name", sorted(SAYS))
 def test_an_example_runs(name: str, tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", ROOT / "examples" / name],
+        [*STRICT_PYTHON, ROOT / "examples" / name],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import itertools
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from tests.fetching.hostile import Hostile, gives
 from tests.flare.datasets import COUNT, CUTS, json_chunks, lines, numbered, numbered_spec, raw_chunks
 from tests.flare.read_streams import put, spec_of
 from tests.flare.test_read_records import npz, parquet, tar
+from tests.processes import STRICT_PYTHON
 from tests.samples.media import picture
 
 if TYPE_CHECKING:
@@ -333,7 +333,7 @@ except ExtraMissing as error:
 
 def test_all_of_it_but_its_short_way_goes_without_torch(url: str, tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(Playlist([numbered_spec(url)]).dump())
-    script = [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", "-c", _NO_TORCH, str(tmp_path / "p.yaml")]
+    script = [*STRICT_PYTHON, "-c", _NO_TORCH, str(tmp_path / "p.yaml")]
     done = subprocess.run(script, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     assert "dataflux_core[torch]" in done.stdout

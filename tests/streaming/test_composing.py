@@ -69,9 +69,7 @@ rows = [{"url": f"gs://b/{number:04}", "size": 20} for number in range(2000)]
 dataset = StreamingDataset(rows, columns_to_load=["url"], data_type="bytes", strategy="compose")
 loader, workers = dataset, int(sys.argv[1])
 if workers:
-    import warnings
     from torch.utils.data import DataLoader
-    warnings.filterwarnings("ignore", "This DataLoader will create")  # torch's opinion of few cores
     loader = DataLoader(dataset, 4, num_workers=workers)
 while True:
     for sample in loader:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
 import pytest
+
+from tests.processes import STRICT_PYTHON
 
 _LOADS = "from torch.utils.data import DataLoader\n"
 _MAKES = """
@@ -24,7 +25,7 @@ sys.meta_path.insert(0, Refusing())
 
 def ran(script: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", "-c", script],
+        [*STRICT_PYTHON, "-c", script],
         capture_output=True,
         text=True,
         timeout=100,
