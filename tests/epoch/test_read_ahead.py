@@ -29,7 +29,7 @@ KB = 1000
 
 
 class Reader:
-    """Gives objects of one size; waits at a gate first, where there is one."""
+    """Gives objects of one size; waits at a gate first, where there is one, until it is closed."""
 
     def __init__(self, size: int, gate: threading.Event | None = None) -> None:
         self.size, self.gate = size, gate
@@ -40,7 +40,7 @@ class Reader:
         del objects, following
         for position in wanted:
             if self.gate is not None:
-                self.gate.wait(20)
+                self.gate.wait()
             yield position, b"x" * self.size
 
     def close(self) -> None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from queue import Empty, SimpleQueue
+import threading
+from contextlib import suppress
 
 
 class Ringing:
-    """Wakes one thread that waits; whoever rings holds no lock, so also the garbage collector may, anywhere."""
+    """Wakes one thread that waits; whoever rings waits for nothing, so also the garbage collector may, anywhere.
+
+    It is a lock that the one who waits takes and whoever rings gives back. Not a SimpleQueue: where a signal's handler
+    takes longer than the time that is left, such as one that saves a checkpoint, its `get` goes on without a limit.
+    """
 
     def __init__(self) -> None:
-        self._rung: SimpleQueue[None] = SimpleQueue()
+        self._silence = threading.Lock()
+        self._silence.acquire()
 
     def ring(self) -> None:
         """Let the one who waits, or the next one who will, look again at what has changed."""
-        if self._rung.empty():
-            self._rung.put(None)
+        with suppress(RuntimeError):  # it has rung already, and nobody has heard that yet
+            self._silence.release()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Return whether it rang, since it was last waited for, within the time."""
-        try:
-            self._rung.get(timeout=timeout_s)
-        except Empty:
-            return False
-        return True
+        return self._silence.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s))
