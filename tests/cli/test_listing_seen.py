@@ -62,7 +62,7 @@ def test_after_an_interruption_the_bar_is_closed(gcs: Emulator) -> None:
         terminal.read_until(lambda seen: "objects [" in seen)
         process.send_signal(signal.SIGINT)
         seen = terminal.read()
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
     assert seen.endswith("\r\ndataflux: interrupted\r\n")
 
 

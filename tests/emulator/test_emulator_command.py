@@ -117,4 +117,4 @@ def test_a_signal_ends_it_cleanly(ending: signal.Signals) -> None:
         with urlopen(f"{endpoint}/storage/v1/b/b/o") as page:  # noqa: S310 - our own server
             assert page.status == 200
         run.send_signal(ending)
-        assert run.wait(10) == 0
+        assert run.wait(60) == 0

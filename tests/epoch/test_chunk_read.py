@@ -56,7 +56,7 @@ def test_closing_cancels_the_request_that_replaces_another(is_late: bool) -> Non
     closer.start()
     with pytest.raises(CancelledError):
         next(arriving)
-    closer.join(20)
+    closer.join(60)
     reads.drop(sent)
 
 
@@ -71,5 +71,5 @@ def closing_first(chunks: Renewed, reads: ChunkReads) -> Callable[..., bytes]:
 
 
 def close_when_it_waits(chunks: Renewed, reads: ChunkReads) -> None:
-    chunks.waits.wait(20)
+    chunks.waits.wait(60)
     reads.close()

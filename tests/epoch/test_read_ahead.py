@@ -109,7 +109,7 @@ def test_it_can_be_closed_in_one_of_its_own_threads(monkeypatch: pytest.MonkeyPa
         learn(self, size)
         if len(closed) < 1:  # as a collector may, at any allocation
             closed.append(threading.current_thread().name)
-            started.wait(20)
+            started.wait(60)
             ahead.close()
 
     started = threading.Event()
@@ -133,7 +133,7 @@ DROPPED = """
 import gc, sys, faulthandler
 from dataflux_core._data.epoch.read_ahead import Slot
 from dataflux_core.streaming import StreamingDataset
-faulthandler.dump_traceback_later(20, exit=True)
+faulthandler.dump_traceback_later(60, exit=True)
 begin = Slot.__init__
 def init(self, *arguments):
     begin(self, *arguments)
@@ -154,7 +154,7 @@ dropped.append(1)
 import threading
 for thread in threading.enumerate():
     if thread.name.startswith("dataflux-stream"):
-        thread.join(10)
+        thread.join(60)
 print(sum(thread.name.startswith("dataflux-stream") for thread in threading.enumerate()), "left")
 """
 
@@ -162,7 +162,7 @@ print(sum(thread.name.startswith("dataflux-stream") for thread in threading.enum
 def test_an_iterator_that_is_collected_in_a_reading_thread_ends_it_as_does_the_process(tmp_path: Any) -> None:
     script = tmp_path / "dropped.py"
     script.write_text(DROPPED)
-    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0 left\n", "")
 
 

@@ -158,9 +158,9 @@ def test_closing_the_fetcher_ends_the_reads_of_other_threads(more: list[str]) ->
 
         thread = threading.Thread(target=read)
         thread.start()
-        assert asked.wait(20)
+        assert asked.wait(60)
         reader.close()
-        thread.join(20)
+        thread.join(60)
     assert len(outcomes) == 1
     with pytest.raises(RuntimeError, match="closed"):
         list(reader.read(RemoteObjects(["/x"])))

@@ -81,13 +81,13 @@ def test_two_threads_that_open_a_chunk_at_once_both_get_their_records(
     def late(maker: RecordOf, *arguments: Any) -> Any:
         if not has_begun.is_set():
             has_begun.set()
-            may_go_on.wait(10)
+            may_go_on.wait(60)
         return opened(maker, *arguments)
 
     monkeypatch.setattr(RecordOf, "_opened", late)
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(dataset.__getitem__, 0)
-        has_begun.wait(10)
+        has_begun.wait(60)
         second = threads.submit(dataset.__getitem__, 1)
         done, _ = wait([second], timeout=0.5)  # it has to wait for the first
         may_go_on.set()

@@ -269,7 +269,7 @@ def test_what_nobody_takes_is_given_up(server: Hostile) -> None:
     over = threading.Event()
 
     def behave(ask: Ask) -> None:
-        over.wait(20)
+        over.wait(60)
         ask.reply(200, CONTENTS[0])
 
     server.behaviours |= {"/d/0": gives(CONTENTS[0]), "/d/1": behave, "/d/2": behave}
@@ -325,7 +325,7 @@ def test_the_thread_ends_when_nothing_is_to_be_read(server: Hostile, monkeypatch
         assert stream[0] == CONTENTS[0]
         thread = reader_of(options)._thread
         if thread is not None:
-            thread.join(20)
+            thread.join(60)
         assert reader_of(options)._thread is None
 
 
@@ -337,12 +337,12 @@ def test_a_reader_that_is_stopped_says_so_to_those_who_wait(server: Hostile) -> 
 
     def behave(ask: Ask) -> None:
         asked.set()
-        ask.over.wait(20)
+        ask.over.wait(60)
 
     server.behaviours["/d/0"] = behave
     reader = ChunkReader(QUICK)
     future = reader.submit(ChunkAsk((f"{server.url}/d/0",)))
-    assert asked.wait(20)
+    assert asked.wait(60)
     reader.stop()
     with pytest.raises(Stopped):
         future.result(20)

@@ -80,7 +80,7 @@ def test_a_stopped_reader_leaves_no_thread_and_its_reads_end(server: Hostile, mo
 
     def held(*arguments: Any) -> Failure | None:
         begun.set()
-        go_on.wait(20)
+        go_on.wait(60)
         return compare(*arguments)
 
     monkeypatch.setattr(sums, "damage_of", held)
@@ -90,13 +90,13 @@ def test_a_stopped_reader_leaves_no_thread_and_its_reads_end(server: Hostile, mo
     crc32cs = spec.conventions.crc32c
     assert crc32cs is not None
     future = reader.submit(ChunkAsk((spec.content[0],), len(CONTENTS[0]), crc32c=crc32cs[0]))
-    assert begun.wait(20)
+    assert begun.wait(60)
     reader.stop()
     assert future.exception(20) is not None
     go_on.set()
     for thread in set(threading.enumerate()) - others:
         if thread.name.startswith("dataflux-flare"):
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()
 
 

@@ -43,7 +43,7 @@ def url(root: Path) -> Iterator[str]:
 
 
 def asked(url: str, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
@@ -165,7 +165,7 @@ def test_nothing_can_be_written(url: str, root: Path, method: str) -> None:
 
 def test_what_is_no_request_is_refused(url: str) -> None:
     place = urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
         connection.sendall(b"\x16\x03\x01 no http\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
@@ -179,7 +179,7 @@ def test_a_signal_ends_it_while_a_client_reads(root: Path, number: signal.Signal
             url = first.rpartition(" at ")[2].strip()
             assert line_of(process) == f"{url}p.yaml\n"
             place = urlsplit(url)
-            with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+            with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
                 connection.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert connection.recv(10)
                 process.send_signal(number)
@@ -213,7 +213,7 @@ def test_an_address_that_cannot_be_had_is_one_line(url: str, root: Path, host: s
 
 def test_what_a_client_sends_at_once_is_answered_in_order(url: str) -> None:
     place = urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
         one = b"GET /a.txt HTTP/1.1\r\nHost: x\r\nRange: bytes=%d-%d\r\n\r\n"
         last = b"GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         connection.sendall(b"".join(one % (at, at) for at in range(10)) + last)
@@ -226,7 +226,7 @@ def test_a_file_that_shrinks_while_it_is_sent_ends_that_connection_alone(url: st
     with (root / "shrinking").open("wb") as file:
         file.truncate(64 * 1024**2)
     place = urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
         connection.sendall(b"GET /shrinking HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         connection.recv(1000)
         os.truncate(root / "shrinking", 10)

@@ -72,7 +72,7 @@ def test_an_iteration_that_the_collector_closes_within_the_reader_is_cancelled(s
     """The reader's lock is held: closing must neither wait for it nor be lost."""
 
     def behave(ask: Ask) -> None:
-        ask.over.wait(20)
+        ask.over.wait(60)
 
     server.behaviours |= {f"/d/{number}": behave for number in range(6)}
     server.behaviours["/d/0"] = server.behaviours["/e/0"] = gives(CONTENTS[0])
@@ -94,7 +94,7 @@ def test_an_iteration_that_the_collector_closes_within_the_reader_is_cancelled(s
         answers: list[bytes] = []
         reads = threading.Thread(target=lambda: answers.append(other[0]), daemon=True)
         reads.start()
-        reads.join(20)
+        reads.join(60)
     finally:
         gc.enable()
     assert answers == [CONTENTS[0]]
@@ -159,7 +159,7 @@ def test_a_thread_that_was_interrupted_while_it_started_does_nothing(
     reader = ChunkReader(QUICK)
     with pytest.raises(KeyboardInterrupt):
         reader.submit(ChunkAsk((f"{server.url}/d/0",)))
-    started[0].join(10)
+    started[0].join(60)
     assert not started[0].is_alive()
     assert reader.submit(ChunkAsk((f"{server.url}/d/0",))).result(10).content == CONTENTS[0]
     reader.stop()

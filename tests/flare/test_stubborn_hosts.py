@@ -42,7 +42,7 @@ def test_what_a_hedge_has_begun_is_never_put_before_the_rest_from_another_host(
         if ask.count == 1:
             ask.reply(200, WHOLE[:HALF], len(WHOLE), ETag='"1"')
         else:
-            hedge_is_back.wait(20)
+            hedge_is_back.wait(60)
             ranges(WHOLE)(ask)
 
     def breaks_off(ask: Ask) -> None:
@@ -102,7 +102,7 @@ def test_a_date_beyond_all_years_is_one_reads_own_trouble(server: Hostile, other
     released = threading.Event()
 
     def waits(ask: Ask) -> None:
-        released.wait(20)
+        released.wait(60)
         ask.reply(200, b"good")
 
     server.behaviours["/d/0"] = waits
@@ -188,7 +188,7 @@ def test_a_hedge_that_cannot_be_sent_takes_nothing_away(
     has_raised = raises_there(other, place, monkeypatch)
 
     def waits(ask: Ask) -> None:
-        has_raised.wait(20)
+        has_raised.wait(60)
         ask.reply(200, b"good")
 
     server.behaviours["/d/0"] = waits
@@ -355,7 +355,7 @@ def test_what_is_given_up_with_the_thread_is_no_longer_counted_of_its_host(serve
     server.behaviours["/d/0"] = behave
     reader = ChunkReader(QUICK)
     future = reader.submit(ChunkAsk((f"{server.url}/d/0",)))
-    assert asked.wait(20)
+    assert asked.wait(60)
     reader.stop()
     with pytest.raises(Stopped):
         future.result(20)

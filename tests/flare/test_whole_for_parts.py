@@ -84,7 +84,7 @@ def test_a_host_that_sends_parts_after_all_is_asked_for_many_at_once(server: Hos
             ask.reply(200, WHOLE)
             return
         if ask.count > 2:
-            together.wait(10)
+            together.wait(60)
         ranges(WHOLE)(ask)
 
     server.behaviours["/d/0"] = behave
