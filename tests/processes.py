@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from dataflux_core.fast_list import PageEvent
 
 PATIENCE_S = 60.0
-# Every warning is an error, but for Google's of old Pythons and torch's of fewer cores than workers.
+FEW_CORES = "ignore:This DataLoader will create:UserWarning"  # torch's opinion, of fewer cores than a test's workers
+# Every warning is an error, but for this one and Google's of old Pythons.
 STRICT_PYTHON = [
     *(sys.executable, "-W", "error", "-W", "ignore::FutureWarning"),
-    *("-W", "ignore:This DataLoader will create:UserWarning"),
+    *("-W", FEW_CORES),
 ]
 
 

@@ -21,7 +21,7 @@ class Crew(Generic[T]):
 
     When it is left, tasks that have begun come to their end; others are dropped. Not a ThreadPoolExecutor: that takes
     locks in Python code, and a Ctrl-C that lands behind such an acquire leaves the lock taken for ever. A SimpleQueue
-    is safe.
+    is safe, as long as nobody waits for it with a time limit.
     """
 
     def __init__(self, threads: int, name: str) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.docs.test_documents import ROOT
+from tests.processes import FEW_CORES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ class Reader:
                 **os.environ,
                 "PATH": path,
                 "PYTHONPATH": str(ROOT),
-                "PYTHONWARNINGS": "error,ignore:This DataLoader will create:UserWarning",  # torch's, of few cores
+                "PYTHONWARNINGS": f"error,{FEW_CORES}",
                 "OMP_NUM_THREADS": "1",
             },
             "stdout": subprocess.PIPE,

@@ -76,7 +76,7 @@ finally:
     assert handlers() == before
 for thread in threading.enumerate():  # that have told of their end, and may still be on the way to it
     if thread is not threading.main_thread():
-        thread.join(60)
+        thread.join(5)
 assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
 print("done", flush=True)
 """

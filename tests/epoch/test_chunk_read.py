@@ -36,7 +36,7 @@ class Renewed:
         del pending
         replaced(Pending(self.second))
         self.waits.set()
-        return self.second.result(20)
+        return self.second.result(60)
 
     def cancel(self, pending: list[Pending]) -> None:
         for each in pending:

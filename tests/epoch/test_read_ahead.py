@@ -166,6 +166,28 @@ def test_an_iterator_that_is_collected_in_a_reading_thread_ends_it_as_does_the_p
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0 left\n", "")
 
 
+FORKED = """
+import os, sys
+from dataflux_core._data.epoch import read_ahead
+from dataflux_core.streaming import StreamingDataset
+rows = [{"n": number, "url": __file__} for number in range(20000)]
+iterator = iter(StreamingDataset(rows, columns_to_load=["url"], data_type="bytes"))
+next(iterator)
+child = os.fork()
+if not child:
+    read_ahead._JOIN_S = 600
+    sys.exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_child_that_ends_waits_for_no_thread_of_its_parent(tmp_path: Any) -> None:
+    script = tmp_path / "forked.py"
+    script.write_text(FORKED)
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "7\n", "")
+
+
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_ahead, "_LOOK_S", 0.05)

@@ -25,7 +25,7 @@ def test_it_wakes_another_thread_each_time() -> None:
 
     def answer() -> None:
         for _ in range(1000):
-            calls.wait()
+            assert calls.wait(60)
             answers.ring()
 
     with ThreadPoolExecutor(1) as pool:

@@ -131,7 +131,7 @@ def test_a_chunk_comes_piece_by_piece_where_no_host_sends_more_at_once(mirrors: 
         host.__enter__()
     try:
         future = reader.submit(ChunkAsk(tuple(f"{host.url}/d/0" for host in hosts)))
-        assert future.result(20).content == CONTENT
+        assert future.result(60).content == CONTENT
     finally:
         reader.stop()
         for host in hosts:

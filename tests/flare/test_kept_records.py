@@ -91,7 +91,7 @@ def test_two_threads_that_open_a_chunk_at_once_both_get_their_records(
         second = threads.submit(dataset.__getitem__, 1)
         done, _ = wait([second], timeout=0.5)  # it has to wait for the first
         may_go_on.set()
-        assert (first.result(10), second.result(10), dataset[0]) == ({"n": 0}, {"n": 1}, {"n": 0})
+        assert (first.result(60), second.result(10), dataset[0]) == ({"n": 0}, {"n": 1}, {"n": 0})
         assert not done
 
 

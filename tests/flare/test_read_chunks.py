@@ -345,7 +345,7 @@ def test_a_reader_that_is_stopped_says_so_to_those_who_wait(server: Hostile) -> 
     assert asked.wait(60)
     reader.stop()
     with pytest.raises(Stopped):
-        future.result(20)
+        future.result(60)
 
 
 def test_a_wrong_address_fails_within_seconds() -> None:

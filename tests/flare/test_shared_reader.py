@@ -128,9 +128,9 @@ def test_a_read_for_which_no_thread_can_be_had_fails_alone(server: Hostile, monk
     failed = without_a_thread("dataflux-flare", monkeypatch)
     reader = ChunkReader(QUICK)
     with pytest.raises(RuntimeError, match="can't start new thread"):
-        reader.submit(ChunkAsk((f"{server.url}/d/0",))).result(10)
+        reader.submit(ChunkAsk((f"{server.url}/d/0",))).result(60)
     assert failed
-    assert reader.submit(ChunkAsk((f"{server.url}/d/0",))).result(10).content == CONTENTS[0]
+    assert reader.submit(ChunkAsk((f"{server.url}/d/0",))).result(60).content == CONTENTS[0]
     reader.stop()
 
 
@@ -161,5 +161,5 @@ def test_a_thread_that_was_interrupted_while_it_started_does_nothing(
         reader.submit(ChunkAsk((f"{server.url}/d/0",)))
     started[0].join(60)
     assert not started[0].is_alive()
-    assert reader.submit(ChunkAsk((f"{server.url}/d/0",))).result(10).content == CONTENTS[0]
+    assert reader.submit(ChunkAsk((f"{server.url}/d/0",))).result(60).content == CONTENTS[0]
     reader.stop()

@@ -110,9 +110,9 @@ def test_a_date_beyond_all_years_is_one_reads_own_trouble(server: Hostile, other
     good = reader.submit(ChunkAsk((f"{server.url}/d/0",)))
     bad = reader.submit(ChunkAsk((f"{other.url}/d/0",)))
     with pytest.raises(ChunkUnavailable, match="HTTP 503"):
-        bad.result(20)
+        bad.result(60)
     released.set()
-    assert good.result(20).content == b"good"
+    assert good.result(60).content == b"good"
     reader.stop()
 
 
@@ -135,9 +135,9 @@ def test_an_error_that_nobody_has_thought_of_ends_one_read_alone(
     reads = [reader.submit(ChunkAsk((f"{server.url}/d/{name}",), crc32c="AAAAAA==" * (name == "evil"))) for name in
              ("evil", "good")]  # fmt: skip
     with pytest.raises(ChunkUnavailable, match="evil: OverflowError: nobody has thought of it") as raised:
-        reads[0].result(20)
+        reads[0].result(60)
     assert isinstance(raised.value.errors[0].__cause__, OverflowError)
-    assert reads[1].result(20).content == b"good"
+    assert reads[1].result(60).content == b"good"
     assert wait_until(lambda: reader.stats.in_flight == 0)
     assert {host.in_flight for host in reader._loop._book._hosts.values()} == {0}
     reader.stop()
@@ -173,7 +173,7 @@ def test_what_cannot_be_asked_of_one_host_is_had_from_another(
     has_raised = raises_there(server, place, monkeypatch)
     server.behaviours["/d/0"], other.behaviours["/d/0"] = leads_to("/elsewhere"), gives(b"good")
     reader = ChunkReader(QUICK)
-    assert reader.submit(ChunkAsk((f"{server.url}/d/0", f"{other.url}/d/0"))).result(20).content == b"good"
+    assert reader.submit(ChunkAsk((f"{server.url}/d/0", f"{other.url}/d/0"))).result(60).content == b"good"
     assert has_raised.is_set()
     assert reader.stats.in_flight == 0
     assert {host.in_flight for host in reader._loop._book._hosts.values()} == {0}
@@ -193,7 +193,7 @@ def test_a_hedge_that_cannot_be_sent_takes_nothing_away(
 
     server.behaviours["/d/0"] = waits
     reader = ChunkReader(replace(QUICK, hedge=True))
-    assert reader.submit(ChunkAsk((f"{server.url}/d/0", f"{other.url}/d/0"))).result(20).content == b"good"
+    assert reader.submit(ChunkAsk((f"{server.url}/d/0", f"{other.url}/d/0"))).result(60).content == b"good"
     assert has_raised.is_set()
     reader.stop()
 
@@ -240,7 +240,7 @@ def test_a_host_that_drips_is_given_up_for_one_that_does_not(
 ) -> None:
     server.behaviours["/d/0"], other.behaviours["/d/0"] = drips(WHOLE, bytes_at_once), gives(WHOLE)
     reader = ChunkReader(replace(QUICK, stall_timeout_s=3))  # for which the other one may well be silent
-    assert reader.submit(ChunkAsk((f"{server.url}/d/0", f"{other.url}/d/0"))).result(20).content == WHOLE
+    assert reader.submit(ChunkAsk((f"{server.url}/d/0", f"{other.url}/d/0"))).result(60).content == WHOLE
     assert (len(server.seen), len(other.seen)) == (1, 1)
     reader.stop()
 
@@ -358,5 +358,5 @@ def test_what_is_given_up_with_the_thread_is_no_longer_counted_of_its_host(serve
     assert asked.wait(60)
     reader.stop()
     with pytest.raises(Stopped):
-        future.result(20)
+        future.result(60)
     assert {host.in_flight for host in reader._loop._book._hosts.values()} == {0}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dataflux_core.streaming import StreamingDataset
+from tests.processes import FEW_CORES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-# torch's opinion, of a machine with fewer cores than the workers that a test needs.
-MANY_WORKERS = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+MANY_WORKERS = pytest.mark.filterwarnings(FEW_CORES)
 
 
 def numbered(count: int, **keywords: Any) -> StreamingDataset:

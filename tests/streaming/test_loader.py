@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from dataflux_core.errors import BadSample, StateMismatch
+from tests.processes import is_alive, wait_until
 from tests.streaming.loaders import loaded
 from tests.streaming.streams import MANY_WORKERS, as_plain_rank, batches, filed, flat, numbered, numbers, numbers_of
 
@@ -233,18 +234,20 @@ def test_a_bad_sample_is_an_error_of_the_loop(tmp_path: Path) -> None:
 def test_a_worker_that_is_killed_is_an_error_and_the_state_stands() -> None:
     dataset = numbered(4000)
     iterator = iter(loaded(dataset, 4, num_workers=2))
+    killed = iterator._workers[0]  # type: ignore[attr-defined] # one: torch raises again at the signal of another
     stands = (numbers_of(next(iterator)), dataset.state_dict())  # one value: torch's error may come between any two
 
     def go_on() -> None:
         nonlocal stands
-        for worker in iterator._workers:  # type: ignore[attr-defined] # the only way to them
-            os.kill(worker.pid, signal.SIGKILL)
+        os.kill(killed.pid, signal.SIGKILL)
+        assert wait_until(lambda: not is_alive(killed.pid))  # or its signal could come when a loop has failed already
         for batch in iterator:
             stands = (stands[0] + numbers_of(batch), dataset.state_dict())
 
     # torch is told by a signal, or finds that a batch can no longer be fetched from whoever made it.
     with pytest.raises((RuntimeError, OSError, EOFError)) as told:
         go_on()
+    killed.join()  # torch would raise again at the next signal, of the other worker's end
     if isinstance(told.value, RuntimeError):
         assert re.search(r"DataLoader worker .*(killed by signal|exited unexpectedly)", str(told.value))
     again = numbered(4000)

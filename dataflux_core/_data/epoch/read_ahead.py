@@ -99,6 +99,8 @@ class ReadAhead:
 
     def wait_for_threads(self, ends_s: float) -> None:
         """Wait until they have ended, until `ends_s` at most."""
+        if self._process_id != os.getpid():
+            return  # they are not in a forked child, which may come here as it ends
         # Not by join() alone: interrupted once, it takes a thread for ended that is not, before Python 3.13.
         while len(self._ended) < len(self._threads) and (left_s := ends_s - time.monotonic()) > 0:
             self._end.wait(left_s)

@@ -9,8 +9,9 @@ from contextlib import suppress
 class Ringing:
     """Wakes one thread that waits; whoever rings waits for nothing, so also the garbage collector may, anywhere.
 
-    It is a lock that the one who waits takes and whoever rings gives back. Not a SimpleQueue: where a signal's handler
-    takes longer than the time that is left, such as one that saves a checkpoint, its `get` goes on without a limit.
+    It is a lock that the one who waits takes and whoever rings gives back, in one process: a forked child's copy may be
+    deaf. Not a SimpleQueue: where a signal's handler takes longer than the time that is left, such as one that saves a
+    checkpoint, its `get` goes on without a limit before Python 3.13 (seen with 3.10, 3.11, 3.12).
     """
 
     def __init__(self) -> None:

@@ -56,9 +56,11 @@ class S3Signing:
                 signed.put(error)
 
         # In a thread: with credentials that have to be asked for it would wait for ever in a forked process.
-        threading.Thread(target=sign, name="dataflux-sign", daemon=True).start()
+        signing = threading.Thread(target=sign, name="dataflux-sign", daemon=True)
+        signing.start()
+        signing.join(_SIGNING_S)  # a queue would wait for ever where a signal's handler takes longer than that
         try:
-            outcome = signed.get(timeout=_SIGNING_S)
+            outcome = signed.get_nowait()
         except Empty:
             advice = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or start workers by spawn or forkserver"
             raise StageStuck("finding credentials for S3", _SIGNING_S, advice) from None
