@@ -84,15 +84,13 @@ class ReadAhead:
 
     def close(self) -> None:
         """End the threads; what they were about is dropped."""
-        if self._process_id != os.getpid():
-            return  # a forked child's copy: the threads are its parent's
         self.stop()
         if threading.get_ident() not in _own_threads:  # where the collector runs in one, it waits for no other
             self.wait_for_threads(time.monotonic() + _JOIN_S)
 
     def stop(self) -> None:
         """Let the threads end soon."""
-        if self._process_id == os.getpid():
+        if self._process_id == os.getpid():  # else a forked child's copy: the threads are its parent's
             self._is_closed = True
             self._ring_threads()
             self._reader.close()
