@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0
 FEW_CORES = "ignore:This DataLoader will create:UserWarning"  # torch's opinion, of fewer cores than a test's workers
 # Every warning is an error, but for this one and Google's of old Pythons.
-STRICT_PYTHON = [
-    *(sys.executable, "-W", "error", "-W", "ignore::FutureWarning"),
-    *("-W", FEW_CORES),
-]
+STRICT_PYTHON = [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", "-W", FEW_CORES]
 
 
 def children_of(pid: int) -> list[int]:

@@ -24,6 +24,7 @@ from tests.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KB = 1000
 
@@ -159,11 +160,15 @@ print(sum(thread.name.startswith("dataflux-stream") for thread in threading.enum
 """
 
 
-def test_an_iterator_that_is_collected_in_a_reading_thread_ends_it_as_does_the_process(tmp_path: Any) -> None:
-    script = tmp_path / "dropped.py"
-    script.write_text(DROPPED)
-    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100, check=False)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0 left\n", "")
+def ended(path: Path, script: str) -> tuple[int, str, str]:
+    """Run a script from a file; return its exit status, what it wrote to stdout, to stderr."""
+    path.write_text(script)
+    ran = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=100, check=False)
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def test_an_iterator_that_is_collected_in_a_reading_thread_ends_it_as_does_the_process(tmp_path: Path) -> None:
+    assert ended(tmp_path / "dropped.py", DROPPED) == (0, "0 left\n", "")
 
 
 FORKED = """
@@ -181,11 +186,8 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def test_a_forked_child_that_ends_waits_for_no_thread_of_its_parent(tmp_path: Any) -> None:
-    script = tmp_path / "forked.py"
-    script.write_text(FORKED)
-    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100, check=False)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "7\n", "")
+def test_a_forked_child_that_ends_waits_for_no_thread_of_its_parent(tmp_path: Path) -> None:
+    assert ended(tmp_path / "forked.py", FORKED) == (0, "7\n", "")
 
 
 @pytest.fixture
